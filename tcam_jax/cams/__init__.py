@@ -1,0 +1,1 @@
+"""Class activation maps as pure functions, their normalisation, and CAM-TMP."""

@@ -1,0 +1,1 @@
+"""From maps to boxes, CorLoc and classification metrics, evaluation and prediction."""

@@ -1,0 +1,1 @@
+"""Reads a run's files and makes tables, figures and overlays."""

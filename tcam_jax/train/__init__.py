@@ -1,0 +1,1 @@
+"""State, optimiser, the pure training steps, devices, checkpoints and the loop."""
