@@ -1,0 +1,109 @@
+"""The TCAM network: classifier (encoder + head) and localiser (decoder + map head) in one module.
+
+It returns everything that later stages need (class logits, features, map logits), so nothing hooks
+into it: CAMs are functions of the features and the head's kernel.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from tcam_jax.models.heads import WGAP
+from tcam_jax.models.resnet import ResNet
+from tcam_jax.models.unet import MapHead, UNetDecoder
+
+# The submodules of each part, that is, the top-level keys of its variables.
+CLASSIFIER_PARTS = ("encoder", "classification_head")
+LOCALISER_PARTS = ("decoder", "map_head")
+
+Variables = Mapping[str, Any]
+
+
+class ClassifierOutput(NamedTuple):
+    """What the classifier knows of a batch of frames."""
+
+    logits: Float[Array, "b k"]
+    features: Mapping[str, Array]  # "stem", "layer1" … "layer4", each [b, y, x, c]
+
+
+class TCAM(nn.Module):
+    """Class logits and a foreground map for single frames.
+
+    Attributes:
+      num_classes: k.
+      depth: ResNet depth, see `models.resnet.ARCHITECTURES`.
+      strides: stride of each encoder stage.
+      train_classifier: the encoder's batch norm uses batch statistics (stage 1).
+      train_localiser: the decoder's batch norm uses batch statistics (stage 2).
+      axis_name: device axis for synchronised batch norm, or None.
+      dtype: dtype of the computation.
+    """
+
+    num_classes: int
+    depth: int = 50
+    strides: tuple[int, int, int, int] = (1, 2, 1, 1)
+    train_classifier: bool = False
+    train_localiser: bool = False
+    axis_name: str | None = None
+    dtype: DTypeLike = jnp.float32
+
+    def setup(self):
+        """Build the four parts; only those that a method uses get variables at `init`."""
+        self.encoder = ResNet(
+            depth=self.depth,
+            strides=tuple(self.strides),
+            train=self.train_classifier,
+            axis_name=self.axis_name,
+            dtype=self.dtype,
+        )
+        self.classification_head = WGAP(self.num_classes, dtype=self.dtype)
+        self.decoder = UNetDecoder(
+            train=self.train_localiser, axis_name=self.axis_name, dtype=self.dtype
+        )
+        self.map_head = MapHead(dtype=self.dtype)
+
+    def classify(self, frames: Float[Array, "b h w 3"]) -> ClassifierOutput:
+        """Return logits and features of normalised `frames [b, h, w, 3]`."""
+        features = self.encoder(frames)
+        return ClassifierOutput(self.classification_head(features["layer4"]), features)
+
+    def localise(
+        self, features: Mapping[str, Array], size: tuple[int, int]
+    ) -> Float[Array, "b h w 2"]:
+        """Return map logits `[b, *size, 2]` from the features of `classify`."""
+        return self.map_head(self.decoder(features), size)
+
+    def __call__(
+        self, frames: Float[Array, "b h w 3"]
+    ) -> tuple[ClassifierOutput, Float[Array, "b h w 2"]]:
+        """Return the classifier's output and the map logits of normalised `frames`."""
+        classified = self.classify(frames)
+        return classified, self.localise(classified.features, frames.shape[1:3])
+
+
+def init_variables(model: TCAM, key: jax.Array, size: int) -> Variables:
+    """Draw all variables (`params`, `batch_stats`) for square frames of `size` pixels."""
+    return jax.jit(model.init)(key, jnp.zeros((1, size, size, 3), jnp.float32))
+
+
+def select(variables: Variables, parts: tuple[str, ...]) -> Variables:
+    """Return the variables of the named `parts`; parts without batch norm have no statistics."""
+    return {
+        collection: {part: tree[part] for part in parts if part in tree}
+        for collection, tree in variables.items()
+    }
+
+
+def merge(first: Variables, second: Variables) -> Variables:
+    """Return the union of two disjoint selections, such as a frozen and a trained part."""
+    return {name: {**first[name], **second[name]} for name in first}
+
+
+def foreground(map_logits: Float[Array, "b h w 2"]) -> Float[Array, "b h w"]:
+    """Return the foreground probability, 0..1: TCAM's localisation map (not rescaled)."""
+    return jax.nn.softmax(map_logits, axis=-1)[..., 1]

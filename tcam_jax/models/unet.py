@@ -1,0 +1,138 @@
+"""The U-Net decoder: encoder features in, two map logits (background, foreground) a pixel out.
+
+Source: TCAM section 3 (decoder of F-CAM, Belharbi et al., 2022); widths and resampling as in the
+reference implementation.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Array, Float
+
+from tcam_jax.models.batch_norm import BatchNorm
+
+WIDTHS = (256, 128, 64, 32, 16)
+SKIPS = ("layer3", "layer2", "layer1", "stem", None)
+
+# Kaiming uniform for ReLU: bound sqrt(6 / fan_in).
+_init_conv = nn.initializers.variance_scaling(2.0, "fan_in", "uniform")
+
+
+def align_corners_matrix(source: int, target: int) -> np.ndarray:
+    """Return the `[target, source]` matrix of 1-D linear resampling with aligned corners.
+
+    Output i samples the source at i * (source - 1) / (target - 1), as torch's
+    `interpolate(mode="bilinear", align_corners=True)` does on each axis.
+    """
+    position = np.arange(target) * ((source - 1) / max(target - 1, 1))
+    low = np.minimum(position.astype(int), source - 1)
+    high = np.minimum(low + 1, source - 1)
+    fraction = position - low
+    matrix = np.zeros((target, source))
+    np.add.at(matrix, (np.arange(target), low), 1 - fraction)
+    np.add.at(matrix, (np.arange(target), high), fraction)
+    return matrix
+
+
+def resize_align_corners(
+    x: Float[Array, "b h w c"], size: tuple[int, int]
+) -> Float[Array, "b h2 w2 c"]:
+    """Resize `x [b, h, w, c]` bilinearly to `size` (height, width) with aligned corners."""
+    if x.shape[1:3] == size:
+        return x
+    rows = jnp.asarray(align_corners_matrix(x.shape[1], size[0]), x.dtype)
+    columns = jnp.asarray(align_corners_matrix(x.shape[2], size[1]), x.dtype)
+    return jnp.einsum("ih,bhwc,jw->bijc", rows, x, columns, precision="highest")
+
+
+def upsample_to(x: Float[Array, "b h w c"], size: tuple[int, int]) -> Float[Array, "b h2 w2 c"]:
+    """Double `x` by nearest neighbour, then bring it to `size` with aligned corners.
+
+    Where `size` is x's own size, the two undo each other exactly (every bilinear pair of taps falls
+    on copies of one pixel), so nothing is computed: the case of the two deepest blocks.
+    """
+    if x.shape[1:3] == size:
+        return x
+    doubled = jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+    return resize_align_corners(doubled, size)
+
+
+class UNetDecoder(nn.Module):
+    """Five blocks of upsampling, concatenation with a skip, and two 3x3 convolutions.
+
+    Attributes:
+      train: batch norm uses and updates batch statistics.
+      axis_name: device axis for synchronised batch norm, or None.
+      dtype: dtype of the computation; parameters stay float32.
+      widths: output channels of the five blocks.
+    """
+
+    train: bool = False
+    axis_name: str | None = None
+    dtype: DTypeLike = jnp.float32
+    widths: Sequence[int] = WIDTHS
+
+    @nn.compact
+    def __call__(self, features: Mapping[str, Array]) -> Float[Array, "b h w c"]:
+        """Decode the features of `models.resnet.ResNet`.
+
+        Args:
+          features: {"stem", "layer1" … "layer4"}, each `[b, y, x, c]`.
+
+        Returns:
+          `[b, 2 * stem height, 2 * stem width, widths[-1]]`.
+        """
+        x = features["layer4"]
+        for i, (width, skip) in enumerate(zip(self.widths, SKIPS, strict=True)):
+            if skip is None:
+                x = upsample_to(x, (2 * x.shape[1], 2 * x.shape[2]))
+            else:
+                x = upsample_to(x, features[skip].shape[1:3])
+                x = jnp.concatenate([x, features[skip]], axis=-1)
+            for j in (1, 2):
+                x = nn.Conv(
+                    width,
+                    (3, 3),
+                    padding=1,
+                    use_bias=False,
+                    dtype=self.dtype,
+                    kernel_init=_init_conv,
+                    name=f"block{i}_conv{j}",
+                )(x)
+                x = BatchNorm(
+                    train=self.train,
+                    axis_name=self.axis_name,
+                    dtype=self.dtype,
+                    name=f"block{i}_bn{j}",
+                )(x)
+                x = nn.relu(x)
+        return x
+
+
+class MapHead(nn.Module):
+    """A 3x3 convolution to two channels: background 0, foreground 1.
+
+    Attributes:
+      dtype: dtype of the computation; the logits are returned in float32.
+    """
+
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, decoded: Float[Array, "b h w c"], size: tuple[int, int]
+    ) -> Float[Array, "b h2 w2 2"]:
+        """Return map logits `[b, *size, 2]`; odd frame sizes are reached by a resize."""
+        logits = nn.Conv(
+            2,
+            (3, 3),
+            padding=1,
+            dtype=self.dtype,
+            kernel_init=nn.initializers.xavier_uniform(),
+            name="conv",
+        )(decoded)
+        logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+        return resize_align_corners(logits, size)

@@ -1,0 +1,99 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+from flax import linen as nn
+
+from tcam_jax.models.resnet import max_pool
+from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, merge, select
+from tcam_jax.models.unet import resize_align_corners, upsample_to
+
+
+def _count(tree):
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+# Encoders: torchvision's models without their last layer. Decoder and heads of ResNet50: the
+# reference implementation's.
+@pytest.mark.parametrize(
+    ("depth", "expected"),
+    [
+        (18, {"encoder": 11_176_512}),
+        (34, {"encoder": 21_284_672}),
+        (
+            50,
+            {
+                "encoder": 23_508_032,
+                "decoder": 9_012_928,
+                "map_head": 290,
+                "classification_head": 20_490,
+            },
+        ),
+        (101, {"encoder": 42_500_160}),
+    ],
+)
+def test_parameter_counts(depth, expected):
+    shapes = jax.eval_shape(
+        TCAM(num_classes=10, depth=depth).init, jax.random.key(0), jnp.zeros((1, 64, 64, 3))
+    )
+    counts = {part: _count(tree) for part, tree in shapes["params"].items()}
+    assert {part: counts[part] for part in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("strides", "size", "last"),
+    [((1, 2, 1, 1), 224, 28), ((1, 2, 2, 2), 224, 7), ((1, 2, 1, 1), 113, 15)],
+)
+def test_shapes_at_every_stride_and_at_odd_sizes(strides, size, last):
+    model = TCAM(num_classes=10, depth=18, strides=strides)
+    frames = jnp.zeros((2, size, size, 3))
+    (output, map_logits), _ = jax.eval_shape(model.init_with_output, jax.random.key(0), frames)
+    assert output.features["layer4"].shape == (2, last, last, 512)
+    assert output.logits.shape == (2, 10)
+    assert map_logits.shape == (2, size, size, 2)
+
+
+def test_bfloat16_activations_keep_float32_parameters_and_outputs():
+    model = TCAM(num_classes=10, depth=18, dtype=jnp.bfloat16)
+    frames = jnp.zeros((1, 32, 32, 3))
+    (output, map_logits), variables = jax.eval_shape(
+        model.init_with_output, jax.random.key(0), frames
+    )
+    assert output.features["layer4"].dtype == jnp.bfloat16
+    assert output.logits.dtype == map_logits.dtype == jnp.float32
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+
+
+def test_parts_come_apart_and_together():
+    variables = TCAM(num_classes=3, depth=18).init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    classifier, localiser = (select(variables, p) for p in (CLASSIFIER_PARTS, LOCALISER_PARTS))
+    assert _count(classifier) + _count(localiser) == _count(variables)
+    assert jax.tree.structure(merge(classifier, localiser)) == jax.tree.structure(variables)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 10), (1, 3)])
+def test_max_pool_equals_flax_in_value_and_gradient(size):
+    x = jax.random.normal(jax.random.key(0), (2, *size, 3))
+    pool = lambda x: nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))  # noqa: E731
+    np.testing.assert_array_equal(max_pool(x), pool(x))
+    ours, theirs = (jax.grad(lambda x, f=f: (f(x) ** 2).sum())(x) for f in (max_pool, pool))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", [(14, 14), (13, 15), (7, 7), (28, 20)])
+def test_upsampling_equals_torch(target):
+    x = np.random.default_rng(0).normal(size=(2, 7, 7, 3)).astype(np.float32)
+    channels_first = torch.from_numpy(x).permute(0, 3, 1, 2)
+    doubled = torch.nn.functional.interpolate(channels_first, scale_factor=2, mode="nearest")
+    expected = torch.nn.functional.interpolate(
+        doubled, size=target, mode="bilinear", align_corners=True
+    )
+    np.testing.assert_allclose(
+        upsample_to(jnp.asarray(x), target), expected.permute(0, 2, 3, 1).numpy(), atol=1e-5
+    )
+
+
+def test_resize_to_one_pixel_takes_the_first_as_torch():
+    x = jnp.arange(12.0).reshape(1, 3, 4, 1)
+    np.testing.assert_array_equal(resize_align_corners(x, (1, 1)), [[[[0.0]]]])
