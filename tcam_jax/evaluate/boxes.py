@@ -1,0 +1,138 @@
+"""From a localisation map to one box: threshold, largest connected region, bounding box.
+
+The rule is the one of TCAM's evaluation and of the protocol it inherits from Choe et al.,
+"Evaluating Weakly Supervised Object Localization Methods Right" (CVPR 2020): pixels above a
+threshold relative to the map's own maximum form 8-connected regions, and the region whose *outer
+contour* encloses the largest polygon (through pixel centres, holes included) gives the box. It is
+what OpenCV's `findContours`, `contourArea` and `boundingRect` give, found here without contours.
+
+Everything is NumPy on the host and for one map at a time. Maps are quantised as the reference does,
+level = floor(255 * value): 8 bits, uint8 (see `evaluate.maps`).
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+from scipy import ndimage
+
+LEVELS = 256
+"""Number of thresholds that can differ on a map quantised to 8 bits."""
+
+_EIGHT_CONNECTED = np.ones((3, 3), bool)
+
+
+def level_of(tau: float | Float[np.ndarray, "*taus"], peak: int) -> Int[np.ndarray, "*taus"]:
+    """Integer level of a relative threshold: pixels strictly above it are the foreground.
+
+    Args:
+      tau: threshold(s) in 0..1, relative to the maximum of the map.
+      peak: maximum of the quantised map, 0..255.
+
+    Returns:
+      int64 of the shape of `tau`: int(tau * peak), the product in float64.
+    """
+    return np.asarray(np.float64(tau) * peak, np.int64)
+
+
+def box_of_mask(mask: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "4"]:
+    """Box of the largest region of a mask.
+
+    Regions are 8-connected and ranked by the area their outer contour encloses, the contour being
+    a polygon through pixel centres: holes count, lines and single pixels have none. Of equal
+    regions the one whose first pixel comes last in reading order wins, as with OpenCV.
+
+    Args:
+      mask: bool [h, w].
+
+    Returns:
+      int32 [4]: x0, y0, x1, y1 in pixels, where x1 = min(x0 + width, w - 1) and likewise y1, hence
+      one pixel right of and below the region unless the image ends there (the reference's
+      convention). No region: 0, 0, 0, 0.
+    """
+    return _box(_largest_region(mask), mask.shape)
+
+
+def boxes_by_level(levels: UInt8[np.ndarray, "h w"]) -> Int[np.ndarray, "256 4"]:
+    """Box of the pixels above each level, for all levels a threshold can take.
+
+    A sweep over any number of thresholds is then a table look-up with `level_of`.
+
+    Args:
+      levels: uint8 [h, w], a quantised map.
+
+    Returns:
+      int32 [256, 4]: row l is `box_of_mask(levels > l)`.
+    """
+    # The mask changes only where the level passes a value that is present.
+    present = np.flatnonzero(np.bincount(levels.ravel(), minlength=LEVELS))
+    starts = np.union1d([0], present)
+    row_peaks, column_peaks = levels.max(axis=1), levels.max(axis=0)
+    boxes = np.zeros((len(starts), 4), np.int32)
+    for box, level in zip(boxes, starts, strict=True):
+        rows, columns = _extent(row_peaks > level), _extent(column_peaks > level)
+        region = _largest_region(levels[rows, columns] > level)
+        box[:] = _box(region, levels.shape, rows.start, columns.start)
+    return boxes[np.searchsorted(starts, np.arange(LEVELS), side="right") - 1]
+
+
+def largest_box(levels: UInt8[np.ndarray, "h w"], tau: float) -> Int[np.ndarray, "4"]:
+    """Box predicted from one map at one threshold.
+
+    Args:
+      levels: uint8 [h, w], a quantised map.
+      tau: threshold in 0..1, relative to the maximum of the map.
+
+    Returns:
+      int32 [4]: see `box_of_mask`.
+    """
+    return box_of_mask(levels > level_of(tau, int(levels.max())))
+
+
+def _extent(line: np.ndarray) -> slice:
+    """Shortest slice of a boolean line that holds every True (empty if there is none)."""
+    where = np.flatnonzero(line)
+    return slice(int(where[0]), int(where[-1]) + 1) if where.size else slice(0, 0)
+
+
+def _box(region: tuple[slice, slice] | None, shape, top: int = 0, left: int = 0) -> np.ndarray:
+    """Box of a region found in a window of an image of `shape` whose corner is (top, left)."""
+    if region is None:
+        return np.zeros(4, np.int32)
+    height, width = shape
+    rows, columns = region
+    right = min(columns.stop + left, width - 1)
+    bottom = min(rows.stop + top, height - 1)
+    return np.array([columns.start + left, rows.start + top, right, bottom], np.int32)
+
+
+def _largest_region(mask: np.ndarray) -> tuple[slice, slice] | None:
+    """Rows and columns of the winning region of `mask`, or None where the mask is empty."""
+    # Labels come in reading order of the regions' first pixels: the tie rule relies on it.
+    labels, count = ndimage.label(mask, _EIGHT_CONNECTED)
+    if count == 0:
+        return None
+    regions = ndimage.find_objects(labels)
+    if count == 1:
+        return regions[0]
+    # A contour encloses at most the rectangle through the outermost pixel centres: look at the
+    # regions from the largest rectangle on, and stop where none of the others can win.
+    bounds = np.array([(r.stop - r.start - 1) * (c.stop - c.start - 1) for r, c in regions])
+    best = (0.0, count - 1)
+    for index in np.argsort(-bounds):
+        if bounds[index] == 0 or bounds[index] < best[0]:
+            break
+        area = _outer_contour_area(labels[regions[index]] == index + 1)
+        best = max(best, (area, int(index)))
+    return regions[best[1]]
+
+
+def _outer_contour_area(region: np.ndarray) -> float:
+    """Area of the polygon through the outermost pixel centres of one region.
+
+    A square of four neighbouring centres lies wholly inside the polygon if all four pixels are set,
+    half inside if three are, and outside otherwise.
+    """
+    background, _ = ndimage.label(np.pad(~region, 1, constant_values=True))
+    filled = (background != background[0, 0]).view(np.uint8)
+    corners = filled[1:, 1:] + filled[1:, :-1] + filled[:-1, 1:] + filled[:-1, :-1]
+    whole, half = np.count_nonzero(corners == 4), np.count_nonzero(corners == 3)
+    return whole + half / 2

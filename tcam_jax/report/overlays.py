@@ -1,0 +1,129 @@
+"""Pictures to look at: a frame with its boxes beside the frame under its localisation map."""
+
+import numpy as np
+from jaxtyping import Float, Num, UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+TRUTH_COLOUR = (0, 255, 0)
+PREDICTION_COLOUR = (255, 0, 0)
+
+TITLE_HEIGHT = 20
+PANEL_GAP = 4
+_BACKGROUND = (24, 24, 24)
+_LINE_WIDTH = 2
+_SMALLEST_PANEL = 192  # A 96-pixel frame is unreadable, and its title would not fit, at true size.
+
+# Turbo as a polynomial of degree 5 in the map's value, one row each for red, green and blue, lowest
+# power first. Colour map by A. Mikhailov ("Turbo, an improved rainbow colormap for visualization",
+# Google AI blog, 2019), polynomial by R. Du, both Apache-2.0.
+_TURBO = np.array(
+    [
+        [0.13572138, 4.61539260, -42.66032258, 132.13108234, -152.94239396, 59.28637943],
+        [0.09140261, 2.19418839, 4.84296658, -14.18503333, 4.27729857, 2.82956604],
+        [0.10667330, 12.64194608, -60.58204836, 110.36276771, -89.90310912, 27.34824973],
+    ]
+)
+
+
+def heat_colours(heat_map: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Colours of a map: dark blue at 0 over green to dark red at 1 (the Turbo colour map).
+
+    Args:
+      heat_map: float [h, w] in 0..1; values outside take the colour of the nearer end.
+
+    Returns:
+      uint8 [h, w, 3], RGB.
+    """
+    values = np.clip(heat_map.astype(np.float64), 0, 1)
+    powers = values[..., None] ** np.arange(_TURBO.shape[1])
+    return (255 * np.clip(powers @ _TURBO.T, 0, 1)).round().astype(np.uint8)
+
+
+def draw_overlay(
+    frame: UInt8[np.ndarray, "h w 3"],
+    heat_map: Float[np.ndarray, "_ _"],
+    truth: Num[np.ndarray, "g 4"],
+    predicted: Num[np.ndarray, "4"] | None,
+    title: str,
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Draw one frame: on the left with its boxes, on the right blended with its map.
+
+    True boxes are green; the predicted one is red and drawn last. Small frames are enlarged by a
+    whole factor. A title that is too long is cut.
+
+    Args:
+      frame: uint8 [h, w, 3], RGB, 0..255.
+      heat_map: float [h, w] in 0..1, of the frame's size.
+      truth: [g, 4], true boxes x0, y0, x1, y1 in pixels of the frame, corners included; g may be 0.
+      predicted: [4] likewise, or None.
+      title: one line above the panels.
+
+    Returns:
+      uint8 [TITLE_HEIGHT + s * h, 2 * s * w + PANEL_GAP, 3] with the enlargement s >= 1.
+
+    Raises:
+      ValueError: the map has not the frame's size.
+    """
+    height, width = frame.shape[:2]
+    if heat_map.shape != (height, width):
+        raise ValueError(
+            f"expected a map of the frame's size {(height, width)}, got {heat_map.shape}; "
+            "resize the map to the frame first"
+        )
+    scale = max(1, -(-_SMALLEST_PANEL // min(height, width)))
+    blend = (frame.astype(np.uint16) + heat_colours(heat_map)) // 2
+    left = Image.fromarray(_enlarge(frame, scale))
+    right = Image.fromarray(_enlarge(blend.astype(np.uint8), scale))
+
+    draw = ImageDraw.Draw(left)
+    for box in truth:
+        _rectangle(draw, box, scale, TRUTH_COLOUR)
+    if predicted is not None:
+        _rectangle(draw, predicted, scale, PREDICTION_COLOUR)
+
+    size = (left.width + PANEL_GAP + right.width, TITLE_HEIGHT + left.height)
+    picture = Image.new("RGB", size, _BACKGROUND)
+    ImageDraw.Draw(picture).text((4, 3), title, fill="white", font=ImageFont.load_default(12))
+    picture.paste(left, (0, TITLE_HEIGHT))
+    picture.paste(right, (left.width + PANEL_GAP, TITLE_HEIGHT))
+    return np.array(picture)
+
+
+def contact_sheet(images: list[np.ndarray], columns: int) -> UInt8[np.ndarray, "height width 3"]:
+    """Arrange pictures in a grid, in reading order.
+
+    Args:
+      images: uint8 [h, w, 3] each, RGB; sizes may differ, the largest gives the cells'.
+      columns: pictures in a row.
+
+    Returns:
+      uint8 [rows * (cell height + PANEL_GAP) - PANEL_GAP, likewise for the width, 3].
+
+    Raises:
+      ValueError: there is no picture, or no column.
+    """
+    if not images or columns < 1:
+        raise ValueError(
+            f"expected at least one picture and one column, got {len(images)} and {columns}"
+        )
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    pitch_y = max(image.shape[0] for image in images) + PANEL_GAP
+    pitch_x = max(image.shape[1] for image in images) + PANEL_GAP
+    sheet = np.empty((rows * pitch_y - PANEL_GAP, columns * pitch_x - PANEL_GAP, 3), np.uint8)
+    sheet[:] = _BACKGROUND
+    for index, image in enumerate(images):
+        top, left = index // columns * pitch_y, index % columns * pitch_x
+        sheet[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return sheet
+
+
+def _enlarge(image: np.ndarray, scale: int) -> np.ndarray:
+    return image.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def _rectangle(draw: ImageDraw.ImageDraw, box: np.ndarray, scale: int, colour: tuple) -> None:
+    x0, y0, x1, y1 = (int(corner) * scale for corner in box)
+    # Corners are pixels that belong to the box, so the far ones end with their last subpixel.
+    far = scale - 1
+    draw.rectangle((x0, y0, x1 + far, y1 + far), outline=colour, width=_LINE_WIDTH)

@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+
+from tcam_jax.report.overlays import (
+    PANEL_GAP,
+    TITLE_HEIGHT,
+    contact_sheet,
+    draw_overlay,
+    heat_colours,
+)
+
+GREEN, RED = [0, 255, 0], [255, 0, 0]
+NO_BOXES = np.zeros((0, 4), int)
+
+
+def grey(height, width):
+    return np.full((height, width, 3), 100, np.uint8)
+
+
+def where(image, colour):
+    return (image == colour).all(axis=-1)
+
+
+def outline(shape, x0, y0, x1, y1, width=2):
+    mask = np.zeros(shape, bool)
+    mask[y0 : y1 + 1, x0 : x1 + 1] = True
+    mask[y0 + width : y1 + 1 - width, x0 + width : x1 + 1 - width] = False
+    return mask
+
+
+def test_boxes_are_drawn_on_the_frame_where_they_are():
+    truth = np.array([[10, 20, 60, 70], [150, 100, 200, 190]])
+    picture = draw_overlay(
+        grey(200, 240), np.zeros((200, 240)), truth, np.array([80, 5, 99, 40]), ""
+    )
+    assert picture.shape == (TITLE_HEIGHT + 200, 2 * 240 + PANEL_GAP, 3)
+    panels = picture[TITLE_HEIGHT:]
+    left = panels[:, :240]
+    expected_green = outline((200, 240), 10, 20, 60, 70) | outline((200, 240), 150, 100, 200, 190)
+    expected_red = outline((200, 240), 80, 5, 99, 40)
+    assert (where(left, GREEN) == expected_green).all()
+    assert (where(left, RED) == expected_red).all()
+    assert where(left, [100, 100, 100])[~(expected_green | expected_red)].all()
+    assert not where(panels[:, 240:], GREEN).any() and not where(panels[:, 240:], RED).any()
+
+
+def test_prediction_is_on_top_and_both_may_be_missing():
+    box = np.array([10, 20, 60, 70])
+    arguments = grey(200, 240), np.zeros((200, 240))
+    hidden = draw_overlay(*arguments, box[None], box, "")
+    assert where(hidden, RED).any() and not where(hidden, GREEN).any()
+    empty = draw_overlay(*arguments, NO_BOXES, None, "")
+    assert not where(empty, RED).any() and not where(empty, GREEN).any()
+
+
+def test_small_frames_are_enlarged_with_their_boxes():
+    frame = grey(96, 128)
+    frame[7, 9] = 250
+    picture = draw_overlay(frame, np.zeros((96, 128)), NO_BOXES, np.array([4, 6, 127, 95]), "")
+    assert picture.shape == (TITLE_HEIGHT + 192, 2 * 256 + PANEL_GAP, 3)
+    left = picture[TITLE_HEIGHT:, :256]
+    assert (where(left, RED) == outline((192, 256), 8, 12, 255, 191)).all()
+    assert (left[14:16, 18:20] == 250).all()
+    assert where(left, [250, 250, 250]).sum() == 4
+
+
+def test_right_panel_is_half_frame_half_colour():
+    heat_map = np.tile(np.linspace(0, 1, 200), (200, 1))
+    picture = draw_overlay(grey(200, 200), heat_map, NO_BOXES, None, "")
+    right = picture[TITLE_HEIGHT:, 200 + PANEL_GAP :]
+    expected = (100 + heat_colours(heat_map).astype(int)) // 2
+    assert (right == expected).all()
+
+
+def test_colours_are_close_to_the_published_table():
+    # Entries 0, 64, 128, 192 and 255 of Mikhailov's table of 256 sRGB colours.
+    published = 255 * np.array(
+        [
+            [0.18995, 0.07176, 0.23217],
+            [0.15844, 0.73551, 0.92305],
+            [0.64362, 0.98999, 0.23356],
+            [0.98360, 0.49291, 0.12849],
+            [0.47960, 0.01583, 0.01055],
+        ]
+    )
+    values = np.array([[0, 64, 128, 192, 255]]) / 255
+    # The polynomial's own error, largest at the dark blue end (32 of 255).
+    assert np.abs(heat_colours(values)[0] - published).max() < 33
+    assert (heat_colours(np.array([[-1.0, 2.0]])) == heat_colours(np.array([[0.0, 1.0]]))).all()
+
+
+def test_the_title_is_written_in_its_strip_only():
+    arguments = grey(200, 240), np.zeros((200, 240)), NO_BOXES, None
+    without = draw_overlay(*arguments, "")
+    titled = draw_overlay(*arguments, "aeroplane, IoU 0.61 " * 20)
+    assert titled.shape == without.shape
+    assert (titled[TITLE_HEIGHT:] == without[TITLE_HEIGHT:]).all()
+    assert (titled[:TITLE_HEIGHT] != without[:TITLE_HEIGHT]).any()
+
+
+def test_a_map_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="resize the map"):
+        draw_overlay(grey(200, 240), np.zeros((28, 28)), NO_BOXES, None, "")
+
+
+def test_contact_sheet_places_pictures_in_reading_order():
+    sizes = [(10, 20), (12, 16), (8, 20), (12, 20)]
+    images = [np.full((*size, 3), 50 * (i + 1), np.uint8) for i, size in enumerate(sizes)]
+    sheet = contact_sheet(images, columns=3)
+    assert sheet.shape == (2 * 12 + PANEL_GAP, 3 * 20 + 2 * PANEL_GAP, 3)
+    corners = [(0, 0), (0, 20 + PANEL_GAP), (0, 2 * (20 + PANEL_GAP)), (12 + PANEL_GAP, 0)]
+    for image, (top, left) in zip(images, corners, strict=True):
+        height, width = image.shape[:2]
+        assert (sheet[top : top + height, left : left + width] == image).all()
+        assert where(sheet, image[0, 0]).sum() == height * width
+    assert contact_sheet(images[:1], columns=3).shape == (10, 20, 3)
+
+
+@pytest.mark.parametrize(("count", "columns"), [(0, 2), (2, 0)])
+def test_an_empty_contact_sheet_is_refused(count, columns):
+    with pytest.raises(ValueError, match="at least one picture"):
+        contact_sheet([grey(4, 4)] * count, columns)
