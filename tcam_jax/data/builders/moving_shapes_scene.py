@@ -36,9 +36,9 @@ class SplitSize(NamedTuple):
 
 
 SPLITS: dict[str, SplitSize] = {
-    "train": SplitSize(videos=10, shots=4, frames=6),
-    "validation": SplitSize(videos=3, shots=3, frames=3),
-    "test": SplitSize(videos=6, shots=4, frames=3),
+    "train": SplitSize(videos=40, shots=2, frames=4),
+    "validation": SplitSize(videos=5, shots=2, frames=3),
+    "test": SplitSize(videos=12, shots=2, frames=3),
 }
 
 
@@ -148,10 +148,12 @@ def hsv_to_rgb(hue, saturation, value) -> np.ndarray:
 
 
 def _sample_video(rng: np.random.Generator, class_id: int) -> Video:
-    # Muted, like all clutter: only parts are saturated.
-    palette = hsv_to_rgb(rng.random(3), rng.uniform(0.05, 0.3, 3), rng.uniform(0.2, 0.8, 3))
-    # Anything muted will do for a body, as long as it can be told from every background colour.
-    candidates = hsv_to_rgb(rng.random(32), rng.uniform(0.0, 0.25, 32), rng.uniform(0.2, 0.9, 32))
+    # Muted, like all clutter: only parts are saturated. Backgrounds go from dark to bright, bodies
+    # lie between: brightness alone, which excites even an untrained network, finds no body.
+    values = np.array([rng.uniform(0.05, 0.25), rng.uniform(0.8, 1.0), rng.uniform(0.1, 0.9)])
+    palette = hsv_to_rgb(rng.random(3), rng.uniform(0.05, 0.3, 3), rng.permutation(values))
+    # Any muted middle will do for a body, as long as it can be told from every background colour.
+    candidates = hsv_to_rgb(rng.random(32), rng.uniform(0.0, 0.25, 32), rng.uniform(0.4, 0.65, 32))
     distance = np.linalg.norm(candidates[:, None] - palette, axis=-1).min(axis=1)
     body_colour = candidates[np.argmax(distance >= min(0.4, distance.max()))]
 
@@ -164,7 +166,7 @@ def _sample_video(rng: np.random.Generator, class_id: int) -> Video:
     anchors += rng.uniform(-0.025, 0.025, (PARTS, 2))
     anchors[:, 1] += body_axis(anchors[:, 0], bend)
     return Video(
-        palette, body_colour, outline, thickness, bend, anchors, rng.uniform(0.115, 0.135, PARTS)
+        palette, body_colour, outline, thickness, bend, anchors, rng.uniform(0.14, 0.16, PARTS)
     )
 
 

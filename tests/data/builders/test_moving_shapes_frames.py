@@ -1,3 +1,5 @@
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, f_oneway
@@ -11,6 +13,10 @@ from tcam_jax.data.builders.moving_shapes_frames import (
     render_shot,
 )
 from tcam_jax.data.builders.moving_shapes_scene import SIZE, sample_scene, stream
+from tcam_jax.evaluate.boxes import boxes_by_level
+from tcam_jax.evaluate.corloc import TAUS_VALIDATION, Localisation, hits
+from tcam_jax.evaluate.maps import make_forward
+from tcam_jax.models.tcam import TCAM, init_variables
 
 AXIS = np.arange(SIZE, dtype=np.float32)
 
@@ -51,8 +57,8 @@ def test_class_names_are_ten_distinct_in_alphabetical_order():
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_shapes_types_and_ranges(split):
-    shot = render_shot(3, split, 7, 1, 2)
-    t = {"train": 6, "validation": 3, "test": 3}[split]
+    shot = render_shot(3, split, 7, 1, 1)
+    t = {"train": 4, "validation": 3, "test": 3}[split]
     assert shot.frames.shape == (t, 128, 128, 3) and shot.frames.dtype == np.uint8
     assert shot.boxes.shape == (t, 4) and shot.boxes.dtype == np.float32
     assert (shot.boxes >= 0).all() and (shot.boxes <= 127).all()
@@ -62,7 +68,7 @@ def test_shapes_types_and_ranges(split):
 
 def test_same_arguments_same_shot_whatever_was_drawn_between():
     first = render_shot(0, "train", 4, 2, 1)
-    render_shot(0, "train", 4, 2, 2)
+    render_shot(0, "train", 4, 2, 0)
     again = render_shot(0, "train", 4, 2, 1)
     np.testing.assert_array_equal(first.frames, again.frames)
     np.testing.assert_array_equal(first.boxes, again.boxes)
@@ -71,7 +77,7 @@ def test_same_arguments_same_shot_whatever_was_drawn_between():
 def test_every_argument_changes_the_shot():
     base = (0, "train", 1, 1, 1)
     others = [(1, "train", 1, 1, 1), (0, "test", 1, 1, 1), (0, "validation", 1, 1, 1)]
-    others += [(0, "train", 2, 1, 1), (0, "train", 1, 2, 1), (0, "train", 1, 1, 2)]
+    others += [(0, "train", 2, 1, 1), (0, "train", 1, 2, 1), (0, "train", 1, 1, 0)]
     frames = [render_shot(*arguments).frames[0].astype(int) for arguments in [base, *others]]
     for i in range(len(frames)):
         for j in range(i):
@@ -91,8 +97,8 @@ def test_shots_of_a_video_share_the_looks_and_videos_do_not():
 @pytest.mark.parametrize(
     ("arguments", "mean", "box"),
     [
-        ((0, "train", 0, 0, 0), [145.48, 167.49, 163.51], [10, 22, 96, 71]),
-        ((0, "test", 9, 5, 3), [103.78, 90.88, 95.46], [42, 31, 116, 77]),
+        ((0, "train", 0, 0, 0), [143.71, 124.42, 148.87], [4, 15, 96, 82]),
+        ((0, "test", 9, 5, 1), [108.31, 92.00, 101.20], [15, 12, 92, 52]),
     ],
 )
 def test_the_generator_is_frozen(arguments, mean, box):
@@ -106,8 +112,8 @@ def test_the_generator_is_frozen(arguments, mean, box):
     [
         ((0, "val", 0, 0, 0), "split must be one of"),
         ((0, "test", 10, 0, 0), r"class_id must be in 0\.\.9"),
-        ((0, "test", 0, 6, 0), r"video must be in 0\.\.5 in split 'test', got 6"),
-        ((0, "train", 0, 0, -1), r"shot must be in 0\.\.3"),
+        ((0, "test", 0, 12, 0), r"video must be in 0\.\.11 in split 'test', got 12"),
+        ((0, "train", 0, 0, -1), r"shot must be in 0\.\.1"),
         ((-1, "train", 0, 0, 0), "seed must be 0 or more"),
     ],
 )
@@ -143,17 +149,19 @@ def test_boxes_fit_the_pixels_that_the_object_changes():
     assert errors.max() <= 1 and errors.mean() < 0.05
 
 
-def test_the_object_differs_from_its_background():
-    contrasts = []
+def test_few_background_pixels_have_the_body_s_colour():
+    # As the CRF sees it: two of its colour bandwidths, 30 of 255 levels, hardly attract.
+    alike = []
     for which in every("test", shots=1):
         scene = sample_scene(0, "test", *which)
         canvas = stream(0, "test", *which, use=1)
         without = paint_background(canvas, scene.video.palette, scene.camera)
         drawn = without.copy()
         seen = draw_object(scene, AXIS, AXIS, drawn)
-        body = drawn[seen].mean(axis=0)
-        contrasts.append(np.linalg.norm(body - without[~seen].mean(axis=0)))
-    assert np.median(contrasts) > 0.3 and np.quantile(contrasts, 0.05) > 0.15
+        body = np.median(drawn[seen], axis=0)
+        distance = np.linalg.norm(without[~seen] - body, axis=-1)
+        alike.append(np.mean(distance < 30 / 255))
+    assert np.median(alike) < 0.15 and np.quantile(alike, 0.95) < 0.3
 
 
 def test_at_most_a_small_strip_of_an_object_is_out_of_the_frame():
@@ -191,7 +199,7 @@ def test_parts_are_small_and_the_box_is_the_body_s():
         overlaps.append(iou(boxes_of(whole), boxes_of(body)))
         shares.append(parts.sum(axis=(1, 2)) / whole.sum(axis=(1, 2)))
     assert np.mean(overlaps) > 0.9 and np.min(overlaps) > 0.7
-    assert 0.05 < np.mean(shares) < 0.2
+    assert 0.05 < np.mean(shares) < 0.25
 
 
 def test_objects_move_slowly(held_out_boxes):
@@ -211,6 +219,23 @@ def test_no_centred_box_and_no_whole_frame_will_do(held_out_boxes):
             scores[w, h] = np.mean(iou(boxes, box) >= 0.5)
     assert max(scores.values()) <= 0.25
     assert scores[128, 128] <= 0.15
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_an_untrained_network_does_not_find_the_object(held_out_boxes, seed):
+    # Not so with bodies brighter or darker than their surroundings: those excite any network.
+    frames = [render_shot(0, "test", *which).frames[1] for which in every("test", shots=1)]
+    boxes = held_out_boxes[:: SPLITS["test"].shots, 1]
+    variables = init_variables(TCAM(10, 18), jax.random.key(seed), SIZE)
+    labels = np.repeat(np.arange(10), SPLITS["test"].videos)
+    maps = make_forward(TCAM(10, 18), ("layercam",))(
+        variables, jnp.asarray(np.stack(frames)), jnp.asarray(labels)
+    ).maps[0]
+    found = [
+        hits(boxes_by_level(np.asarray(u8)), int(u8.max()), box[None], TAUS_VALIDATION)
+        for u8, box in zip(maps, boxes, strict=True)
+    ]
+    assert Localisation(np.stack(found), labels, TAUS_VALIDATION).frame_mean().max() <= 20
 
 
 def test_backgrounds_and_bodies_are_independent_of_the_class(train_scenes):
@@ -237,5 +262,5 @@ def test_backgrounds_and_bodies_are_independent_of_the_class(train_scenes):
     assert p_values(saturated).max() < 1e-6
 
     table = np.zeros((10, 3))
-    np.add.at(table, (classes, [scene.video.outline for scene in train_scenes]), 0.25)
-    assert table.sum() == 100 and chi2_contingency(table).pvalue > 0.01
+    np.add.at(table, (classes, [scene.video.outline for scene in train_scenes]), 0.5)
+    assert table.sum() == 400 and chi2_contingency(table).pvalue > 0.01

@@ -1,0 +1,72 @@
+"""A prepared dataset as training and evaluation see it: batches, and the truth about frames."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from tcam_jax.data.records import Split, open_split
+from tcam_jax.data.truth import Truth, read_truth
+
+
+class Dataset:
+    """The dataset that `config.dataset` names.
+
+    Args:
+      config: the whole config; sizes, the seed and the dataset's place are read from it.
+
+    Raises:
+      InputError: the dataset is unknown or not prepared.
+    """
+
+    def __init__(self, config: ConfigDict):
+        self._config = config
+        self._split = cache(self._open)
+        self.class_names = self._split("train").class_names
+
+    def _open(self, split: str) -> Split:
+        dataset = self._config.dataset
+        return open_split(dataset.data_dir, dataset.name, dataset.config, split)
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Return the steps in which every training shot is visited once."""
+        return -(-self._split("train").table.num_shots // batch_size)
+
+    def training_batches(
+        self, *, batch_size: int, n: int, mode: str, first_step: int, num_steps: int, boxes: bool
+    ) -> Iterator[Mapping[str, np.ndarray]]:
+        """Return the batches of steps `first_step` … `num_steps` - 1, see `train.step.Batch`.
+
+        Args:
+          n, mode: the window, see `data.sampler.window_indices`.
+          boxes: give the target frame's true box too.
+        """
+        from tcam_jax.data.windows import training_batches  # imports TensorFlow
+
+        return training_batches(
+            self._split("train"),
+            seed=self._config.seed,
+            first_step=first_step,
+            num_steps=num_steps - first_step,
+            batch_size=batch_size,
+            n=n,
+            mode=mode,
+            resize_size=self._config.dataset.resize,
+            with_boxes=boxes,
+        )
+
+    def truth(self, split: str) -> Truth:
+        """Return what is known of the frames of `split` ("validation", "test") to evaluate."""
+        return read_truth(self._split(split))
+
+    def frames(self, split: str, batch_size: int) -> Iterator[Mapping[str, np.ndarray]]:
+        """Return the frames of `truth(split)` in order, for `evaluate.evaluator.evaluate`."""
+        from tcam_jax.data.windows import frame_batches  # imports TensorFlow
+
+        return frame_batches(
+            self._split(split),
+            records=self.truth(split).records,
+            batch_size=batch_size,
+            size=self._config.dataset.crop,
+        )

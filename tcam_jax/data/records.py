@@ -1,0 +1,128 @@
+"""Prepared datasets, read at random: one split is its records plus its shot table."""
+
+import operator
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, SupportsIndex, runtime_checkable
+
+import numpy as np
+
+from tcam_jax.data import shot_table
+from tcam_jax.data.builders.registry import check_name
+from tcam_jax.data.shot_table import ShotTable
+from tcam_jax.errors import InputError
+
+
+@runtime_checkable
+class RecordSource(Protocol):
+    """Records at random. Not a `Sequence`: type checkers look into one, which would read a file."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, record: int, /) -> dict[str, Any]: ...
+
+    def __getitems__(self, records: Sequence[int], /) -> Sequence[dict[str, Any]]: ...
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a prepared dataset.
+
+    `name`: such as "moving_shapes/default train", for messages. `source[i]`: record i as a dict:
+    `image` JPEG bytes exactly as they came, `label` class number, `frame_id` text
+    "class/video/shot/file.jpg", `video` and `shot` text, `index_in_shot`, `width` and `height`
+    (pixels), `boxes` float32 `[boxes, 4]` = x0, y0, x1, y1 in source pixels (0 boxes: unlabelled).
+    `table`: the shot table. `class_names`: position = class number.
+    """
+
+    name: str
+    source: RecordSource
+    table: ShotTable
+    class_names: tuple[str, ...]
+
+    def read(self, records: Iterable[SupportsIndex]) -> list[dict[str, Any]]:
+        """Reads the given records, in the given order.
+
+        Raises:
+            InputError: a record number out of range, or a damaged record (named).
+        """
+        numbers = [operator.index(record) for record in records]
+        for number in numbers:
+            if not 0 <= number < self.table.num_records:
+                raise InputError(
+                    f"expected records of {self.name} in 0..{self.table.num_records - 1}, "
+                    f"got {number}"
+                )
+        try:
+            return [_as_example(example) for example in self.source.__getitems__(numbers)]
+        except Exception:  # the reader's and the parser's own types, whatever they are
+            for number in numbers:
+                self._read_one(number)
+            raise
+
+    def _read_one(self, record: int) -> None:
+        try:
+            self.source[record]
+        except Exception as error:
+            raise self.damaged(record, f"cannot be read: {error}") from error
+
+    def damaged(self, record: int, problem: str) -> InputError:
+        """The one error for a record that cannot be used: which it is and what to do."""
+        return InputError(
+            f"record {record} of {self.name} (shot {self.table.shot[record]}, "
+            f"frame {self.table.index_in_shot[record]} of the shot) {problem}; the dataset on disk "
+            "is damaged: delete its folder and run `python -m launch.prepare --config=...` again"
+        )
+
+
+def _as_example(stored: dict[str, Any]) -> dict[str, Any]:
+    texts = {key: stored[key].decode() for key in ("frame_id", "video", "shot")}
+    # TFDS gives a list, which has no shape when it is empty.
+    return stored | texts | {"boxes": np.asarray(stored["boxes"], np.float32).reshape(-1, 4)}
+
+
+def dataset_folder(data_dir: str | Path, name: str, config: str) -> Path:
+    """Folder of the newest prepared version of a dataset: `data_dir/name/config/version`.
+
+    Raises:
+        InputError: unknown dataset, or not prepared.
+    """
+    check_name(name)
+    parent = Path(data_dir) / name / config
+    prepared = [
+        folder
+        for folder in (parent.iterdir() if parent.is_dir() else ())
+        # An interrupted preparation leaves `incomplete.*` behind, which is no version.
+        if re.fullmatch(r"\d+\.\d+\.\d+", folder.name) and (folder / "dataset_info.json").exists()
+    ]
+    if not prepared:
+        raise InputError(
+            f"dataset {name}/{config} is not prepared in {data_dir}; run "
+            f"`python -m launch.prepare --config=... --data_dir={data_dir}`"
+        )
+    return max(prepared, key=lambda folder: tuple(map(int, folder.name.split("."))))
+
+
+def open_split(data_dir: str | Path, name: str, config: str, split: str) -> Split:
+    """Opens one split of a prepared dataset for reading at random; reads no record yet.
+
+    Raises:
+        InputError: unknown dataset, not prepared, unknown split, or records and shot table that
+            do not belong together.
+    """
+    import tensorflow_datasets as tfds
+
+    folder = dataset_folder(data_dir, name, config)
+    table = shot_table.load_table(folder / shot_table.FILE_NAME, split)
+    builder = tfds.builder_from_directory(folder)
+    source = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
+    if len(source) != table.num_records:
+        raise InputError(
+            f"{folder} has {len(source)} records in split {split} but its shot table has "
+            f"{table.num_records}; delete the folder and run `python -m launch.prepare "
+            "--config=...` again"
+        )
+    class_names = tuple(builder.info.features["label"].names)
+    return Split(f"{name}/{config} {split}", source, table, class_names)

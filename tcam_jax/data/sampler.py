@@ -1,0 +1,104 @@
+"""Which frames make up a batch: a pure function of (seed, step), so that resuming is arithmetic.
+
+Every epoch visits every shot once, in an order drawn for (seed, epoch); of each shot one target
+frame is drawn uniformly and taken with its n neighbours, never crossing the shot's ends (TCAM,
+section 3: the CAMs of frames t-n..t of a shot are max-pooled).
+"""
+
+import functools
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+
+from tcam_jax.data.shot_table import ShotTable
+from tcam_jax.errors import InputError
+
+WindowMode = Literal["before", "after", "before_after"]
+
+_ORDER_STREAM, _TARGET_STREAM = 0, 1
+
+
+class WindowIndices(NamedTuple):
+    """The frames of one batch of windows.
+
+    `records` int64 `[b, t]`: record numbers. `valid` bool `[b, t]`: False where the window
+    reaches over an end of the shot; such a slot repeats the target's record.
+    """
+
+    records: np.ndarray
+    valid: np.ndarray
+
+
+def window_offsets(n: int, mode: str) -> np.ndarray:
+    """Frame numbers of a window relative to its target, int64 `[t]`.
+
+    Raises:
+        InputError: n is negative or the mode unknown.
+    """
+    if n < 0:
+        raise InputError(f"expected a number of neighbours n >= 0, got {n}; use 0 for one frame")
+    match mode:
+        case "before":
+            return np.arange(-n, 1)
+        case "after":
+            return np.arange(n + 1)
+        case "before_after":
+            return np.arange(-n, n + 1)
+    raise InputError(f"expected a window mode of {get_args(WindowMode)}, got {mode!r}")
+
+
+def target_position(n: int, mode: str) -> int:
+    """Place of the target frame on the window's t axis: last, first or middle."""
+    return int(np.flatnonzero(window_offsets(n, mode) == 0)[0])
+
+
+def steps_per_epoch(table: ShotTable, batch_size: int) -> int:
+    """ceil(shots / batch_size), the number of batches that visit every shot."""
+    if batch_size < 1:
+        raise InputError(f"expected a batch_size >= 1, got {batch_size}")
+    return -(-table.num_shots // batch_size)
+
+
+def window_indices(
+    table: ShotTable, *, seed: int, step: int, batch_size: int, n: int, mode: str
+) -> WindowIndices:
+    """The windows of global step `step` (0-based), the same on every host.
+
+    The last batch of an epoch is filled up from a second shuffle of that epoch's shots (and more,
+    if the batch is larger than the number of shots), with target frames of their own.
+
+    Returns:
+        `[b, t]` records and validity; t = n + 1, or 2n + 1 for mode "before_after".
+
+    Raises:
+        InputError: step, seed, n or batch_size out of range, or an unknown mode.
+    """
+    offsets = window_offsets(n, mode)
+    if step < 0 or seed < 0:
+        raise InputError(f"expected seed >= 0 and step >= 0, got seed {seed} and step {step}")
+    per_epoch = steps_per_epoch(table, batch_size)
+    epoch, step_in_epoch = divmod(step, per_epoch)
+    order, fraction = _epoch_draws(seed, epoch, table.num_shots, per_epoch * batch_size)
+    slots = slice(step_in_epoch * batch_size, (step_in_epoch + 1) * batch_size)
+
+    start, stop = table.start[order[slots]], table.stop[order[slots]]
+    target = start + np.floor(fraction[slots] * (stop - start)).astype(np.int64)
+    records = target[:, None] + offsets
+    valid = (records >= start[:, None]) & (records < stop[:, None])
+    return WindowIndices(np.where(valid, records, target[:, None]), valid)
+
+
+# Two epochs: the one being read and, where batches are prefetched over its end, the next.
+@functools.lru_cache(maxsize=2)
+def _epoch_draws(
+    seed: int, epoch: int, num_shots: int, num_slots: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shot number and uniform [0, 1) draw for every slot of an epoch, each `[num_slots]`."""
+    shuffles = np.random.default_rng([seed, epoch, _ORDER_STREAM])
+    rounds = -(-num_slots // num_shots)
+    order = np.concatenate([shuffles.permutation(num_shots) for _ in range(rounds)])[:num_slots]
+    fraction = np.random.default_rng([seed, epoch, _TARGET_STREAM]).random(num_slots)
+    # Cached arrays are shared by all callers.
+    order.setflags(write=False)
+    fraction.setflags(write=False)
+    return order, fraction

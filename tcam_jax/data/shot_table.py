@@ -1,0 +1,148 @@
+"""The shot table: what the sampler knows about every record, without reading any record.
+
+Preparation writes one small file, `index.npz`, beside the record files. The frames of a shot are
+contiguous records, in order, so a window of a shot is a range of record numbers.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from tcam_jax.errors import InputError
+
+FILE_NAME = "index.npz"
+
+_DTYPES = {
+    "video": np.int32,
+    "shot": np.int32,
+    "index_in_shot": np.int32,
+    "label": np.int32,
+    "has_box": np.bool_,
+    "start": np.int64,
+    "stop": np.int64,
+}
+
+
+class Row(NamedTuple):
+    """One record, as a builder describes it; `video` and `shot` are names unique in the split."""
+
+    video: str
+    shot: str
+    index_in_shot: int
+    label: int
+    has_box: bool
+
+
+@dataclass(frozen=True)
+class ShotTable:
+    """One split: five arrays `[records]` and two arrays `[shots]`.
+
+    `video`, `shot` int32: running numbers inside the split, in record order. `index_in_shot` int32:
+    0, 1, 2... inside each shot. `label` int32: class number. `has_box` bool: the record carries at
+    least one box. `start`, `stop` int64: the records of shot s are `start[s]:stop[s]`.
+    """
+
+    video: np.ndarray
+    shot: np.ndarray
+    index_in_shot: np.ndarray
+    label: np.ndarray
+    has_box: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+
+    @property
+    def num_records(self) -> int:
+        """Number of records (frames) of the split."""
+        return len(self.label)
+
+    @property
+    def num_shots(self) -> int:
+        """Number of shots of the split; every shot has at least one record."""
+        return len(self.start)
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[Row]) -> "ShotTable":
+        """Numbers the videos and shots of `rows`, which come in record order.
+
+        Raises:
+            InputError: the records of a shot are not contiguous, not numbered 0, 1, 2..., or differ
+                in label or video; or there are no rows.
+        """
+        videos: dict[str, int] = {}
+        starts: list[int] = []
+        seen: set[str] = set()
+        columns: list[tuple[int, int, int, int, bool]] = []
+        previous: Row | None = None
+        for number, row in enumerate(rows):
+            if previous is None or row.shot != previous.shot:
+                if row.shot in seen:
+                    raise InputError(
+                        f"expected the records of a shot to be contiguous, but shot {row.shot!r} "
+                        f"comes again at record {number}; generate each shot in one piece"
+                    )
+                seen.add(row.shot)
+                starts.append(number)
+            elif (row.label, row.video) != (previous.label, previous.video):
+                raise InputError(
+                    f"expected one label and one video in shot {row.shot!r}, but record {number} "
+                    f"changes them from {previous[:1] + previous[3:4]} to {row[:1] + row[3:4]}; "
+                    "give the shots of different videos different names"
+                )
+            if row.index_in_shot != number - starts[-1]:
+                raise InputError(
+                    f"expected index_in_shot {number - starts[-1]} at record {number} of shot "
+                    f"{row.shot!r}, got {row.index_in_shot}; generate the frames in order"
+                )
+            video = videos.setdefault(row.video, len(videos))
+            columns.append((video, len(starts) - 1, row.index_in_shot, row.label, row.has_box))
+            previous = row
+        if not columns:
+            raise InputError("expected at least one record in a split, got none; add frames to it")
+        video, shot, index_in_shot, label, has_box = zip(*columns, strict=True)
+        arrays = {
+            "video": video,
+            "shot": shot,
+            "index_in_shot": index_in_shot,
+            "label": label,
+            "has_box": has_box,
+            "start": starts,
+            "stop": starts[1:] + [len(columns)],
+        }
+        return cls(**{key: np.asarray(value, _DTYPES[key]) for key, value in arrays.items()})
+
+
+def save_tables(path: Path, tables: Mapping[str, ShotTable]) -> None:
+    """Writes all splits into the file `path`, under keys such as `train/label`."""
+    arrays = {
+        f"{split}/{key}": getattr(table, key) for split, table in tables.items() for key in _DTYPES
+    }
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def load_table(path: Path, split: str) -> ShotTable:
+    """Reads the table of one split.
+
+    Raises:
+        InputError: the file is missing or unreadable, or has no such split.
+    """
+    if not path.exists():
+        raise InputError(
+            f"expected the shot table {path}, which does not exist; "
+            "run `python -m launch.prepare --config=...` to prepare the dataset"
+        )
+    try:
+        with np.load(path) as file:
+            arrays = dict(file)
+    except Exception as error:  # NumPy raises five unrelated types for a damaged archive
+        raise InputError(
+            f"the shot table {path} is damaged ({error}); delete the folder "
+            f"{path.parent} and run `python -m launch.prepare --config=...` again"
+        ) from error
+    splits = sorted({key.split("/")[0] for key in arrays})
+    if split not in splits:
+        raise InputError(f"unknown split {split!r}; {path} has the splits {', '.join(splits)}")
+    return ShotTable(**{key: arrays[f"{split}/{key}"] for key in _DTYPES})

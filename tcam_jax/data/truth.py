@@ -1,0 +1,49 @@
+"""What is known of the frames that are evaluated: their classes and true boxes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tcam_jax.data.records import Split
+
+
+class Truth(NamedTuple):
+    """Frames to evaluate, in the order of their batches.
+
+    Attributes:
+      records: record number of each frame, int64 `[frames]`.
+      ids: "class/video/shot/file.jpg" of each frame.
+      labels: class index, int32 `[frames]`.
+      sizes: width and height of each frame, pixels, int32 `[frames, 2]`.
+      boxes: per frame, x0, y0, x1, y1 in pixels of the frame, float32 `[g, 4]`; g may be 0.
+    """
+
+    records: np.ndarray
+    ids: Sequence[str]
+    labels: np.ndarray
+    sizes: np.ndarray
+    boxes: Sequence[np.ndarray]
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether any frame has a box, so that CorLoc can be measured."""
+        return any(len(boxes) for boxes in self.boxes)
+
+
+def read_truth(split: Split) -> Truth:
+    """Return the frames of `split` that have boxes; all frames where none has."""
+    labelled = np.flatnonzero(split.table.has_box)
+    records = labelled if len(labelled) else np.arange(split.table.num_records)
+    rows = [split.source[int(record)] for record in records]
+    return Truth(
+        records=records.astype(np.int64),
+        ids=[_text(row["frame_id"]) for row in rows],
+        labels=split.table.label[records],
+        sizes=np.array([(row["width"], row["height"]) for row in rows], np.int32),
+        boxes=[np.asarray(row["boxes"], np.float32).reshape(-1, 4) for row in rows],
+    )
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value

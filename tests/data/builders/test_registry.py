@@ -1,0 +1,49 @@
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from tcam_jax.data.builders.registry import prepare
+
+
+def test_a_finished_dataset_is_not_made_again(photo_data, photo_folder):
+    folder = photo_data / "video_folder/photos/1.0.0"
+    before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
+    assert prepare("video_folder", "photos", photo_data, photo_folder) == folder
+    assert before == {file: file.stat().st_mtime_ns for file in folder.iterdir()}
+
+
+def test_another_source_under_the_same_name_is_refused(photo_data, photo_folder, tmp_path):
+    other = shutil.copytree(photo_folder, tmp_path / "other")
+    with pytest.raises(ValueError, match="was prepared with manual_dir=.*choose another name"):
+        prepare("video_folder", "photos", photo_data, other)
+    with pytest.raises(ValueError, match="was prepared with split_by='video', but split_by='time'"):
+        prepare("video_folder", "photos", photo_data, photo_folder, split_by="time")
+
+
+def test_unknown_dataset(tmp_path):
+    with pytest.raises(ValueError, match="unknown dataset 'moving_shape' .did you mean 'moving_sh"):
+        prepare("moving_shape", "default", tmp_path)
+    with pytest.raises(ValueError, match="known datasets: moving_shapes, video_folder"):
+        prepare("imagenet", "default", tmp_path)
+
+
+def test_importing_the_registry_imports_no_tensorflow():
+    program = (
+        "import sys, tcam_jax.data.builders.registry\n"
+        "assert not {'tensorflow', 'tensorflow_datasets'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_a_generator_of_other_sizes_is_another_dataset(shapes_data):
+    # `shapes_data` was made with tiny splits; outside its fixture the generator has its own.
+    with pytest.raises(ValueError, match="was prepared with splits="):
+        prepare("moving_shapes", "default", shapes_data)
+
+
+def test_an_incomplete_folder_is_not_taken_for_a_dataset(tmp_path):
+    (tmp_path / "moving_shapes/default/1.0.0").mkdir(parents=True)
+    with pytest.raises(ValueError, match="is no complete dataset .*; delete it"):
+        prepare("moving_shapes", "default", tmp_path)

@@ -1,0 +1,170 @@
+import logging
+import re
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from tcam_jax.data.builders.registry import prepare
+from tcam_jax.data.builders.video_folder import make_builder
+from tcam_jax.data.records import open_split
+
+SPLITS = ("train", "validation", "test")
+
+
+def write_frames(root, shots: dict[str, int], size=(24, 16)):
+    """`shots`: {"class/video/shot": frames}; every frame has a grey level of its own."""
+    number = 0
+    for shot, frames in shots.items():
+        (root / shot).mkdir(parents=True)
+        for frame in range(frames):
+            level = (37 * number) % 256
+            Image.new("RGB", size, (level, 128, 255 - level)).save(root / shot / f"f{frame}.jpg")
+            number += 1
+    return root
+
+
+def frame_ids(data_dir, config, split):
+    opened = open_split(data_dir, "video_folder", config, split)
+    return [e["frame_id"] for e in opened.read(range(opened.table.num_records))]
+
+
+def test_whole_videos_go_to_one_split_and_no_frame_is_lost(photo_data, photo_folder):
+    videos = {}
+    everything = []
+    for split in SPLITS:
+        opened = open_split(photo_data, "video_folder", "photos", split)
+        examples = opened.read(range(opened.table.num_records))
+        videos[split] = {example["video"] for example in examples}
+        everything += [example["frame_id"] for example in examples]
+        assert {example["label"] for example in examples} == {0, 1}
+    assert [len(videos[split]) for split in SPLITS] == [4, 2, 2]
+    assert len(set.union(*videos.values())) == 8
+    assert sorted(everything) == sorted(
+        file.relative_to(photo_folder).as_posix() for file in photo_folder.glob("*/*/*/*.jpg")
+    )
+
+
+def test_several_boxes_a_frame_are_kept_in_the_order_of_the_file(photo_data, photo_folder):
+    first = (photo_folder / "boxes.csv").read_text().splitlines()[1].split(",")[0]
+    for split in SPLITS:
+        opened = open_split(photo_data, "video_folder", "photos", split)
+        for example in opened.read(range(opened.table.num_records)):
+            expected = [[1, 2.5, 30, 40]] if example["label"] == 0 else []
+            if example["frame_id"] == first:
+                expected.append([0, 0, 77, 51])
+            assert example["boxes"].tolist() == expected
+
+
+def test_frames_come_in_natural_order_and_many_shards_keep_it(tmp_path, monkeypatch):
+    root = write_frames(tmp_path / "src", {f"a/v{v}/s{s}": 12 for v in range(3) for s in range(2)})
+    builder = make_builder("mine", data_dir=tmp_path / "data", manual_dir=root)
+    # What TFDS does with a split of more than 1 GB: it sorts the records through files.
+    monkeypatch.setattr(tfds.core.shuffle, "MAX_MEM_BUFFER_SIZE", 2000)
+    builder.download_and_prepare(download_config=tfds.download.DownloadConfig(num_shards=5))
+    for split in SPLITS:
+        ids = frame_ids(tmp_path / "data", "mine", split)
+        videos = sorted({name.split("/")[1] for name in ids})
+        assert ids == [
+            f"a/{v}/s{s}/f{frame}.jpg" for v in videos for s in range(2) for frame in range(12)
+        ]
+    assert len(list((tmp_path / "data/video_folder/mine/1.0.0").glob("*-train.array*"))) == 5
+
+
+@pytest.mark.parametrize("split_by", ["video", "time"])
+def test_one_video_a_class_is_split_by_time(tmp_path, caplog, split_by):
+    root = write_frames(tmp_path / "src", {"a/v/s": 20, "b/v/s0": 10, "b/v/s1": 2})
+    with caplog.at_level(logging.WARNING):
+        prepare("video_folder", "mine", tmp_path / "data", root, split_by=split_by)
+    told = re.findall(r"class '(\w)' has 1 video\(s\).* split by time", caplog.text)
+    assert told == (["a", "b"] if split_by == "video" else [])
+    ids = {split: frame_ids(tmp_path / "data", "mine", split) for split in SPLITS}
+    # Contiguous pieces in order of time; the shot too short to cut stays in train.
+    assert sum(ids.values(), [])[:14] == [f"a/v/s/f{i}.jpg" for i in range(14)]
+    of_a = [name for split in SPLITS for name in ids[split] if name.startswith("a/")]
+    assert of_a == [f"a/v/s/f{i}.jpg" for i in range(20)]
+    assert [sum(name.startswith("a/") for name in ids[s]) for s in SPLITS] == [14, 3, 3]
+    assert [name for name in ids["train"] if "/s1/" in name] == ["b/v/s1/f0.jpg", "b/v/s1/f1.jpg"]
+    validation = open_split(tmp_path / "data", "video_folder", "mine", "validation")
+    assert validation.table.index_in_shot[:3].tolist() == [0, 1, 2]
+
+
+def test_without_boxes_everything_is_there_and_unlabelled(tmp_path):
+    root = write_frames(tmp_path / "src", {f"a/v{v}/s": 2 for v in range(3)})
+    prepare("video_folder", "mine", tmp_path / "data", root)
+    for split in SPLITS:
+        table = open_split(tmp_path / "data", "video_folder", "mine", split).table
+        assert table.num_records == 2 and not table.has_box.any()
+
+
+def test_a_fraction_of_zero_leaves_the_split_out(tmp_path):
+    root = write_frames(tmp_path / "src", {f"a/v{v}/s": 2 for v in range(2)})
+    prepare("video_folder", "mine", tmp_path / "data", root, fractions=(0.5, 0.5, 0))
+    assert len(frame_ids(tmp_path / "data", "mine", "validation")) == 2
+    with pytest.raises(ValueError, match="unknown split 'test'; .* train, validation"):
+        open_split(tmp_path / "data", "video_folder", "mine", "test")
+
+
+def spoil_truncated(root):
+    file = root / "a/v0/s/f1.jpg"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(file)
+    file.write_bytes(file.read_bytes()[:1500])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (spoil_truncated, r"a/v0/s/f1\.jpg cannot be decoded .*; repair the file or remove it"),
+        (lambda root: (root / "a/v0/s/f0.jpg").write_text("hello"), r"f0\.jpg cannot be decoded"),
+        (
+            lambda root: Image.new("RGB", (9, 9)).save(root / "a/v0/s/f0.jpg", "PNG"),
+            r"f0\.jpg is a PNG file in spite of its name; convert it",
+        ),
+        (
+            lambda root: Image.new("RGB", (9, 9)).save(root / "a/v0/s/f9.png"),
+            r"f9\.png is no JPEG file",
+        ),
+        (
+            lambda root: Image.new("RGB", (9, 9)).save(root / "a/v0/x.jpg"),
+            r"a/v0/x\.jpg lies too high in the folders; expected frames as class/video/shot",
+        ),
+        (lambda root: (root / "empty/v0/s").mkdir(parents=True), "class 'empty' in .* no frames"),
+        (
+            lambda root: (root / "boxes.csv").write_text(
+                "frame,x0,y0,x1,y1\na/v0/s/f0.jpg,0,0,5,5\na/v0/s/f0.jpg,0,0,25,5\n"
+            ),
+            r"boxes\.csv line 3: the box .* leaves its image of 24 x 16 pixels",
+        ),
+    ],
+)
+def test_bad_sources_are_named_and_leave_nothing_behind(tmp_path, spoil, message):
+    root = write_frames(tmp_path / "src", {f"a/v{v}/s": 3 for v in range(3)})
+    spoil(root)
+    with pytest.raises(ValueError, match=message):
+        prepare("video_folder", "mine", tmp_path / "data", root)
+    assert not list((tmp_path / "data").rglob("dataset_info.json"))
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    (tmp_path / "src").mkdir()
+    with pytest.raises(ValueError, match="no class folders; expected frames as class/video/shot"):
+        prepare("video_folder", "mine", tmp_path / "data", tmp_path / "src")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"manual_dir": None}, "video_folder needs manual_dir"),
+        ({"config": "../up"}, "expected a configuration name"),
+        ({"split_by": "shot"}, "split_by to be one of .*'video', 'time'.*got 'shot'"),
+        ({"fractions": (0.5, 0.5, 0.5)}, "sum to 1"),
+        ({"fractions": (0.5, 0.5)}, "three fractions"),
+        ({"fractions": (0.0, 0.5, 0.5)}, "train > 0"),
+    ],
+)
+def test_bad_options(tmp_path, arguments, message):
+    root = write_frames(tmp_path / "src", {f"a/v{v}/s": 3 for v in range(3)})
+    arguments = {"config": "mine", "manual_dir": root, "data_dir": tmp_path / "data"} | arguments
+    with pytest.raises(ValueError, match=message):
+        prepare("video_folder", **arguments)

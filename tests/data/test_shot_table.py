@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from tcam_jax.data.shot_table import Row, ShotTable, load_table, save_tables
+
+ROWS = [
+    Row("v0", "v0/a", 0, 1, False),
+    Row("v0", "v0/a", 1, 1, True),
+    Row("v0", "v0/b", 0, 1, False),
+    Row("v1", "v1/a", 0, 0, True),
+    Row("v1", "v1/a", 1, 0, True),
+    Row("v1", "v1/a", 2, 0, False),
+]
+
+
+def test_from_rows_numbers_videos_and_shots():
+    table = ShotTable.from_rows(ROWS)
+    assert (table.num_records, table.num_shots) == (6, 3)
+    assert table.video.tolist() == [0, 0, 0, 1, 1, 1]
+    assert table.shot.tolist() == [0, 0, 1, 2, 2, 2]
+    assert table.index_in_shot.tolist() == [0, 1, 0, 0, 1, 2]
+    assert table.label.tolist() == [1, 1, 1, 0, 0, 0]
+    assert table.has_box.tolist() == [False, True, False, True, True, False]
+    assert table.start.tolist() == [0, 2, 3]
+    assert table.stop.tolist() == [2, 3, 6]
+
+
+def test_round_trip_of_two_splits_keeps_values_and_dtypes(tmp_path):
+    tables = {"train": ShotTable.from_rows(ROWS), "test": ShotTable.from_rows(ROWS[3:])}
+    save_tables(tmp_path / "index.npz", tables)
+    dtypes = {"has_box": bool, "start": np.int64, "stop": np.int64}
+    for split, table in tables.items():
+        loaded = load_table(tmp_path / "index.npz", split)
+        for key in ("video", "shot", "index_in_shot", "label", "has_box", "start", "stop"):
+            assert getattr(loaded, key).dtype == dtypes.get(key, np.int32), key
+            np.testing.assert_array_equal(getattr(loaded, key), getattr(table, key))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (ROWS[:2] + ROWS[3:] + ROWS[:1], "contiguous, but shot 'v0/a' comes again at record 5"),
+        ([ROWS[0], ROWS[1]._replace(index_in_shot=2)], "expected index_in_shot 1 at record 1"),
+        ([ROWS[1]], "expected index_in_shot 0 at record 0"),
+        ([ROWS[0], ROWS[1]._replace(label=0)], "expected one label and one video in shot 'v0/a'"),
+        ([ROWS[0], ROWS[1]._replace(video="v9")], "expected one label and one video"),
+        ([], "at least one record"),
+    ],
+)
+def test_from_rows_refuses(rows, message):
+    with pytest.raises(ValueError, match=message):
+        ShotTable.from_rows(rows)
+
+
+def test_load_refuses_missing_unknown_and_damaged(tmp_path):
+    path = tmp_path / "index.npz"
+    with pytest.raises(ValueError, match=r"does not exist; run `python -m launch\.prepare"):
+        load_table(path, "train")
+    save_tables(path, {"train": ShotTable.from_rows(ROWS), "test": ShotTable.from_rows(ROWS)})
+    with pytest.raises(ValueError, match="unknown split 'val'; .* has the splits test, train"):
+        load_table(path, "val")
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(ValueError, match="damaged"):
+        load_table(path, "train")

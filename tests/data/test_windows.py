@@ -1,0 +1,191 @@
+import io
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder, SourceFrame, SourceShot
+from tcam_jax.data.records import open_split
+from tcam_jax.data.sampler import target_position, window_indices
+from tcam_jax.data.windows import frame_batches, training_batches
+
+SETTINGS = {"seed": 2, "batch_size": 6, "n": 2, "mode": "before", "resize_size": 64}
+
+
+@pytest.fixture(scope="module")
+def train(photo_data):
+    return open_split(photo_data, "video_folder", "photos", "train")
+
+
+def read_with_pillow(split, record: int, size: int) -> np.ndarray:
+    with Image.open(io.BytesIO(split.read([record])[0]["image"])) as image:
+        return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+
+
+def assert_within_one_level(frame: np.ndarray, expected: np.ndarray):
+    assert frame.dtype == np.uint8
+    assert np.abs(frame.astype(int) - expected.astype(int)).max() <= 1
+
+
+def assert_equal_batches(one, two):
+    assert one.keys() == two.keys()
+    for key in one:
+        assert one[key].dtype == two[key].dtype
+        np.testing.assert_array_equal(one[key], two[key], err_msg=key)
+
+
+@pytest.mark.parametrize("size", [37, 96, 256, 600])
+def test_decoding_and_resizing_equal_pillow_within_one_level(train, size):
+    # The folder's photos are 51..451 pixels wide and high, colour and grey, three JPEG qualities.
+    records = np.arange(train.table.num_records)
+    widths = {int(example["width"]) for example in train.read(records)}
+    assert len(widths) == 5
+    batches = frame_batches(train, records=records, batch_size=7, size=size)
+    seen = []
+    for batch in batches:
+        for frame, record in zip(batch["frames"], batch["record"], strict=True):
+            if record >= 0:
+                assert_within_one_level(frame, read_with_pillow(train, int(record), size))
+                seen.append(int(record))
+    assert seen == records.tolist()
+
+
+@pytest.mark.parametrize(
+    ("n", "mode"), [(0, "before"), (2, "before"), (9, "after"), (1, "before_after")]
+)
+def test_batches_equal_a_direct_reading(train, n, mode):
+    settings = SETTINGS | {"n": n, "mode": mode}
+    size = settings["resize_size"]
+    pictures = {r: read_with_pillow(train, r, size) for r in range(train.table.num_records)}
+    batches = list(training_batches(train, first_step=0, num_steps=4, **settings))
+    assert len(batches) == 4
+    for step, batch in enumerate(batches):
+        records, valid = window_indices(
+            train.table, seed=2, step=step, batch_size=6, n=n, mode=mode
+        )
+        assert batch["frames"].shape == (*records.shape, size, size, 3)
+        np.testing.assert_array_equal(batch["valid"], valid)
+        np.testing.assert_array_equal(batch["slot"], np.arange(6))
+        labels = [train.read([r])[0]["label"] for r in records[:, target_position(n, mode)]]
+        np.testing.assert_array_equal(batch["label"], labels)
+        assert (batch["label"].dtype, batch["slot"].dtype) == (np.int32, np.int32)
+        for place in np.ndindex(records.shape):
+            assert_within_one_level(batch["frames"][place], pictures[int(records[place])])
+
+
+def test_starting_later_gives_the_rest_of_the_stream(train):
+    whole = list(training_batches(train, first_step=0, num_steps=9, **SETTINGS))
+    rest = list(training_batches(train, first_step=5, num_steps=4, **SETTINGS))
+    for one, two in zip(whole[5:], rest, strict=True):
+        assert_equal_batches(one, two)
+
+
+def test_hosts_take_rows_of_the_same_batch(train):
+    whole = next(training_batches(train, first_step=3, num_steps=1, **SETTINGS))
+    for rows in (slice(0, 2), slice(2, 6)):
+        part = next(training_batches(train, first_step=3, num_steps=1, rows=rows, **SETTINGS))
+        assert_equal_batches(part, {key: value[rows] for key, value in whole.items()})
+
+
+def test_boxes_are_the_targets_first_box_in_units_of_the_frame(shapes_data):
+    split = open_split(shapes_data, "moving_shapes", "train_boxes", "train")
+    settings = SETTINGS | {"mode": "after"}
+    for step, batch in enumerate(
+        training_batches(split, first_step=0, num_steps=3, with_boxes=True, **settings)
+    ):
+        records, _ = window_indices(split.table, seed=2, step=step, batch_size=6, n=2, mode="after")
+        boxes = np.stack([example["boxes"][0] for example in split.read(records[:, 0])])
+        np.testing.assert_allclose(batch["boxes"], boxes / 128, atol=1e-7)
+        assert batch["boxes"].dtype == np.float32 and (batch["boxes"] <= 1).all()
+
+
+def test_boxes_are_divided_by_width_and_height_in_their_places(photo_data, tmp_path):
+    frame = SourceFrame(jpeg_of(40, 80), "0.jpg", 80, 40, np.array([[8, 4, 60, 30], [0, 0, 1, 1]]))
+    split = hand_made(tmp_path, [[frame]])
+    batch = next(training_batches(split, first_step=0, num_steps=1, with_boxes=True, **SETTINGS))
+    np.testing.assert_allclose(batch["boxes"], np.tile([[0.1, 0.1, 0.75, 0.75]], (6, 1)))
+
+
+def test_boxes_asked_for_but_absent(train, shapes_data):
+    weak = open_split(shapes_data, "moving_shapes", "default", "train")
+    for split in (weak, train):  # no frame has one; some frames have none
+        with pytest.raises(ValueError, match="expected a box on every frame of .* train, but"):
+            training_batches(split, first_step=0, num_steps=1, with_boxes=True, **SETTINGS)
+
+
+def test_frame_batches_fill_up_the_last_batch(train):
+    batches = list(frame_batches(train, records=[4, 9, 2, 4, 7], batch_size=3, size=32))
+    assert [batch["record"].tolist() for batch in batches] == [[4, 9, 2], [4, 7, -1]]
+    assert batches[0]["record"].dtype == np.int64
+    np.testing.assert_array_equal(batches[1]["frames"][1], batches[1]["frames"][2])
+    np.testing.assert_array_equal(batches[0]["frames"][0], batches[1]["frames"][0])
+
+
+def test_bad_arguments(train):
+    with pytest.raises(ValueError, match="at least one record"):
+        frame_batches(train, records=[], batch_size=3, size=32)
+    with pytest.raises(ValueError, match="batch_size >= 1"):
+        frame_batches(train, records=[1], batch_size=0, size=32)
+    with pytest.raises(ValueError, match=r"in 0\.\..*, got 9999"):
+        list(frame_batches(train, records=[1, 9999], batch_size=2, size=32))
+    with pytest.raises(ValueError, match="window mode"):
+        training_batches(train, first_step=0, num_steps=1, **SETTINGS | {"mode": "middle"})
+
+
+def test_tensorflow_sees_no_accelerator():
+    assert tf.config.get_visible_devices("GPU") == tf.config.get_visible_devices("TPU") == []
+
+
+def jpeg_of(height: int, width: int) -> bytes:
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    Image.fromarray(noise).save(file, "JPEG")
+    return file.getvalue()
+
+
+def hand_made(data_dir, shots: list[list[SourceFrame]]):
+    """A dataset written by the real base class, but from frames that no builder has checked."""
+
+    class HandMade(ShotDatasetBuilder, skip_registration=True):
+        name = "video_folder"
+        pkg_dir_path = Path(__file__).parent  # TFDS looks for texts about the dataset there
+        BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="hand")]
+
+        def class_names(self):
+            return ["thing"]
+
+        def origin(self):
+            return {}
+
+        def splits(self):
+            made = [
+                SourceShot("thing", "v", f"s{number}", len(frames), frames)
+                for number, frames in enumerate(shots)
+            ]
+            return {"train": made}
+
+    HandMade(data_dir=data_dir).download_and_prepare()
+    return open_split(data_dir, "video_folder", "hand", "train")
+
+
+def test_a_damaged_jpeg_is_named_when_its_batch_comes(tmp_path):
+    good = jpeg_of(48, 64)
+    jpegs = [good] * 5 + [good[:-300]] + [good] * 4
+    frames = [
+        SourceFrame(jpeg, f"{i}.jpg", 64, 48, np.zeros((0, 4))) for i, jpeg in enumerate(jpegs)
+    ]
+    split = hand_made(tmp_path, [frames[:6], frames[6:]])
+    batches = frame_batches(split, records=np.arange(10), batch_size=2, size=32)
+    assert [b["record"].tolist() for b in itertools.islice(batches, 2)] == [[0, 1], [2, 3]]
+    message = (
+        r"record 5 of video_folder/hand train \(shot 0, frame 5 of the shot\) "
+        r"thing/v/s0/5\.jpg is no decodable JPEG file; .*launch\.prepare"
+    )
+    with pytest.raises(ValueError, match=message):
+        next(batches)
+    with pytest.raises(ValueError, match="record 5 of"):
+        list(training_batches(split, first_step=0, num_steps=40, **SETTINGS))
