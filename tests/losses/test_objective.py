@@ -1,0 +1,137 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from tcam_jax.losses.crf import crf
+from tcam_jax.losses.inputs import LossInputs
+from tcam_jax.losses.objective import objective
+from tcam_jax.losses.partial_ce import partial_ce
+from tcam_jax.losses.size import size
+
+LOSSES = {
+    "partial_ce": {"weight": 1.0},
+    "crf": {"weight": 2e-4, "sigma_rgb": 15.0, "sigma_xy": 100.0},
+    "size": {"weight": 0.01},
+}
+DEVICES = 4
+
+
+def example(labelled=(0.0, 0.9, 0.05, 0.3)):
+    """Return one batch of two samples for each device, with uneven numbers of labels."""
+    rng = np.random.default_rng(0)
+    shape = (2 * DEVICES, 6, 5)
+    density = np.repeat(labelled, 2)[:, None, None]
+    seeds = np.where(rng.random(shape) < density, rng.integers(0, 2, shape), -255)
+    return LossInputs(
+        map_logits=jnp.asarray(rng.normal(0, 2, (*shape, 2)), jnp.float32),
+        images=jnp.asarray(rng.integers(0, 256, (*shape, 3)), jnp.float32),
+        seeds=jnp.asarray(seeds, jnp.int32),
+        barrier_t=jnp.float32(1.5),
+    )
+
+
+def step(bias, inputs, axis_name=None):
+    """Differentiate locally for a shared parameter, then sum over the axis."""
+
+    def total(bias):
+        return objective(
+            inputs._replace(map_logits=inputs.map_logits + bias), LOSSES, axis_name=axis_name
+        )
+
+    (value, terms), gradient = jax.value_and_grad(total, has_aux=True)(bias)
+    if axis_name is not None:
+        value, gradient = jax.lax.psum((value, gradient), axis_name)
+    return value, gradient, terms
+
+
+def split(inputs):
+    def part(values):
+        return values.reshape(DEVICES, 2, *values.shape[1:])
+
+    return jax.tree.map(part, inputs._replace(barrier_t=None))._replace(barrier_t=inputs.barrier_t)
+
+
+def by_vmap(bias, inputs):
+    axes = (None, LossInputs(0, 0, 0, None))
+    run = jax.vmap(partial(step, axis_name="data"), in_axes=axes, axis_name="data")
+    return jax.tree.map(lambda x: x[0], jax.jit(run)(bias, split(inputs)))
+
+
+def by_pmap(bias, inputs):
+    axes = (None, LossInputs(0, 0, 0, None))
+    run = jax.pmap(
+        partial(step, axis_name="data"),
+        axis_name="data",
+        in_axes=axes,
+        out_axes=None,
+        devices=jax.devices()[:DEVICES],
+    )
+    return run(bias, split(inputs))
+
+
+def by_shard_map(bias, inputs):
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:DEVICES]), ("data",))
+    specs = LossInputs(P("data"), P("data"), P("data"), P())
+    run = jax.shard_map(
+        partial(step, axis_name="data"),
+        mesh=mesh,
+        in_specs=(P(), specs),
+        out_specs=P(),
+        check_vma=False,
+    )
+    return jax.jit(run)(bias, inputs)
+
+
+@pytest.mark.parametrize("mapped", [by_vmap, by_pmap, by_shard_map])
+def test_split_batch_equals_global_batch(mapped):
+    bias, inputs = jnp.array([0.3, -0.2]), example()
+    assert int((inputs.seeds[:2] >= 0).sum()) == 0  # the first device has no labels at all
+    expected = jax.jit(step)(bias, inputs)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=2e-5), mapped(bias, inputs), expected)
+
+
+def test_total_is_the_weighted_sum_of_means():
+    inputs = example()
+    total, terms = objective(inputs, LOSSES)
+    expected = 0
+    for name, loss in {"partial_ce": partial_ce, "crf": crf, "size": size}.items():
+        parameters = dict(LOSSES[name])
+        weight = parameters.pop("weight")
+        loss_sum, count = loss(inputs, **parameters)
+        np.testing.assert_allclose(terms[name], (loss_sum, count), rtol=1e-6)
+        expected += weight * loss_sum / count
+    np.testing.assert_allclose(total, expected, rtol=1e-6)
+    assert float(terms["partial_ce"][1]) == int((inputs.seeds >= 0).sum())
+    assert float(terms["crf"][1]) == float(terms["size"][1]) == 2 * DEVICES
+
+
+def test_batch_without_labels_gives_zero_not_nan():
+    inputs = example(labelled=(0, 0, 0, 0))
+    losses = {"partial_ce": {"weight": 1.0}}
+
+    def total(logits):
+        return objective(inputs._replace(map_logits=logits), losses)[0]
+
+    value, gradient = jax.value_and_grad(total)(inputs.map_logits)
+    assert float(value) == 0
+    assert not gradient.any()
+
+
+def test_unconfigured_losses_are_left_out():
+    total, terms = objective(example(), {"size": {"weight": 1.0}})
+    assert set(terms) == {"size"}
+    np.testing.assert_allclose(total, terms["size"][0] / terms["size"][1], rtol=1e-6)
+
+
+def test_unknown_loss_is_refused():
+    with pytest.raises(ValueError, match="'crv'.*crf, partial_ce, size"):
+        objective(example(), {"crv": {"weight": 1.0}})
+
+
+def test_missing_weight_is_refused():
+    with pytest.raises(ValueError, match=r"losses\.size\.weight"):
+        objective(example(), {"size": {}})

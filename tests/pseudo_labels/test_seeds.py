@@ -1,0 +1,70 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.ndimage import binary_dilation
+
+from tcam_jax.pseudo_labels.roi import region_of_interest
+from tcam_jax.pseudo_labels.sampling import SEED_RULES, sample_background, sample_foreground
+from tcam_jax.pseudo_labels.seeds import UNLABELLED, seed_map
+
+draw_seeds = jax.jit(seed_map, static_argnames=("rule", "fg_pixels", "bg_pixels"))
+
+
+@pytest.mark.parametrize(("name", "dilation"), [("paper", 1), ("reference", 3), ("paper", 5)])
+def test_squares_and_conflicts_equal_scipy(name, dilation):
+    shape = (7, 9)
+    rule = SEED_RULES[name]._replace(dilation=dilation)
+    cams = np.random.default_rng(0).random((40, *shape), dtype=np.float32)
+    keys = jax.random.split(jax.random.key(1), 40)
+
+    def grow(index, valid):
+        mask = np.zeros(shape, bool)
+        mask.ravel()[index[valid]] = True
+        return binary_dilation(mask, np.ones((dilation, dilation)))
+
+    @jax.jit
+    @jax.vmap
+    def draws(key, cam):
+        fg_key, bg_key = jax.random.split(key)
+        roi = region_of_interest(cam)
+        fg = sample_foreground(fg_key, cam, roi, fraction=rule.fg_fraction, pixels=3)
+        bg = sample_background(bg_key, cam, roi, rule=rule.bg, fraction=rule.bg_fraction, pixels=2)
+        return fg, bg, seed_map(key, cam, rule=rule, fg_pixels=3, bg_pixels=2)
+
+    fg, bg, seeds = draws(keys, cams)
+    assert seeds.dtype == jnp.int32
+    (fg_index, fg_valid), (bg_index, bg_valid) = jax.tree.map(np.asarray, (fg, bg))
+    conflicts = 0
+    for i, labels in enumerate(seeds):
+        is_fg = grow(fg_index[i], fg_valid[i])
+        is_bg = grow(bg_index[i], bg_valid[i])
+        expected = np.full(shape, UNLABELLED)
+        expected[is_bg] = 0
+        expected[is_fg] = 1
+        expected[is_fg & is_bg] = UNLABELLED
+        conflicts += (is_fg & is_bg).any()
+        np.testing.assert_array_equal(labels, expected)
+    assert (conflicts > 5) == (dilation > 1)
+
+
+def test_only_a_truly_constant_map_has_no_labels():
+    draw = partial(draw_seeds, rule=SEED_RULES["reference"], fg_pixels=2, bg_pixels=2)
+    constant = jnp.full((8, 8), 0.4)
+    assert (draw(jax.random.key(0), constant) == UNLABELLED).all()
+    # The same 8-bit level everywhere: the region of interest is the whole image.
+    assert (draw(jax.random.key(0), constant.at[2, 3].set(0.4001)) == 1).any()
+
+
+def test_even_dilation_is_refused():
+    rule = SEED_RULES["paper"]._replace(dilation=2)
+    with pytest.raises(ValueError, match="odd number"):
+        draw_seeds(jax.random.key(0), jnp.zeros((8, 8)), rule=rule, fg_pixels=1, bg_pixels=1)
+
+
+def test_unknown_background_rule_is_refused():
+    rule = SEED_RULES["paper"]._replace(bg="highest")
+    with pytest.raises(ValueError, match="highest"):
+        draw_seeds(jax.random.key(0), jnp.zeros((8, 8)), rule=rule, fg_pixels=1, bg_pixels=1)
