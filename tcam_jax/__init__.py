@@ -1,7 +1,7 @@
 """tcam_jax: Temporal Class Activation Maps (TCAM, WACV 2023) in JAX/Flax.
 
-    model = tcam_jax.load(workdir)
-    predictions = model.predict(frames)
+model = tcam_jax.load(workdir)
+predictions = model.predict(frames)
 """
 
 __version__ = "0.1.0"

@@ -50,12 +50,12 @@ def test_synchronised_over_devices_equals_the_whole_batch():
     x *= np.arange(1, 9)[:, None, None, None, None]  # devices with very different statistics
     whole = jnp.asarray(x).reshape(16, 3, 3, 5)
     variables = BatchNorm(train=True).init(jax.random.key(0), whole)
+
     def apply(axis):
-        return (
-            lambda x: BatchNorm(train=True, axis_name=axis).apply(  # noqa: E731
-                variables, x, mutable=["batch_stats"]
-            )
+        return lambda x: BatchNorm(train=True, axis_name=axis).apply(  # noqa: E731
+            variables, x, mutable=["batch_stats"]
         )
+
     y, stats = jax.pmap(apply("data"), axis_name="data")(x)
     expected, expected_stats = apply(None)(whole)
     np.testing.assert_allclose(y.reshape(whole.shape), expected, atol=1e-5)

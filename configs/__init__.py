@@ -1,0 +1,1 @@
+"""One file = one experiment. Every field is in `base.py`; an experiment changes what it needs."""

@@ -1,0 +1,98 @@
+"""Every field of a config with the published TCAM hyper-parameters (YouTube-Objects v1.0).
+
+Not an experiment by itself: `demo.py`, `youtube_objects.py` and `video_folder.py` start from it.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    config = ConfigDict()
+    config.seed = 0
+    config.parallel = "pmap"  # pmap | shard_map | jit: how a step is spread over the devices
+    config.precision = "float32"  # float32 | bfloat16: dtype of activations; parameters are float32
+
+    config.dataset = dataset = ConfigDict()
+    dataset.name = ""  # moving_shapes | video_folder
+    dataset.config = "default"  # builder config
+    dataset.data_dir = "data"  # where prepared datasets live
+    dataset.manual_dir = ""  # the user's own files, read by launch.prepare
+    dataset.options = ConfigDict()  # further arguments of the dataset's builder
+    dataset.resize = 256  # training frames are resized to this square, pixels …
+    dataset.crop = 224  # … and cropped to this one; evaluation resizes straight to it
+
+    config.model = ConfigDict()
+    config.model.depth = 50  # ResNet 18 | 34 | 50 | 101
+    config.model.strides = (1, 2, 1, 1)  # of the four stages; this gives output stride 8
+
+    # Stage 1: classifier. `optimizer` fields have the same meaning in both stages.
+    config.classifier = classifier = ConfigDict()
+    classifier.batch_size = 32
+    classifier.epochs = 100
+    classifier.optimizer = _optimizer(learning_rate=0.001)
+    classifier.optimizer.new_layers_ratio = 10.0  # learning-rate factor of layer4 and the head
+
+    # Stage 2: encoder and head frozen, decoder trained on seeds from temporal CAMs.
+    config.tcam = tcam = ConfigDict()
+    tcam.batch_size = 32
+    tcam.epochs = 100
+    tcam.optimizer = _optimizer(learning_rate=0.01)
+    tcam.window = ConfigDict()
+    tcam.window.n = 1  # neighbouring frames on each side that the mode names
+    tcam.window.mode = "before"  # before | after | before_after
+    tcam.cam_method = "layercam"  # cam | layercam; also scores stage 1 on validation
+    tcam.encoder_checkpoint = "best_classification"  # best_classification | best_localization
+    tcam.seed_checkpoint = "best_localization"  # the classifier whose CAMs give the seeds
+    tcam.seed_source = "cam"  # cam | boxes: true boxes as maps, an oracle's upper bound
+    tcam.seed_view = "frame"  # frame (as the reference) | crop (one encoder pass less)
+    tcam.seeds = ConfigDict()
+    tcam.seeds.rule = "reference"  # reference | paper, see tcam_jax/pseudo_labels/sampling.py
+    tcam.seeds.fg_pixels = 1  # drawn per frame
+    tcam.seeds.bg_pixels = 1
+    tcam.losses = ConfigDict()
+    tcam.losses.partial_ce = ConfigDict({"weight": 1.0})
+    tcam.losses.crf = ConfigDict(
+        {
+            "weight": 2e-9,
+            "sigma_rgb": 15.0,  # 0..255
+            "sigma_xy": 100.0,  # pixels of the crop
+            "scale": 1.0,  # of the image on which the loss is computed
+            "kernel_scale": 0.594,  # the reference's lattice returns this share of the true kernel
+        }
+    )
+    tcam.losses.size = ConfigDict({"weight": 0.01})
+    tcam.barrier = ConfigDict({"initial": 1.0, "maximum": 10.0, "growth": 1.01})  # t, per epoch
+
+    config.eval = ConfigDict()
+    config.eval.batch_size = 32
+    config.eval.cam_methods = ("cam", "layercam")  # baselines in the table
+
+    config.checkpoint = ConfigDict()
+    config.checkpoint.every_steps = 100  # besides one after every epoch
+    return config
+
+
+def _optimizer(learning_rate: float) -> ConfigDict:
+    return ConfigDict(
+        {
+            "learning_rate": learning_rate,
+            "momentum": 0.9,  # Nesterov
+            "weight_decay": 1e-4,  # of every trained parameter
+            "step_epochs": 15,  # every so many epochs …
+            "gamma": 0.9,  # … the learning rate is multiplied by this
+            "min_learning_rate": 1e-7,
+        }
+    )
+
+
+def scale_crf(config: ConfigDict, reference_size: int = 224) -> None:
+    """Keep the meaning of the CRF loss at another crop size s.
+
+    The energy sums over pairs of pixels, so it grows with s^4, and its spatial range is in pixels:
+    weight * (224 / s)^4 and sigma_xy * s / 224. The loss's own `scale` shrinks it once more by
+    scale^4.
+    """
+    crf = config.tcam.losses.crf
+    ratio = config.dataset.crop / reference_size
+    crf.weight = crf.weight / (ratio * crf.scale) ** 4
+    crf.sigma_xy = crf.sigma_xy * ratio

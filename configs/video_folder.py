@@ -1,0 +1,30 @@
+"""TCAM on your own videos, from random weights; the argument is the name of your dataset.
+
+    python -m launch.prepare --config=configs/video_folder.py:NAME --manual_dir=YOUR_FOLDER
+    python -m launch.train --config=configs/video_folder.py:NAME --workdir=runs/NAME
+
+Data: YOUR_FOLDER/class/video/shot/*.jpg, and boxes.csv if you have boxes (see README). Frames of
+128 px and few epochs: a start on one machine, to be raised on accelerators. Time and score depend
+on the data.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+
+def get_config(name: str = "default") -> ConfigDict:
+    config = base.get_config()
+    config.dataset.name = "video_folder"
+    config.dataset.config = name
+    config.dataset.options.split_by = "video"  # video | time: how train and test are told apart
+    config.dataset.resize, config.dataset.crop = 146, 128
+    config.model.depth = 18
+    config.classifier.epochs = config.tcam.epochs = 20
+    config.classifier.batch_size = config.tcam.batch_size = 16
+    config.classifier.optimizer.learning_rate = 0.015
+    config.classifier.optimizer.new_layers_ratio = 1.0
+    config.tcam.seed_view = "crop"
+    config.tcam.losses.crf.scale = 0.5
+    base.scale_crf(config)
+    return config

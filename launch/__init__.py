@@ -1,0 +1,1 @@
+"""Thin entry points: they parse the command line and call the library."""

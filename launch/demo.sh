@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The whole method on a fresh machine: environment, data, both stages, scores, pictures.
+#   bash launch/demo.sh [workdir] [--config.any.field=value …]
+# Run again, it goes on where it was stopped, or ends at once.
+set -euo pipefail
+source "$(dirname "$0")/environment.sh"
+
+workdir="runs/demo"
+if [ $# -gt 0 ] && [[ "$1" != --* ]]; then
+    workdir="$1"
+    shift
+fi
+config="configs/demo.py"
+python -m launch.prepare --config="$config"
+python -m launch.train --config="$config" --workdir="$workdir" "$@"
+python -m launch.report --workdir="$workdir"

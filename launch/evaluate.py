@@ -1,0 +1,30 @@
+"""Evaluate a trained run: python -m launch.evaluate --workdir=DIR --split=test."""
+
+from pathlib import Path
+
+from absl import flags
+
+from launch import command
+from tcam_jax import config as configuration
+from tcam_jax import runs
+from tcam_jax.data.dataset import Dataset
+from tcam_jax.report.table import results_table
+from tcam_jax.train.parallel import Parallel
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
+_SPLIT = flags.DEFINE_enum("split", "test", ["validation", "test"], "what to evaluate on")
+
+
+def main() -> None:
+    """Write results.json and predictions.jsonl, print the table."""
+    workdir = Path(_WORKDIR.value)
+    config = configuration.load(workdir)
+    results = runs.evaluate_run(
+        config, workdir, Dataset(config), Parallel(config.parallel), _SPLIT.value
+    )
+    print(results_table(results))
+    print(f"results: {workdir / 'results.json'}")
+
+
+if __name__ == "__main__":
+    command.run(main, required=["workdir"])

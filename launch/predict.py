@@ -1,0 +1,71 @@
+"""Predict: python -m launch.predict --workdir=DIR --input=IMAGE|FOLDER --output=DIR.
+
+Writes predictions.jsonl (one line a frame: file, class, probability, box x0 y0 x1 y1 in pixels of
+the file, score) and an overlay for every frame into the output folder. A folder is searched for
+images below it at any depth.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+from PIL import Image, UnidentifiedImageError
+
+import tcam_jax
+from launch import command
+from tcam_jax.errors import InputError
+from tcam_jax.report.overlays import draw_overlay
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
+_INPUT = flags.DEFINE_string("input", None, "an image, or a folder of images")
+_OUTPUT = flags.DEFINE_string("output", None, "folder for the results")
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+def main() -> None:
+    """Predict every image, write the lines and the overlays."""
+    paths = _images(Path(_INPUT.value))
+    predictor = tcam_jax.load(_WORKDIR.value)
+    output = Path(_OUTPUT.value)
+    output.mkdir(parents=True, exist_ok=True)
+    predictions = predictor.stream(map(_read, paths))
+    with (output / "predictions.jsonl").open("w") as lines:
+        for index, (path, prediction) in enumerate(zip(paths, predictions, strict=True)):
+            record = prediction._asdict()
+            shown = record.pop("map")
+            lines.write(json.dumps({"file": str(path), **record}) + "\n")
+            frame = _read(path)
+            full = Image.fromarray(shown).resize(frame.shape[1::-1], Image.Resampling.BILINEAR)
+            title = f"{prediction.class_name} {prediction.probability:.2f}"
+            image = draw_overlay(
+                frame, np.asarray(full) / 255.0, np.zeros((0, 4)), np.array(prediction.box), title
+            )
+            Image.fromarray(image).save(output / f"{index:06d}_{path.stem}.jpg", quality=90)
+    print(f"{len(paths)} frames: {output / 'predictions.jsonl'}")
+
+
+def _images(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not found:
+        raise InputError(
+            f"--input={source} must be an image or a folder that holds images "
+            f"({', '.join(SUFFIXES)}); none was found."
+        )
+    return found
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        return np.asarray(Image.open(path).convert("RGB"))
+    except (UnidentifiedImageError, OSError) as error:
+        raise InputError(
+            f"{path} cannot be read as an image ({error}); remove it or convert it to JPEG."
+        ) from error
+
+
+if __name__ == "__main__":
+    command.run(main, required=["workdir", "input", "output"])

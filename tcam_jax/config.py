@@ -1,0 +1,166 @@
+"""Checking a config, recording it in a run's workdir, and reading it back."""
+
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, get_args
+
+import jax
+from ml_collections import ConfigDict
+
+from tcam_jax.cams.methods import CAM_METHODS
+from tcam_jax.data.sampler import WindowMode
+from tcam_jax.errors import InputError
+from tcam_jax.losses.objective import LOSSES
+from tcam_jax.models.resnet import ARCHITECTURES
+from tcam_jax.pseudo_labels.sampling import SEED_RULES
+
+CHECKPOINT_ROLES = ("best_classification", "best_localization")
+PARALLEL_MODES = ("pmap", "shard_map", "jit")
+RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+_CHOICES = {
+    "parallel": PARALLEL_MODES,
+    "precision": ("float32", "bfloat16"),
+    "model.depth": tuple(ARCHITECTURES),
+    "tcam.window.mode": get_args(WindowMode),
+    "tcam.cam_method": tuple(CAM_METHODS),
+    "tcam.encoder_checkpoint": CHECKPOINT_ROLES,
+    "tcam.seed_checkpoint": CHECKPOINT_ROLES,
+    "tcam.seed_source": ("cam", "boxes"),
+    "tcam.seed_view": ("frame", "crop"),
+    "tcam.seeds.rule": tuple(SEED_RULES),
+}
+_POSITIVE = (
+    "dataset.resize",
+    "dataset.crop",
+    "classifier.batch_size",
+    "classifier.epochs",
+    "classifier.optimizer.learning_rate",
+    "classifier.optimizer.step_epochs",
+    "tcam.batch_size",
+    "tcam.epochs",
+    "tcam.optimizer.learning_rate",
+    "tcam.optimizer.step_epochs",
+    "tcam.seeds.fg_pixels",
+    "tcam.seeds.bg_pixels",
+    "eval.batch_size",
+    "checkpoint.every_steps",
+)
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return {dotted field name: value}, tuples as lists (as JSON reads them back)."""
+    flat = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping | ConfigDict):
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple | list) else value
+    return flat
+
+
+def validate(config: ConfigDict) -> None:
+    """Check every field whose wrong value would only fail deep inside.
+
+    Raises:
+      InputError: names the field, what it may be and what it is.
+    """
+    flat = flatten(config)
+    for field, allowed in _CHOICES.items():
+        if flat[field] not in allowed:
+            _reject(field, f"one of {', '.join(map(str, allowed))}", flat[field])
+    for field in _POSITIVE:
+        if not flat[field] > 0:
+            _reject(field, "greater than 0", flat[field])
+    if flat["tcam.window.n"] < 0:
+        _reject("tcam.window.n", "0 or more", flat["tcam.window.n"])
+    if flat["dataset.crop"] > flat["dataset.resize"]:
+        expected = f"at most dataset.resize={flat['dataset.resize']}"
+        _reject("dataset.crop", expected, flat["dataset.crop"])
+    if len(flat["model.strides"]) != 4 or not set(flat["model.strides"]) <= {1, 2}:
+        _reject("model.strides", "four strides of 1 or 2", flat["model.strides"])
+    unknown = set(flat["eval.cam_methods"]) - set(CAM_METHODS)
+    if unknown:
+        _reject("eval.cam_methods", f"made of {', '.join(CAM_METHODS)}", sorted(unknown))
+    for name in config.tcam.losses:
+        if name not in LOSSES:
+            _reject("tcam.losses", f"made of {', '.join(LOSSES)}", name)
+    for stage in ("classifier", "tcam"):
+        batch_size, devices = flat[f"{stage}.batch_size"], jax.device_count()
+        if batch_size % devices:
+            _reject(f"{stage}.batch_size", f"a multiple of the {devices} devices", batch_size)
+
+
+def _reject(field: str, expected: str, value: Any) -> None:
+    raise InputError(f"config.{field} must be {expected}; it is {value!r}. Set --config.{field}=…")
+
+
+def record(config: ConfigDict, workdir: Path) -> None:
+    """Write `config.json` and `environment.json` into `workdir`, making it if need be.
+
+    Raises:
+      InputError: the workdir cannot be written, or holds a run of another config.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        (workdir / ".writable").touch()
+        (workdir / ".writable").unlink()
+    except OSError as error:
+        raise InputError(
+            f"--workdir={workdir} must be a folder that can be written: {error.strerror}. "
+            "Choose another one, or change its permissions."
+        ) from error
+    path = workdir / "config.json"
+    if path.exists():
+        _check_same(flatten(json.loads(path.read_text())), flatten(config), workdir)
+    else:
+        path.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+    environment = {
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
+        "devices": [device.device_kind for device in jax.devices()],
+        "git_revision": _git_revision(),
+    }
+    (workdir / "environment.json").write_text(json.dumps(environment, indent=2) + "\n")
+
+
+def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None:
+    absent = "(absent)"
+    changes = [
+        f"  {field}: {old.get(field, absent)!r} there, {new.get(field, absent)!r} now"
+        for field in sorted(old.keys() | new.keys())
+        if old.get(field, absent) != new.get(field, absent)
+    ]
+    if changes:
+        raise InputError(
+            f"{workdir} holds a run of another config; these fields differ:\n"
+            + "\n".join(changes)
+            + "\nUse the same config to go on with that run, or another --workdir."
+        )
+
+
+def _git_revision() -> str | None:
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None  # an installed package is no checkout
+
+
+def load(workdir: str | Path) -> ConfigDict:
+    """Read the config which `record` wrote.
+
+    Raises:
+      InputError: there is none.
+    """
+    path = Path(workdir) / "config.json"
+    if not path.is_file():
+        raise InputError(
+            f"--workdir={workdir} must hold a run (a config.json); there is none. "
+            "Train one with `python -m launch.train --config=… --workdir=…`."
+        )
+    return ConfigDict(json.loads(path.read_text()))

@@ -1,0 +1,60 @@
+"""Frames in, class logits and localisation maps out: the forward pass of evaluation."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, UInt8
+
+from tcam_jax.cams.methods import class_activation_map
+from tcam_jax.data.geometry import normalise, resize_map
+from tcam_jax.models.tcam import TCAM, Variables, foreground
+
+# The decoder's map, beside the names in `cams.methods.CAM_METHODS`.
+TCAM_METHOD = "tcam"
+PREDICTED = -1  # as a class index: take the most probable class
+
+
+class FrameOutputs(NamedTuple):
+    """What the network says of a batch of frames; maps are floor(255 * map)."""
+
+    logits: Float[Array, "b k"]
+    maps: UInt8[Array, "m b h w"]  # one per method, in the order asked for
+
+
+def make_forward(
+    model: TCAM, methods: Sequence[str]
+) -> Callable[[Variables, UInt8[Array, "b h w 3"], Int[Array, " b"]], FrameOutputs]:
+    """Return a jitted function (variables, frames, class indices) -> `FrameOutputs`.
+
+    `frames` are uint8 of the evaluation size; a CAM is made for the given class index, or for the
+    predicted class where it is `PREDICTED`, and enlarged to the frame; TCAM's map is the
+    foreground probability, the same for all classes.
+    """
+
+    @jax.jit
+    def forward(
+        variables: Variables, frames: UInt8[Array, "b h w 3"], classes: Int[Array, " b"]
+    ) -> FrameOutputs:
+        size = frames.shape[1]
+        output = model.apply(variables, normalise(frames), method="classify")
+        classes = jnp.where(classes == PREDICTED, output.logits.argmax(-1), classes)
+        kernel = variables["params"]["classification_head"]["fc"]["kernel"]
+
+        def one_method(method: str) -> Float[Array, "b h w"]:
+            if method == TCAM_METHOD:
+                map_logits = model.apply(
+                    variables, output.features, (size, size), method="localise"
+                )
+                return foreground(map_logits)
+            return jax.vmap(
+                lambda features, index: resize_map(
+                    class_activation_map(method, features, kernel, index), size
+                )
+            )(output.features["layer4"], classes)
+
+        maps = jnp.stack([one_method(method) for method in methods])
+        return FrameOutputs(output.logits, jnp.clip(255 * maps, 0, 255).astype(jnp.uint8))
+
+    return forward

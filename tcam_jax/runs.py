@@ -1,0 +1,196 @@
+"""What a run's workdir holds, put to use: its networks, their evaluation, prediction with them."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from tcam_jax import config as configuration
+from tcam_jax.data.truth import Truth
+from tcam_jax.evaluate.boxes import level_of
+from tcam_jax.evaluate.corloc import TAUS_TEST, TAUS_VALIDATION
+from tcam_jax.evaluate.evaluator import Evaluation, accuracy, evaluate, localisation
+from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
+from tcam_jax.evaluate.predict import Predictor
+from tcam_jax.evaluate.results import fixed_box_rows, method_rows, write_results
+from tcam_jax.models.tcam import (
+    CLASSIFIER_PARTS,
+    LOCALISER_PARTS,
+    Variables,
+    init_variables,
+    merge,
+    select,
+)
+from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.parallel import Parallel
+from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, Data, make_model
+
+
+class Network(NamedTuple):
+    """Trained variables and where they come from, "STAGE/ROLE@STEP"."""
+
+    variables: Variables
+    checkpoint: str
+
+
+class Networks(NamedTuple):
+    """The networks of a finished run: the CAM baselines' classifier, and TCAM whole."""
+
+    seeds: Network
+    tcam: Network
+
+
+def load_networks(
+    config: ConfigDict, workdir: Path, num_classes: int, parallel: Parallel
+) -> Networks:
+    """Restore the best networks of both stages from `workdir`.
+
+    Raises:
+      InputError: a stage has no checkpoint.
+    """
+    model = make_model(config, num_classes)
+    shapes = jax.eval_shape(
+        lambda key: init_variables(model, key, config.dataset.crop), jax.random.key(0)
+    )
+    like = jax.tree.map(
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=parallel.replicated), shapes
+    )
+
+    def restore(stage: str, role: str, parts: tuple[str, ...]) -> Network:
+        checkpoints = Checkpoints(workdir / stage / "checkpoints")
+        step = checkpoints.role_step(role)
+        variables = checkpoints.restore_variables(role, select(like, parts))
+        checkpoints.close()
+        return Network(variables, f"{stage}/{role}@{step}")
+
+    seeds = restore(CLASSIFIER_DIR, config.tcam.seed_checkpoint, CLASSIFIER_PARTS)
+    encoder = restore(CLASSIFIER_DIR, config.tcam.encoder_checkpoint, CLASSIFIER_PARTS)
+    localiser = restore(TCAM_DIR, "best_localization", LOCALISER_PARTS)
+    return Networks(
+        seeds, Network(merge(encoder.variables, localiser.variables), localiser.checkpoint)
+    )
+
+
+def evaluate_run(
+    config: ConfigDict, workdir: Path, data: Data, parallel: Parallel, split: str
+) -> dict[str, Any]:
+    """Score a finished run on `split` and write `workdir/results.json` and `predictions.jsonl`.
+
+    Returns:
+      The results, see `evaluate.results`.
+    """
+    num_classes, size = len(data.class_names), config.dataset.crop
+    networks = load_networks(config, workdir, num_classes, parallel)
+    truths = {name: data.truth(name) for name in ("validation", split)}
+    truth = truths[split]
+    rows = fixed_box_rows(truth, size, num_classes)
+    classification, seconds, tau = {}, {}, {}
+    predictions: dict[str, Evaluation] = {}
+    for network, methods in (
+        (networks.seeds, tuple(config.eval.cam_methods)),
+        (networks.tcam, (TCAM_METHOD,)),
+    ):
+        forward = make_forward(make_model(config, num_classes), methods)
+        evaluations = {
+            name: evaluate(
+                forward,
+                network.variables,
+                data.frames(name, config.eval.batch_size),
+                truths[name],
+                methods,
+                parallel.shard_flat,
+            )
+            for name in truths
+        }
+        for method in methods:
+            validation = localisation(
+                evaluations["validation"], truths["validation"], method, size, TAUS_VALIDATION
+            )
+            scored = localisation(evaluations[split], truth, method, size, TAUS_TEST)
+            rows += method_rows(method, network.checkpoint, validation, scored, num_classes)
+            tau[method] = None if validation is None else validation.best_tau()
+        classification[network.checkpoint] = accuracy(evaluations[split], truth)
+        seconds[network.checkpoint] = evaluations[split].seconds_per_frame
+        predictions.update(dict.fromkeys(methods, evaluations[split]))
+    results = {
+        "dataset": config.dataset.name,
+        "split": split,
+        "frames": len(truth.labels),
+        "boxes": sum(len(boxes) for boxes in truth.boxes),
+        "classes": list(data.class_names),
+        "rows": rows,
+        "classification": classification,
+        "tau": tau,
+        "seconds_per_frame": seconds,
+    }
+    write_results(workdir / "results.json", results)
+    _write_predictions(workdir / "predictions.jsonl", truth, predictions, results, size)
+    return results
+
+
+def _write_predictions(
+    path: Path,
+    truth: Truth,
+    predictions: dict[str, Evaluation],
+    results: dict[str, Any],
+    size: int,
+) -> None:
+    """Write a line a frame: id, true class, class probabilities, and each method's box.
+
+    Boxes are x0, y0, x1, y1 in pixels of the frame, at the method's threshold from validation;
+    without one (no boxes) they are left out.
+    """
+    classes = results["classes"]
+    probabilities = np.array(jax.nn.softmax(predictions[TCAM_METHOD].logits, axis=-1))
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("w") as file:
+        for i, frame_id in enumerate(truth.ids):
+            scale = np.tile(truth.sizes[i] / size, 2)
+            boxes = {}
+            for method, evaluation in predictions.items():
+                tau = results["tau"][method]
+                if tau is not None:
+                    level = level_of(tau, int(evaluation.peaks[method][i]))
+                    boxes[method] = (evaluation.boxes[method][i, level] * scale).tolist()
+            line = {
+                "id": frame_id,
+                "label": classes[truth.labels[i]],
+                "probabilities": dict(zip(classes, probabilities[i].tolist(), strict=True)),
+                "boxes": boxes,
+            }
+            file.write(json.dumps(line) + "\n")
+    temporary.replace(path)
+
+
+def write_classes(workdir: Path, class_names: tuple[str, ...]) -> None:
+    """Record the class names, in index order, where `load` finds them."""
+    (workdir / "classes.json").write_text(json.dumps(list(class_names)) + "\n")
+
+
+def load(workdir: str | Path) -> Predictor:
+    """Return a run's TCAM network, ready to predict.
+
+    The threshold is the one that evaluation chose on validation; Otsu's where there were no boxes
+    or the run has not been evaluated.
+
+    Raises:
+      InputError: `workdir` holds no finished run.
+    """
+    workdir = Path(workdir)
+    config = configuration.load(workdir)
+    class_names = json.loads((workdir / "classes.json").read_text())
+    parallel = Parallel(config.parallel, jax.devices()[:1])
+    networks = load_networks(config, workdir, len(class_names), parallel)
+    tau = None
+    if (workdir / "results.json").exists():
+        tau = json.loads((workdir / "results.json").read_text())["tau"][TCAM_METHOD]
+    return Predictor(
+        make_model(config, len(class_names)),
+        networks.tcam.variables,
+        class_names,
+        config.dataset.crop,
+        tau,
+    )

@@ -1,0 +1,113 @@
+"""From a batch of shot windows to the decoder's features and the maps that seeds are drawn from.
+
+Frames of a window -> classifier -> CAM of the true class each -> maximum over time (CAM-TMP) -> the
+target's crop. Seeds may see the whole frames, cropped afterwards like the image (`seed_view`
+"frame", as the reference), or only the crops ("crop"): the encoder then sees each frame once.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+from ml_collections import ConfigDict
+
+from tcam_jax.cams.methods import class_activation_map
+from tcam_jax.cams.temporal import temporal_max
+from tcam_jax.data.geometry import Geometry, normalise, resize_map, shrink_frames, transform
+from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables
+
+# A batch: frames uint8 [b, t, h, w, 3], valid bool [b, t], label int32 [b], slot int32 [b] (index
+# in the global batch), and boxes float32 [b, 4] in 0..1 where seeds come from true boxes.
+Batch = Mapping[str, Array]
+
+
+class FrozenClassifiers(NamedTuple):
+    """Stage 2's fixed networks, passed as an argument (closed over, they become constants).
+
+    Attributes:
+      encoder: variables of the classifier whose features the decoder reads.
+      seeds: variables of the classifier whose CAMs give the seeds; None: the same one.
+    """
+
+    encoder: Variables
+    seeds: Variables | None
+
+
+def features_and_seed_maps(
+    frozen: FrozenClassifiers,
+    batch: Batch,
+    views: Array,
+    geometry: Geometry,
+    target: int,
+    *,
+    config: ConfigDict,
+    model: TCAM,
+) -> tuple[Mapping[str, Array], Float[Array, "b h w"]]:
+    """Classify what stage 2 needs: the targets' features, and the maps that seeds are drawn from.
+
+    Args:
+      frozen: the fixed classifiers.
+      batch: see `Batch`.
+      views: the windows' frames in the sample's crop, uint8 `[b, t, h, w, 3]`.
+      geometry: of each sample.
+      target: position of the target frame on the t axis.
+      config, model: the run's.
+
+    Returns:
+      Encoder features of the target's crop, and the temporal CAMs in the same crop, 0..1
+      `[b, h, w]`.
+    """
+    images = views[:, target]
+    if config.tcam.seed_source == "boxes":
+        return _classify(model, frozen.encoder, images).features, _box_maps(
+            batch["boxes"], geometry, config
+        )
+
+    crop, resize = config.dataset.crop, config.dataset.resize
+    from_crop = config.tcam.seed_view == "crop"
+    seen = views if from_crop else shrink_frames(batch["frames"], crop)
+    b, t = seen.shape[:2]
+    seed_variables = frozen.encoder if frozen.seeds is None else frozen.seeds
+    output = _classify(model, seed_variables, seen.reshape(b * t, *seen.shape[2:]))
+
+    def one_window(features: Array, label: Array, valid: Array) -> Array:
+        kernel = seed_variables["params"]["classification_head"]["fc"]["kernel"]
+        cams = jax.vmap(
+            lambda frame: class_activation_map(config.tcam.cam_method, frame, kernel, label)
+        )(features)
+        return temporal_max(cams, valid)
+
+    last = output.features["layer4"]
+    cams = jax.vmap(one_window)(last.reshape(b, t, *last.shape[1:]), batch["label"], batch["valid"])
+    if from_crop:
+        maps = jax.vmap(lambda cam: resize_map(cam, crop))(cams)
+    else:
+        maps = jax.vmap(lambda cam, g: transform(resize_map(cam, resize), g, crop))(cams, geometry)
+
+    if from_crop and frozen.seeds is None:  # the target frame has already been through
+        features = {
+            name: stage.reshape(b, t, *stage.shape[1:])[:, target]
+            for name, stage in output.features.items()
+        }
+    else:
+        features = _classify(model, frozen.encoder, images).features
+    return features, maps
+
+
+def _classify(model: TCAM, variables: Variables, frames: Array) -> ClassifierOutput:
+    return model.apply(variables, normalise(frames), method="classify")
+
+
+def _box_maps(boxes: Array, geometry: Geometry, config: ConfigDict) -> Float[Array, "b h w"]:
+    """Return maps that are 1 inside a true box and 0 outside (the oracle's seeds)."""
+    centres = (jnp.arange(config.dataset.resize) + 0.5) / config.dataset.resize
+
+    def one(box: Array, g: Geometry) -> Array:
+        across = (centres >= box[0]) & (centres <= box[2])
+        down = (centres >= box[1]) & (centres <= box[3])
+        inside = (down[:, None] & across[None, :]).astype(jnp.float32)
+        return transform(inside, g, config.dataset.crop)
+
+    return jax.vmap(one)(boxes, geometry)

@@ -1,0 +1,204 @@
+"""Builds the two training stages from a config, a dataset and the devices."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from tcam_jax.data.truth import Truth
+from tcam_jax.evaluate.corloc import TAUS_VALIDATION
+from tcam_jax.evaluate.evaluator import accuracy, evaluate, localisation
+from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
+from tcam_jax.models.tcam import (
+    CLASSIFIER_PARTS,
+    LOCALISER_PARTS,
+    TCAM,
+    Variables,
+    init_variables,
+    merge,
+    select,
+)
+from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.logs import log
+from tcam_jax.train.loop import Stage, Validation, is_finished, run
+from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.train.parallel import Parallel
+from tcam_jax.train.seed_maps import FrozenClassifiers
+from tcam_jax.train.state import create_state
+from tcam_jax.train.step import classifier_step, tcam_step
+
+CLASSIFIER_DIR, TCAM_DIR = "classifier", "tcam"
+
+
+class Data(Protocol):
+    """What training needs of a dataset; `tcam_jax.data.dataset.Dataset` is one."""
+
+    class_names: Sequence[str]
+
+    def steps_per_epoch(self, batch_size: int) -> int:
+        """Steps in which every training shot is visited once."""
+
+    def training_batches(
+        self, *, batch_size: int, n: int, mode: str, first_step: int, num_steps: int, boxes: bool
+    ) -> Iterator[Mapping[str, np.ndarray]]:
+        """Batches of steps first_step … num_steps - 1, see `train.step.Batch`."""
+
+    def truth(self, split: str) -> Truth:
+        """The frames of a split that are evaluated, with their labels and boxes."""
+
+    def frames(self, split: str, batch_size: int) -> Iterator[Mapping[str, np.ndarray]]:
+        """The frames of `truth(split)` in batches of `evaluate.evaluator.evaluate`."""
+
+
+def make_model(config: ConfigDict, num_classes: int, **training: object) -> TCAM:
+    """Return the network of `config`; `training` sets the fields that differ while training."""
+    return TCAM(
+        num_classes=num_classes,
+        depth=config.model.depth,
+        strides=tuple(config.model.strides),
+        dtype=jnp.dtype(config.precision),
+        **training,
+    )
+
+
+def classifier_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> Stage:
+    """Stage 1: the frame classifier, from the encoder's initial weights."""
+    section = config.classifier
+    steps_per_epoch = data.steps_per_epoch(section.batch_size)
+    num_steps = section.epochs * steps_per_epoch
+    num_classes = len(data.class_names)
+    model = make_model(config, num_classes, train_classifier=True, axis_name=parallel.axis_name)
+    schedule = stepped_schedule(section.optimizer, steps_per_epoch)
+    optimizer = sgd(section.optimizer, schedule)
+    initial = init_variables(model, jax.random.key(config.seed), config.dataset.crop)
+    method = config.tcam.cam_method
+    measure = _validation(config, data, parallel, method)
+
+    def validate(variables: Variables, step: int) -> Validation:
+        metrics, correct, corloc = measure(variables)
+        return metrics, {
+            "best_classification": correct,
+            # Without boxes there is nothing better to choose by.
+            "best_localization": correct if corloc is None else corloc,
+        }
+
+    return Stage(
+        directory=workdir / CLASSIFIER_DIR,
+        step=partial(
+            classifier_step,
+            config=config,
+            model=model,
+            optimizer=optimizer,
+            schedule=schedule,
+            axis_name=parallel.axis_name,
+        ),
+        state=create_state(select(initial, CLASSIFIER_PARTS), optimizer),
+        frozen=None,
+        batches=lambda first: data.training_batches(
+            batch_size=section.batch_size,
+            n=0,
+            mode="before",
+            first_step=first,
+            num_steps=num_steps,
+            boxes=False,
+        ),
+        validate=validate,
+        steps_per_epoch=steps_per_epoch,
+        num_steps=num_steps,
+    )
+
+
+def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> Stage:
+    """Stage 2: the decoder, on the frozen classifiers that stage 1 left in `workdir`."""
+    section = config.tcam
+    steps_per_epoch = data.steps_per_epoch(section.batch_size)
+    num_steps = section.epochs * steps_per_epoch
+    num_classes = len(data.class_names)
+    model = make_model(config, num_classes, train_localiser=True, axis_name=parallel.axis_name)
+    schedule = stepped_schedule(section.optimizer, steps_per_epoch)
+    optimizer = sgd(section.optimizer, schedule)
+    initial = init_variables(model, jax.random.key(config.seed), config.dataset.crop)
+
+    stage1 = Checkpoints(workdir / CLASSIFIER_DIR / "checkpoints")
+    like = parallel.place(select(initial, CLASSIFIER_PARTS))
+    encoder = stage1.restore_variables(section.encoder_checkpoint, like)
+    seeds = None
+    if stage1.role_step(section.seed_checkpoint) != stage1.role_step(section.encoder_checkpoint):
+        seeds = stage1.restore_variables(section.seed_checkpoint, like)
+    stage1.close()
+
+    measure = _validation(config, data, parallel, TCAM_METHOD)
+
+    def validate(variables: Variables, step: int) -> Validation:
+        metrics, _, corloc = measure(merge(encoder, variables))
+        # The classifier is frozen, so without boxes nothing tells steps apart: the last is taken.
+        return metrics, {"best_localization": float(step) if corloc is None else corloc}
+
+    return Stage(
+        directory=workdir / TCAM_DIR,
+        step=partial(
+            tcam_step,
+            config=config,
+            model=model,
+            optimizer=optimizer,
+            schedule=schedule,
+            steps_per_epoch=steps_per_epoch,
+            axis_name=parallel.axis_name,
+        ),
+        state=create_state(select(initial, LOCALISER_PARTS), optimizer),
+        frozen=FrozenClassifiers(encoder, seeds),
+        batches=lambda first: data.training_batches(
+            batch_size=section.batch_size,
+            n=section.window.n,
+            mode=section.window.mode,
+            first_step=first,
+            num_steps=num_steps,
+            boxes=section.seed_source == "boxes",
+        ),
+        validate=validate,
+        steps_per_epoch=steps_per_epoch,
+        num_steps=num_steps,
+    )
+
+
+def _validation(
+    config: ConfigDict, data: Data, parallel: Parallel, method: str
+) -> Callable[[Variables], tuple[dict[str, float | None], float, float | None]]:
+    """Return variables -> (metrics, accuracy, CorLoc or None) on the validation split.
+
+    CorLoc is the frame mean at the threshold that is best on this split, as the reference selects.
+    """
+    truth = data.truth("validation")
+    forward = make_forward(make_model(config, len(data.class_names)), (method,))
+
+    def measure(variables: Variables) -> tuple[dict[str, float | None], float, float | None]:
+        frames = data.frames("validation", config.eval.batch_size)
+        evaluation = evaluate(forward, variables, frames, truth, (method,), parallel.shard_flat)
+        correct = accuracy(evaluation, truth)
+        scored = localisation(evaluation, truth, method, config.dataset.crop, TAUS_VALIDATION)
+        corloc = None if scored is None else float(scored.frame_mean().max())
+        metrics = {"validation_accuracy": correct, f"validation_corloc_{method}": corloc}
+        return metrics, correct, corloc
+
+    return measure
+
+
+def train(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> None:
+    """Run both stages; one that is finished is not built or run again."""
+    if not data.truth("validation").has_boxes:
+        log.warning(
+            "the validation split has no boxes: CorLoc is unknown, the classifier is selected by "
+            "accuracy, TCAM's last step is taken, and boxes are drawn at Otsu's threshold"
+        )
+    for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam_stage)):
+        section = config[name]
+        num_steps = section.epochs * data.steps_per_epoch(section.batch_size)
+        if is_finished(workdir / name, num_steps):
+            log.info("%s: finished before (%d steps)", name, num_steps)
+        else:
+            run(build(config, data, parallel, workdir), parallel, config.checkpoint.every_steps)
