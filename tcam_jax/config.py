@@ -52,7 +52,7 @@ _POSITIVE = (
 )
 
 
-def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> dict[str, Any]:
     """Return {dotted field name: value}, tuples as lists (as JSON reads them back)."""
     flat = {}
     for name, value in config.items():

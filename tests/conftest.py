@@ -1,4 +1,4 @@
-"""Eight virtual CPU devices, set before JAX is imported anywhere."""
+"""Eight virtual CPU devices, set before JAX is imported anywhere; a tiny prepared dataset."""
 
 import os
 
@@ -7,3 +7,36 @@ os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
 )
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from pathlib import Path  # noqa: E402
+
+import pytest  # noqa: E402
+
+from tcam_jax.data.builders.moving_shapes_frames import SPLITS, SplitSize  # noqa: E402
+from tcam_jax.data.builders.registry import prepare  # noqa: E402
+
+TINY = {
+    "train": SplitSize(videos=2, shots=2, frames=3),
+    "validation": SplitSize(videos=1, shots=2, frames=2),
+    "test": SplitSize(videos=1, shots=1, frames=2),
+}
+
+
+@pytest.fixture
+def tiny_splits(monkeypatch) -> dict[str, SplitSize]:
+    """Sets the generator to the sizes of `shapes_data` for one test."""
+    for split, size in TINY.items():
+        monkeypatch.setitem(SPLITS, split, size)
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def shapes_data(tmp_path_factory) -> Path:
+    """data_dir with a tiny `moving_shapes` prepared in both configurations."""
+    data_dir = tmp_path_factory.mktemp("shapes")
+    with pytest.MonkeyPatch.context() as patch:
+        for split, size in TINY.items():
+            patch.setitem(SPLITS, split, size)
+        for config in ("default", "train_boxes"):
+            prepare("moving_shapes", config, data_dir)
+    return data_dir

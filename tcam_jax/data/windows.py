@@ -1,10 +1,15 @@
 """The tf.data pipeline: reads and decodes what the sampler says, on the CPU only."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+
+# Set before TensorFlow starts: it only reads JPEG files here, and need not speak of its kernels.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+import tensorflow as tf  # noqa: E402
 
 from tcam_jax.data.records import Split
 from tcam_jax.data.sampler import target_position, window_indices

@@ -86,6 +86,6 @@ def _picture(
         box = largest_box(u8, otsu_tau(u8) if tau is None else tau)
         title = f"{method}: {label}"
         if method == TCAM_METHOD:
-            title += f" → {data.class_names[predicted]}"
+            title += f" -> {data.class_names[predicted]}"
         panels.append(draw_overlay(frame, u8 / 255.0, boxes, box, title))
     return Picture(truth.ids[index], np.concatenate(panels, axis=1))

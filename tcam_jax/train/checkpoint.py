@@ -13,7 +13,7 @@ from tcam_jax.errors import InputError
 from tcam_jax.models.tcam import Variables
 from tcam_jax.train.state import TrainState
 
-Roles = dict[str, dict[str, float]]
+Roles = dict[str, dict[str, int | float]]
 
 
 class Checkpoints:

@@ -62,7 +62,7 @@ class MetricsWriter:
         self._tensorboard.close()
 
 
-def read_metrics(path: Path) -> list[dict[str, float]]:
+def read_metrics(path: Path) -> list[dict[str, int | float | None]]:
     """Return the lines of a metrics.jsonl; a last line cut off by a kill is left out."""
     if not path.exists():
         return []

@@ -112,7 +112,7 @@ def _update_roles(roles: Roles, step: int, scores: Mapping[str, float]) -> Roles
     return {**roles, **better}
 
 
-def _means(steps: list[Mapping[str, tuple[float, float]]]) -> dict[str, float]:
+def _means(steps: list[Mapping[str, tuple[np.ndarray, np.ndarray]]]) -> dict[str, float]:
     sums = {name: sum(step[name][0] for step in steps) for name in steps[0]}
     counts = {name: sum(step[name][1] for step in steps) for name in steps[0]}
     return {name: float(sums[name] / max(counts[name], 1)) for name in sums}

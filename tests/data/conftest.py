@@ -1,4 +1,4 @@
-"""Two small prepared datasets: real photographs as a user's folder, and a tiny moving_shapes."""
+"""Real photographs as a user's folder, and prepared."""
 
 from pathlib import Path
 
@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from tcam_jax.data.builders.moving_shapes_frames import SPLITS, SplitSize
 from tcam_jax.data.builders.registry import prepare
 
 # Larger and smaller than what the tests resize to; odd sizes; one portrait and one grey photo.
@@ -53,31 +52,4 @@ def photo_data(tmp_path_factory, photo_folder) -> Path:
     """data_dir with `video_folder/photos` prepared."""
     data_dir = tmp_path_factory.mktemp("data")
     prepare("video_folder", "photos", data_dir, photo_folder)
-    return data_dir
-
-
-TINY = {
-    "train": SplitSize(videos=2, shots=2, frames=3),
-    "validation": SplitSize(videos=1, shots=2, frames=2),
-    "test": SplitSize(videos=1, shots=1, frames=2),
-}
-
-
-@pytest.fixture
-def tiny_splits(monkeypatch) -> dict[str, SplitSize]:
-    """Sets the generator to the sizes of `shapes_data` for one test."""
-    for split, size in TINY.items():
-        monkeypatch.setitem(SPLITS, split, size)
-    return TINY
-
-
-@pytest.fixture(scope="session")
-def shapes_data(tmp_path_factory) -> Path:
-    """data_dir with a tiny `moving_shapes` prepared in both configurations."""
-    data_dir = tmp_path_factory.mktemp("shapes")
-    with pytest.MonkeyPatch.context() as patch:
-        for split, size in TINY.items():
-            patch.setitem(SPLITS, split, size)
-        for config in ("default", "train_boxes"):
-            prepare("moving_shapes", config, data_dir)
     return data_dir

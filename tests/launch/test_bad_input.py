@@ -1,0 +1,53 @@
+"""Bad input ends with status 2 and one clear line, no traceback."""
+
+import os
+
+import pytest
+
+from tests.launch.conftest import TINY
+
+DEMO = "--config=configs/demo.py"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([DEMO, "--config.tcam.windw.n=3"], 'Did you mean "window"'),
+        ([DEMO, "--config.tcam.window.n=three"], "config.tcam.window.n=three"),
+        ([DEMO, "--config.tcam.window.n=-1"], "config.tcam.window.n must be 0 or more; it is -1"),
+        ([DEMO, "--config.tcam.cam_method=gradcam"], "must be one of cam, layercam"),
+        ([DEMO, "--config.dataset.crop=300"], "config.dataset.crop must be at most"),
+        ([DEMO, "--config.dataset.name=moving_shape"], "did you mean 'moving_shapes'?"),
+        ([DEMO, "--config.dataset.data_dir=nowhere"], "python -m launch.prepare"),
+        (["--config=configs/demo.py:resnet20"], "knows ['resnet18', 'resnet50'], got 'resnet20'"),
+        (["--config=configs/nothing.py"], "configs/nothing.py"),
+        ([DEMO, "surplus"], "--name=value"),
+    ],
+)
+def test_wrong_config(launch, tmp_path, arguments, expected):
+    done = launch("train", *arguments, f"--workdir={tmp_path / 'run'}", status=2)
+    assert done.stderr.splitlines()[0].startswith("error: ") or "error: " in done.stderr
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run" / "classifier").exists()
+
+
+def test_a_workdir_that_cannot_be_written(launch, tmp_path, shapes_data):
+    occupied = tmp_path / "file"
+    occupied.write_text("not a folder")
+    arguments = [*TINY, f"--config.dataset.data_dir={shapes_data}"]
+    done = launch("train", *arguments, f"--workdir={occupied}", status=2)
+    assert "must be a folder that can be written" in done.stderr
+    if os.geteuid() != 0:  # root may write anywhere
+        locked = tmp_path / "locked"
+        locked.mkdir(mode=0o555)
+        done = launch("train", *arguments, f"--workdir={locked / 'run'}", status=2)
+        assert "must be a folder that can be written" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["evaluate", "report", "predict"])
+def test_a_workdir_without_a_run(launch, tmp_path, name):
+    extra = [f"--input={tmp_path}", f"--output={tmp_path}"] if name == "predict" else []
+    (tmp_path / "image.png").write_bytes(b"no image")
+    done = launch(name, f"--workdir={tmp_path}", *extra, status=2)
+    assert "must hold a run" in done.stderr and "Traceback" not in done.stderr

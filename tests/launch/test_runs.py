@@ -1,0 +1,122 @@
+"""A whole small run through the commands, and what it leaves behind."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tcam_jax
+from tcam_jax.data.shot_table import load_table
+from tcam_jax.errors import InputError
+from tests.launch.conftest import TINY
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, shapes_data, launch) -> Path:
+    workdir = tmp_path_factory.mktemp("runs") / "run"
+    data = f"--config.dataset.data_dir={shapes_data}"
+    # n beyond every shot's length: windows are clipped, nothing fails.
+    launch("train", *TINY, data, "--config.tcam.window.n=9", f"--workdir={workdir}")
+    return workdir
+
+
+@pytest.mark.slow
+def test_results_hold_every_method_at_both_thresholds(run):
+    results = json.loads((run / "results.json").read_text())
+    assert results["schema"] == 1 and results["split"] == "test"
+    rows = {(row["method"], row["threshold"]): row for row in results["rows"]}
+    expected = {("centre_box", None), ("whole_frame", None)}
+    expected |= {(m, t) for m in ("cam", "layercam", "tcam") for t in ("val", "test")}
+    assert set(rows) == expected
+    for (method, threshold), row in rows.items():
+        assert len(row["per_class"]) == len(results["classes"]) == 10
+        np.testing.assert_allclose(row["corloc"], np.mean(row["per_class"]))
+        if threshold == "val":  # the best threshold on test cannot be worse
+            assert row["corloc_frames"] <= rows[method, "test"]["corloc_frames"]
+    lines = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
+    assert len(lines) == results["frames"]
+    for line in lines:
+        assert set(line["boxes"]) == {"cam", "layercam", "tcam"}
+        np.testing.assert_allclose(sum(line["probabilities"].values()), 1, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_evaluate_writes_the_same_results_again(run, launch):
+    before = json.loads((run / "results.json").read_text())
+    launch("evaluate", f"--workdir={run}", "--split=test")
+    after = json.loads((run / "results.json").read_text())
+    assert before["rows"] == after["rows"]
+
+
+@pytest.mark.slow
+def test_another_config_in_the_same_workdir_is_refused(run, shapes_data, launch):
+    data = f"--config.dataset.data_dir={shapes_data}"
+    done = launch("train", *TINY, data, f"--workdir={run}", status=2)
+    assert "tcam.window.n: 9 there, 1 now" in done.stderr
+
+
+@pytest.mark.slow
+def test_library_predicts_like_the_evaluation(run, shapes_data):
+    lines = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
+    from tcam_jax.data.records import open_split
+
+    split = open_split(shapes_data, "moving_shapes", "default", "test")
+    by_id = {example["frame_id"]: example for example in split.read(range(len(split.source)))}
+    frames = []
+    for line in lines:
+        path = Path(run / "frame.jpg")
+        path.write_bytes(by_id[line["id"]]["image"])
+        frames.append(np.asarray(Image.open(path)))
+    model = tcam_jax.load(run)
+    predictions = model.predict(frames)
+    for line, prediction in zip(lines, predictions, strict=True):
+        assert prediction.class_name == max(line["probabilities"], key=line["probabilities"].get)
+        # Pillow's and TensorFlow's resized frames differ by at most one level of 255.
+        np.testing.assert_allclose(
+            prediction.probability, line["probabilities"][prediction.class_name], atol=0.05
+        )
+    with pytest.raises(InputError, match=r"uint8 \[h, w, 3\]; got float64"):
+        model.predict([np.zeros((8, 8, 3))])
+
+
+@pytest.mark.slow
+def test_predict_and_report_commands(run, launch, tmp_path):
+    rng = np.random.default_rng(0)
+    for i, size in enumerate([(50, 80), (33, 31)]):
+        image = Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8))
+        image.save(tmp_path / f"{i} ü.png")
+    launch("predict", f"--workdir={run}", f"--input={tmp_path}", f"--output={tmp_path / 'out'}")
+    assert len((tmp_path / "out" / "predictions.jsonl").read_text().splitlines()) == 2
+    report = launch("report", f"--workdir={run}")
+    assert "| tcam | τ from validation |" in report.stdout
+    assert Image.open(run / "overlays.jpg").width > 100
+    (tmp_path / "bad.jpg").write_bytes(b"not an image")
+    bad = launch(
+        "predict",
+        f"--workdir={run}",
+        f"--input={tmp_path / 'bad.jpg'}",
+        f"--output={tmp_path / 'out'}",
+        status=2,
+    )
+    assert "cannot be read as an image" in bad.stderr
+
+
+@pytest.mark.slow
+def test_a_corrupted_record_is_named(shapes_data, tmp_path, launch):
+    broken = tmp_path / "data"
+    shutil.copytree(shapes_data, broken)
+    folder = next((broken / "moving_shapes" / "default").glob("*.*.*"))
+    (records,) = folder.glob("*-train.array_record-*")
+    content = bytearray(records.read_bytes())
+    assert load_table(folder / "index.npz", "train").num_records > 10
+    # Flip bytes all over the JPEG data.
+    for position in range(len(content) // 3, len(content) // 2, 97):
+        content[position] ^= 0xFF
+    records.write_bytes(bytes(content))
+    data = f"--config.dataset.data_dir={broken}"
+    done = launch("train", *TINY, data, f"--workdir={tmp_path / 'run'}", status=2)
+    assert "error: record" in done.stderr and "moving_shapes/default train" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,85 @@
+import json
+
+import pytest
+
+from configs import base, demo, video_folder, youtube_objects
+from tcam_jax import config as configuration
+from tcam_jax.errors import InputError
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        demo.get_config(),
+        demo.get_config("resnet50"),
+        video_folder.get_config("mine"),
+        youtube_objects.get_config(),
+        youtube_objects.get_config("v2.2"),
+    ],
+)
+def test_shipped_configs_are_valid(config):
+    configuration.validate(config)
+
+
+def test_youtube_objects_has_the_published_numbers():
+    config = youtube_objects.get_config("v2.2")
+    assert config.dataset.config == "v2.2"
+    assert (config.model.depth, config.model.strides) == (50, (1, 2, 1, 1))
+    assert (config.dataset.resize, config.dataset.crop) == (256, 224)
+    for stage, rate in ((config.classifier, 1e-3), (config.tcam, 1e-2)):
+        assert (stage.epochs, stage.batch_size) == (100, 32)
+        optimizer = stage.optimizer
+        assert (optimizer.learning_rate, optimizer.step_epochs, optimizer.gamma) == (rate, 15, 0.9)
+        assert (optimizer.momentum, optimizer.weight_decay) == (0.9, 1e-4)
+    tcam = config.tcam
+    assert (tcam.window.n, tcam.window.mode, tcam.cam_method) == (1, "before", "layercam")
+    crf = tcam.losses.crf
+    assert (crf.weight, crf.sigma_rgb, crf.sigma_xy, crf.scale) == (2e-9, 15, 100, 1)
+    assert crf.kernel_scale == 0.594 and tcam.losses.size.weight == 0.01
+    assert dict(tcam.barrier) == {"initial": 1, "maximum": 10, "growth": 1.01}
+    assert "new_layers_ratio" not in tcam.optimizer  # one learning rate in stage 2
+    assert config.classifier.optimizer.new_layers_ratio == 10
+
+
+def test_crf_is_scaled_to_another_size():
+    config = base.get_config()
+    config.dataset.crop, config.tcam.losses.crf.scale = 112, 0.5
+    base.scale_crf(config)
+    assert config.tcam.losses.crf.weight == pytest.approx(2e-9 * 2**4 * 2**4)
+    assert config.tcam.losses.crf.sigma_xy == 50
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("parallel", "pmapp", "config.parallel must be one of pmap, shard_map, jit; it is 'pmapp'"),
+        ("model.depth", 20, "one of 18, 34, 50, 101; it is 20"),
+        ("model.strides", (1, 2, 3, 1), "four strides of 1 or 2"),
+        ("tcam.epochs", 0, "greater than 0; it is 0"),
+        ("tcam.window.n", -1, "0 or more"),
+        ("tcam.batch_size", 12, "a multiple of the 8 devices; it is 12"),
+        ("tcam.seeds.rule", "papers", "one of reference, paper"),
+        ("eval.cam_methods", ("cam", "gradcam"), r"made of cam, layercam; it is \['gradcam'\]"),
+    ],
+)
+def test_wrong_values_are_named(field, value, message):
+    config = base.get_config()
+    with config.unlocked():
+        config.update_from_flattened_dict({field: value})
+    with pytest.raises(InputError, match=message):
+        configuration.validate(config)
+
+
+def test_record_and_load(tmp_path):
+    config = demo.get_config()
+    workdir = tmp_path / "new" / "run"
+    configuration.record(config, workdir)
+    loaded = configuration.load(workdir)
+    assert configuration.flatten(loaded) == configuration.flatten(config)
+    assert json.loads((workdir / "environment.json").read_text())["packages"]["jax"]
+    configuration.record(config, workdir)  # the same again is fine
+    config.tcam.window.n = 4
+    with pytest.raises(InputError, match=r"tcam\.window\.n: 1 there, 4 now"):
+        configuration.record(config, workdir)
+    with pytest.raises(InputError, match="must hold a run"):
+        configuration.load(tmp_path / "nothing")
