@@ -89,10 +89,10 @@ def validate(config: ConfigDict) -> None:
     for name in config.tcam.losses:
         if name not in LOSSES:
             _reject("tcam.losses", f"made of {', '.join(LOSSES)}", name)
-    for stage in ("classifier", "tcam"):
-        batch_size, devices = flat[f"{stage}.batch_size"], jax.device_count()
+    for section in ("classifier", "tcam", "eval"):
+        batch_size, devices = flat[f"{section}.batch_size"], jax.device_count()
         if batch_size % devices:
-            _reject(f"{stage}.batch_size", f"a multiple of the {devices} devices", batch_size)
+            _reject(f"{section}.batch_size", f"a multiple of the {devices} devices", batch_size)
 
 
 def _reject(field: str, expected: str, value: Any) -> None:

@@ -22,12 +22,15 @@ class Dataset:
 
     def __init__(self, config: ConfigDict):
         self._config = config
-        self._split = cache(self._open)
+        self._split, self._truth = cache(self._open), cache(self._read_truth)
         self.class_names = self._split("train").class_names
 
     def _open(self, split: str) -> Split:
         dataset = self._config.dataset
         return open_split(dataset.data_dir, dataset.name, dataset.config, split)
+
+    def _read_truth(self, split: str) -> Truth:
+        return read_truth(self._split(split))
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Return the steps in which every training shot is visited once."""
@@ -58,7 +61,7 @@ class Dataset:
 
     def truth(self, split: str) -> Truth:
         """Return what is known of the frames of `split` ("validation", "test") to evaluate."""
-        return read_truth(self._split(split))
+        return self._truth(split)
 
     def frames(self, split: str, batch_size: int) -> Iterator[Mapping[str, np.ndarray]]:
         """Return the frames of `truth(split)` in order, for `evaluate.evaluator.evaluate`."""

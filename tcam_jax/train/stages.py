@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +35,7 @@ from tcam_jax.train.step import classifier_step, tcam_step
 CLASSIFIER_DIR, TCAM_DIR = "classifier", "tcam"
 
 
+@runtime_checkable
 class Data(Protocol):
     """What training needs of a dataset; `tcam_jax.data.dataset.Dataset` is one."""
 
@@ -68,16 +69,8 @@ def make_model(config: ConfigDict, num_classes: int, **training: object) -> TCAM
 
 def classifier_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> Stage:
     """Stage 1: the frame classifier, from the encoder's initial weights."""
-    section = config.classifier
-    steps_per_epoch = data.steps_per_epoch(section.batch_size)
-    num_steps = section.epochs * steps_per_epoch
-    num_classes = len(data.class_names)
-    model = make_model(config, num_classes, train_classifier=True, axis_name=parallel.axis_name)
-    schedule = stepped_schedule(section.optimizer, steps_per_epoch)
-    optimizer = sgd(section.optimizer, schedule)
-    initial = init_variables(model, jax.random.key(config.seed), config.dataset.crop)
-    method = config.tcam.cam_method
-    measure = _validation(config, data, parallel, method)
+    parts = _common(config, CLASSIFIER_DIR, data, parallel, train_classifier=True)
+    measure = _validation(config, data, parallel, config.tcam.cam_method)
 
     def validate(variables: Variables, step: int) -> Validation:
         metrics, correct, corloc = measure(variables)
@@ -89,43 +82,30 @@ def classifier_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir
 
     return Stage(
         directory=workdir / CLASSIFIER_DIR,
-        step=partial(
-            classifier_step,
-            config=config,
-            model=model,
-            optimizer=optimizer,
-            schedule=schedule,
-            axis_name=parallel.axis_name,
-        ),
-        state=create_state(select(initial, CLASSIFIER_PARTS), optimizer),
+        step=partial(classifier_step, **parts.for_step),
+        state=create_state(select(parts.initial, CLASSIFIER_PARTS), parts.for_step["optimizer"]),
         frozen=None,
         batches=lambda first: data.training_batches(
-            batch_size=section.batch_size,
+            batch_size=config.classifier.batch_size,
             n=0,
             mode="before",
             first_step=first,
-            num_steps=num_steps,
+            num_steps=parts.num_steps,
             boxes=False,
         ),
         validate=validate,
-        steps_per_epoch=steps_per_epoch,
-        num_steps=num_steps,
+        steps_per_epoch=parts.steps_per_epoch,
+        num_steps=parts.num_steps,
     )
 
 
 def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> Stage:
     """Stage 2: the decoder, on the frozen classifiers that stage 1 left in `workdir`."""
     section = config.tcam
-    steps_per_epoch = data.steps_per_epoch(section.batch_size)
-    num_steps = section.epochs * steps_per_epoch
-    num_classes = len(data.class_names)
-    model = make_model(config, num_classes, train_localiser=True, axis_name=parallel.axis_name)
-    schedule = stepped_schedule(section.optimizer, steps_per_epoch)
-    optimizer = sgd(section.optimizer, schedule)
-    initial = init_variables(model, jax.random.key(config.seed), config.dataset.crop)
+    parts = _common(config, TCAM_DIR, data, parallel, train_localiser=True)
 
     stage1 = Checkpoints(workdir / CLASSIFIER_DIR / "checkpoints")
-    like = parallel.place(select(initial, CLASSIFIER_PARTS))
+    like = parallel.place(select(parts.initial, CLASSIFIER_PARTS))
     encoder = stage1.restore_variables(section.encoder_checkpoint, like)
     seeds = None
     if stage1.role_step(section.seed_checkpoint) != stage1.role_step(section.encoder_checkpoint):
@@ -141,28 +121,48 @@ def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path
 
     return Stage(
         directory=workdir / TCAM_DIR,
-        step=partial(
-            tcam_step,
-            config=config,
-            model=model,
-            optimizer=optimizer,
-            schedule=schedule,
-            steps_per_epoch=steps_per_epoch,
-            axis_name=parallel.axis_name,
-        ),
-        state=create_state(select(initial, LOCALISER_PARTS), optimizer),
+        step=partial(tcam_step, **parts.for_step, steps_per_epoch=parts.steps_per_epoch),
+        state=create_state(select(parts.initial, LOCALISER_PARTS), parts.for_step["optimizer"]),
         frozen=FrozenClassifiers(encoder, seeds),
         batches=lambda first: data.training_batches(
             batch_size=section.batch_size,
             n=section.window.n,
             mode=section.window.mode,
             first_step=first,
-            num_steps=num_steps,
+            num_steps=parts.num_steps,
             boxes=section.seed_source == "boxes",
         ),
         validate=validate,
+        steps_per_epoch=parts.steps_per_epoch,
+        num_steps=parts.num_steps,
+    )
+
+
+class _Common(NamedTuple):
+    steps_per_epoch: int
+    num_steps: int
+    initial: Variables  # of the whole network
+    for_step: dict[str, Any]  # keyword arguments of both steps
+
+
+def _common(
+    config: ConfigDict, stage: str, data: Data, parallel: Parallel, **training: bool
+) -> _Common:
+    section = config[stage]
+    steps_per_epoch = data.steps_per_epoch(section.batch_size)
+    model = make_model(config, len(data.class_names), axis_name=parallel.axis_name, **training)
+    schedule = stepped_schedule(section.optimizer, steps_per_epoch)
+    return _Common(
         steps_per_epoch=steps_per_epoch,
-        num_steps=num_steps,
+        num_steps=section.epochs * steps_per_epoch,
+        initial=init_variables(model, jax.random.key(config.seed), config.dataset.crop),
+        for_step={
+            "config": config,
+            "model": model,
+            "optimizer": sgd(section.optimizer, schedule),
+            "schedule": schedule,
+            "axis_name": parallel.axis_name,
+        },
     )
 
 
