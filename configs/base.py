@@ -53,9 +53,9 @@ def get_config() -> ConfigDict:
     tcam.losses.partial_ce = ConfigDict({"weight": 1.0})
     tcam.losses.crf = ConfigDict(
         {
-            "weight": 2e-9,
+            "weight": 2e-9,  # at a crop of 224 px; converted for others, see losses/crf.py
             "sigma_rgb": 15.0,  # 0..255
-            "sigma_xy": 100.0,  # pixels of the crop
+            "sigma_xy": 100.0,  # pixels, at a crop of 224 px; converted likewise
             "scale": 1.0,  # of the image on which the loss is computed
             "kernel_scale": 0.594,  # the reference's lattice returns this share of the true kernel
         }
@@ -83,16 +83,3 @@ def _optimizer(learning_rate: float) -> ConfigDict:
             "min_learning_rate": 1e-7,
         }
     )
-
-
-def scale_crf(config: ConfigDict, reference_size: int = 224) -> None:
-    """Keep the meaning of the CRF loss at another crop size s.
-
-    The energy sums over pairs of pixels, so it grows with s^4, and its spatial range is in pixels:
-    weight * (224 / s)^4 and sigma_xy * s / 224. The loss's own `scale` shrinks it once more by
-    scale^4.
-    """
-    crf = config.tcam.losses.crf
-    ratio = config.dataset.crop / reference_size
-    crf.weight = crf.weight / (ratio * crf.scale) ** 4
-    crf.sigma_xy = crf.sigma_xy * ratio

@@ -26,5 +26,4 @@ def get_config(name: str = "default") -> ConfigDict:
     config.classifier.optimizer.new_layers_ratio = 1.0
     config.tcam.seed_view = "crop"
     config.tcam.losses.crf.scale = 0.5
-    base.scale_crf(config)
     return config

@@ -11,6 +11,6 @@ if [ $# -gt 0 ] && [[ "$1" != --* ]]; then
     shift
 fi
 config="configs/demo.py"
-python -m launch.prepare --config="$config"
+python -m launch.prepare --config="$config" "$@"
 python -m launch.train --config="$config" --workdir="$workdir" "$@"
 python -m launch.report --workdir="$workdir"

@@ -7,6 +7,8 @@ VENV="${VENV:-.venv}"
 
 [ -x "$VENV/bin/python" ] || "${PYTHON:-python3}" -m venv "$VENV" || exit 1
 
+VENV="$(cd "$VENV" && pwd)" || exit 1
+
 # Installs unless the same list was installed before: install_once NAME FILE
 install_once() {
     local stamp="$VENV/installed-$1"
@@ -25,4 +27,4 @@ PYTHON
     install_once tests "$VENV/test-requirements.txt" || exit 1
 fi
 
-export PATH="$PWD/$VENV/bin:$PATH"
+export PATH="$VENV/bin:$PATH"

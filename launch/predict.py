@@ -26,10 +26,15 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 def main() -> None:
     """Predict every image, write the lines and the overlays."""
-    paths = _images(Path(_INPUT.value))
-    predictor = tcam_jax.load(_WORKDIR.value)
     output = Path(_OUTPUT.value)
-    output.mkdir(parents=True, exist_ok=True)
+    paths = _images(Path(_INPUT.value), besides=output)
+    predictor = tcam_jax.load(_WORKDIR.value)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"--output={output} must be a folder that can be written: {error.strerror}."
+        ) from error
     predictions = predictor.stream(map(_read, paths))
     with (output / "predictions.jsonl").open("w") as lines:
         for index, (path, prediction) in enumerate(zip(paths, predictions, strict=True)):
@@ -46,10 +51,15 @@ def main() -> None:
     print(f"{len(paths)} frames: {output / 'predictions.jsonl'}")
 
 
-def _images(source: Path) -> list[Path]:
+def _images(source: Path, besides: Path) -> list[Path]:
     if source.is_file():
         return [source]
-    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES)
+    # Overlays of an earlier call may lie below the source.
+    found = sorted(
+        path
+        for path in source.rglob("*")
+        if path.suffix.lower() in SUFFIXES and besides not in path.parents
+    )
     if not found:
         raise InputError(
             f"--input={source} must be an image or a folder that holds images "
@@ -61,7 +71,7 @@ def _images(source: Path) -> list[Path]:
 def _read(path: Path) -> np.ndarray:
     try:
         return np.asarray(Image.open(path).convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise InputError(
             f"{path} cannot be read as an image ({error}); remove it or convert it to JPEG."
         ) from error

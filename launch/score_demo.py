@@ -53,7 +53,10 @@ def main() -> None:
             workdir = output / f"seed{seed}" / variant
             classifier = output / f"seed{seed}" / "n1" / "classifier"
             if variant != "n1" and not workdir.exists():
-                shutil.copytree(classifier, workdir / "classifier")
+                copy = workdir.with_name("copy")
+                shutil.rmtree(copy, ignore_errors=True)
+                shutil.copytree(classifier, copy / "classifier")
+                copy.rename(workdir)
             results[seed, variant] = train_and_evaluate(config, workdir)
 
     print("| CorLoc, mean over classes | " + " | ".join(f"seed {s}" for s in _SEEDS.value), end="")

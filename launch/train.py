@@ -13,6 +13,7 @@ from launch import command
 from tcam_jax import config as configuration
 from tcam_jax import runs
 from tcam_jax.data.dataset import Dataset
+from tcam_jax.evaluate.results import read_results
 from tcam_jax.report.table import results_table
 from tcam_jax.train import stages
 from tcam_jax.train.logs import start_logging
@@ -28,9 +29,12 @@ def train_and_evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     data = Dataset(config)
     configuration.record(config, workdir)
     start_logging(workdir)
-    runs.write_classes(workdir, data.class_names)
+    runs.record_classes(workdir, data.class_names)
+    data.truth("test")  # what is missing should be missed before training, not after
     parallel = Parallel(config.parallel)
-    stages.train(config, data, parallel, workdir)
+    ran = stages.train(config, data, parallel, workdir)
+    if not ran and (workdir / "results.json").exists():
+        return read_results(workdir)
     return runs.evaluate_run(config, workdir, data, parallel, split="test")
 
 

@@ -1,5 +1,6 @@
 """Checking a config, recording it in a run's workdir, and reading it back."""
 
+import inspect
 import json
 import platform
 import subprocess
@@ -48,8 +49,13 @@ _POSITIVE = (
     "tcam.seeds.fg_pixels",
     "tcam.seeds.bg_pixels",
     "eval.batch_size",
+    "tcam.barrier.initial",
+    "tcam.barrier.maximum",
+    "tcam.barrier.growth",
     "checkpoint.every_steps",
 )
+# Fields that say where and how a run is carried out, not what it computes: they may change.
+_CHANGEABLE = ("dataset.data_dir", "dataset.manual_dir", "eval.batch_size")
 
 
 def flatten(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> dict[str, Any]:
@@ -78,6 +84,8 @@ def validate(config: ConfigDict) -> None:
             _reject(field, "greater than 0", flat[field])
     if flat["tcam.window.n"] < 0:
         _reject("tcam.window.n", "0 or more", flat["tcam.window.n"])
+    if flat["seed"] < 0:
+        _reject("seed", "0 or more", flat["seed"])
     if flat["dataset.crop"] > flat["dataset.resize"]:
         expected = f"at most dataset.resize={flat['dataset.resize']}"
         _reject("dataset.crop", expected, flat["dataset.crop"])
@@ -86,13 +94,28 @@ def validate(config: ConfigDict) -> None:
     unknown = set(flat["eval.cam_methods"]) - set(CAM_METHODS)
     if unknown:
         _reject("eval.cam_methods", f"made of {', '.join(CAM_METHODS)}", sorted(unknown))
-    for name in config.tcam.losses:
-        if name not in LOSSES:
-            _reject("tcam.losses", f"made of {', '.join(LOSSES)}", name)
-    for section in ("classifier", "tcam", "eval"):
+    if config.tcam.cam_method not in flat["eval.cam_methods"]:
+        given = flat["eval.cam_methods"]
+        _reject("eval.cam_methods", f"with tcam.cam_method={config.tcam.cam_method} in it", given)
+    for name, settings in config.tcam.losses.items():
+        _check_loss(name, settings)
+    for section in ("classifier", "tcam"):
         batch_size, devices = flat[f"{section}.batch_size"], jax.device_count()
         if batch_size % devices:
             _reject(f"{section}.batch_size", f"a multiple of the {devices} devices", batch_size)
+
+
+def _check_loss(name: str, settings: ConfigDict) -> None:
+    if name not in LOSSES:
+        _reject("tcam.losses", f"made of {', '.join(LOSSES)}", name)
+    known = ["weight", *list(inspect.signature(LOSSES[name]).parameters)[1:]]
+    for parameter, value in settings.items():
+        if parameter not in known:
+            _reject(f"tcam.losses.{name}", f"made of {', '.join(known)}", parameter)
+        if not value > 0 and parameter != "weight":
+            _reject(f"tcam.losses.{name}.{parameter}", "greater than 0", value)
+    if "weight" not in settings:
+        _reject(f"tcam.losses.{name}", "given a weight", dict(settings))
 
 
 def _reject(field: str, expected: str, value: Any) -> None:
@@ -117,15 +140,21 @@ def record(config: ConfigDict, workdir: Path) -> None:
     path = workdir / "config.json"
     if path.exists():
         _check_same(flatten(json.loads(path.read_text())), flatten(config), workdir)
-    else:
-        path.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+    _write(path, config.to_dict())
     environment = {
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
         "devices": [device.device_kind for device in jax.devices()],
         "git_revision": _git_revision(),
     }
-    (workdir / "environment.json").write_text(json.dumps(environment, indent=2) + "\n")
+    _write(workdir / "environment.json", environment)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    # Whole or not at all: a kill in between must not leave half a file that nothing can read.
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    temporary.replace(path)
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None:
@@ -133,7 +162,7 @@ def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None
     changes = [
         f"  {field}: {old.get(field, absent)!r} there, {new.get(field, absent)!r} now"
         for field in sorted(old.keys() | new.keys())
-        if old.get(field, absent) != new.get(field, absent)
+        if field not in _CHANGEABLE and old.get(field, absent) != new.get(field, absent)
     ]
     if changes:
         raise InputError(

@@ -10,12 +10,18 @@ from ml_collections import ConfigDict
 
 from tcam_jax import config as configuration
 from tcam_jax.data.truth import Truth
+from tcam_jax.errors import InputError
 from tcam_jax.evaluate.boxes import level_of
 from tcam_jax.evaluate.corloc import TAUS_TEST, TAUS_VALIDATION
 from tcam_jax.evaluate.evaluator import Evaluation, accuracy, evaluate, localisation
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.evaluate.predict import Predictor
-from tcam_jax.evaluate.results import fixed_box_rows, method_rows, write_results
+from tcam_jax.evaluate.results import (
+    fixed_box_rows,
+    method_rows,
+    read_results,
+    write_results,
+)
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,
@@ -25,6 +31,7 @@ from tcam_jax.models.tcam import (
     select,
 )
 from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.loop import is_finished
 from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, Data, make_model
 
@@ -49,7 +56,7 @@ def load_networks(
     """Restore the best networks of both stages from `workdir`.
 
     Raises:
-      InputError: a stage has no checkpoint.
+      InputError: a stage is not trained to its end.
     """
     model = make_model(config, num_classes)
     shapes = jax.eval_shape(
@@ -60,6 +67,11 @@ def load_networks(
     )
 
     def restore(stage: str, role: str, parts: tuple[str, ...]) -> Network:
+        if not is_finished(workdir / stage):
+            raise InputError(
+                f"{workdir / stage} must be trained to its end, and is not; go on with "
+                f"`python -m launch.train --config=… --workdir={workdir}`."
+            )
         checkpoints = Checkpoints(workdir / stage / "checkpoints")
         step = checkpoints.role_step(role)
         variables = checkpoints.restore_variables(role, select(like, parts))
@@ -77,10 +89,16 @@ def load_networks(
 def evaluate_run(
     config: ConfigDict, workdir: Path, data: Data, parallel: Parallel, split: str
 ) -> dict[str, Any]:
-    """Score a finished run on `split` and write `workdir/results.json` and `predictions.jsonl`.
+    """Score a finished run on `split`; write its results and predictions into `workdir`.
+
+    The files are `results.json` and `predictions.jsonl` for the test split; another split has its
+    name in theirs.
 
     Returns:
       The results, see `evaluate.results`.
+
+    Raises:
+      InputError: the run is not trained to its end, or a record is damaged.
     """
     num_classes, size = len(data.class_names), config.dataset.crop
     networks = load_networks(config, workdir, num_classes, parallel)
@@ -98,7 +116,7 @@ def evaluate_run(
             name: evaluate(
                 forward,
                 network.variables,
-                data.frames(name, config.eval.batch_size),
+                data.frames(name, parallel.divisible(config.eval.batch_size)),
                 truths[name],
                 methods,
                 parallel.shard_flat,
@@ -126,8 +144,9 @@ def evaluate_run(
         "tau": tau,
         "seconds_per_frame": seconds,
     }
-    write_results(workdir / "results.json", results)
-    _write_predictions(workdir / "predictions.jsonl", truth, predictions, results, size)
+    suffix = "" if split == "test" else f"_{split}"
+    write_results(workdir / f"results{suffix}.json", results)
+    _write_predictions(workdir / f"predictions{suffix}.jsonl", truth, predictions, results, size)
     return results
 
 
@@ -140,8 +159,8 @@ def _write_predictions(
 ) -> None:
     """Write a line a frame: id, true class, class probabilities, and each method's box.
 
-    Boxes are x0, y0, x1, y1 in pixels of the frame, at the method's threshold from validation;
-    without one (no boxes) they are left out.
+    Boxes are x0, y0, x1, y1 in pixels of the frame, at the method's threshold from validation, or
+    at Otsu's where validation has no boxes.
     """
     classes = results["classes"]
     probabilities = np.array(jax.nn.softmax(predictions[TCAM_METHOD].logits, axis=-1))
@@ -152,9 +171,10 @@ def _write_predictions(
             boxes = {}
             for method, evaluation in predictions.items():
                 tau = results["tau"][method]
+                level = evaluation.otsu[method][i]
                 if tau is not None:
                     level = level_of(tau, int(evaluation.peaks[method][i]))
-                    boxes[method] = (evaluation.boxes[method][i, level] * scale).tolist()
+                boxes[method] = (evaluation.boxes[method][i, level] * scale).tolist()
             line = {
                 "id": frame_id,
                 "label": classes[truth.labels[i]],
@@ -165,9 +185,19 @@ def _write_predictions(
     temporary.replace(path)
 
 
-def write_classes(workdir: Path, class_names: tuple[str, ...]) -> None:
-    """Record the class names, in index order, where `load` finds them."""
-    (workdir / "classes.json").write_text(json.dumps(list(class_names)) + "\n")
+def record_classes(workdir: Path, class_names: tuple[str, ...]) -> None:
+    """Record the class names, in index order, where `load` finds them.
+
+    Raises:
+      InputError: the run was started with other classes.
+    """
+    path = workdir / "classes.json"
+    if path.exists() and tuple(json.loads(path.read_text())) != class_names:
+        raise InputError(
+            f"{workdir} was started with the classes {json.loads(path.read_text())}, the dataset "
+            f"now has {list(class_names)}; use another --workdir, or the dataset as it was."
+        )
+    path.write_text(json.dumps(class_names) + "\n")
 
 
 def load(workdir: str | Path) -> Predictor:
@@ -177,16 +207,18 @@ def load(workdir: str | Path) -> Predictor:
     or the run has not been evaluated.
 
     Raises:
-      InputError: `workdir` holds no finished run.
+      InputError: `workdir` holds no run, or one that is not trained to its end.
     """
     workdir = Path(workdir)
     config = configuration.load(workdir)
+    if not (workdir / "classes.json").exists():
+        raise InputError(f"{workdir} was never started; run `python -m launch.train` there.")
     class_names = json.loads((workdir / "classes.json").read_text())
     parallel = Parallel(config.parallel, jax.devices()[:1])
     networks = load_networks(config, workdir, len(class_names), parallel)
     tau = None
     if (workdir / "results.json").exists():
-        tau = json.loads((workdir / "results.json").read_text())["tau"][TCAM_METHOD]
+        tau = read_results(workdir)["tau"][TCAM_METHOD]
     return Predictor(
         make_model(config, len(class_names)),
         networks.tcam.variables,

@@ -41,18 +41,13 @@ def test_youtube_objects_has_the_published_numbers():
     assert config.classifier.optimizer.new_layers_ratio == 10
 
 
-def test_crf_is_scaled_to_another_size():
-    config = base.get_config()
-    config.dataset.crop, config.tcam.losses.crf.scale = 112, 0.5
-    base.scale_crf(config)
-    assert config.tcam.losses.crf.weight == pytest.approx(2e-9 * 2**4 * 2**4)
-    assert config.tcam.losses.crf.sigma_xy == 50
-
-
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
         ("parallel", "pmapp", "config.parallel must be one of pmap, shard_map, jit; it is 'pmapp'"),
+        ("seed", -1, "config.seed must be 0 or more"),
+        ("tcam.losses.crf.sigma_xy", 0.0, "config.tcam.losses.crf.sigma_xy must be greater than 0"),
+        ("eval.cam_methods", ("cam",), "with tcam.cam_method=layercam in it"),
         ("model.depth", 20, "one of 18, 34, 50, 101; it is 20"),
         ("model.strides", (1, 2, 3, 1), "four strides of 1 or 2"),
         ("tcam.epochs", 0, "greater than 0; it is 0"),
@@ -70,6 +65,14 @@ def test_wrong_values_are_named(field, value, message):
         configuration.validate(config)
 
 
+def test_misspelt_loss_parameter_is_named():
+    config = base.get_config()
+    with config.unlocked():
+        config.tcam.losses.crf.sigma_rbg = 15.0
+    with pytest.raises(InputError, match="made of weight, sigma_rgb.*it is 'sigma_rbg'"):
+        configuration.validate(config)
+
+
 def test_record_and_load(tmp_path):
     config = demo.get_config()
     workdir = tmp_path / "new" / "run"
@@ -78,6 +81,9 @@ def test_record_and_load(tmp_path):
     assert configuration.flatten(loaded) == configuration.flatten(config)
     assert json.loads((workdir / "environment.json").read_text())["packages"]["jax"]
     configuration.record(config, workdir)  # the same again is fine
+    config.dataset.data_dir = "elsewhere"  # where the data lies changes nothing
+    configuration.record(config, workdir)
+    assert configuration.load(workdir).dataset.data_dir == "elsewhere"
     config.tcam.window.n = 4
     with pytest.raises(InputError, match=r"tcam\.window\.n: 1 there, 4 now"):
         configuration.record(config, workdir)

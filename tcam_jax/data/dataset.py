@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.data.records import Split, open_split
 from tcam_jax.data.truth import Truth, read_truth
+from tcam_jax.errors import InputError
 
 
 class Dataset:
@@ -24,6 +25,11 @@ class Dataset:
         self._config = config
         self._split, self._truth = cache(self._open), cache(self._read_truth)
         self.class_names = self._split("train").class_names
+        if len(self.class_names) < 2:
+            raise InputError(
+                f"{self._split('train').name} must have at least two classes to tell apart; it has "
+                f"{list(self.class_names)}. Add videos of another class."
+            )
 
     def _open(self, split: str) -> Split:
         dataset = self._config.dataset

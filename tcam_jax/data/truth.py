@@ -35,15 +35,16 @@ def read_truth(split: Split) -> Truth:
     """Return the frames of `split` that have boxes; all frames where none has."""
     labelled = np.flatnonzero(split.table.has_box)
     records = labelled if len(labelled) else np.arange(split.table.num_records)
-    rows = [split.source[int(record)] for record in records]
+    ids, sizes, boxes = [], [], []
+    for record in records:
+        (row,) = split.read([record])  # one at a time: the JPEG bytes come along
+        ids.append(row["frame_id"])
+        sizes.append((row["width"], row["height"]))
+        boxes.append(np.asarray(row["boxes"], np.float32).reshape(-1, 4))
     return Truth(
         records=records.astype(np.int64),
-        ids=[_text(row["frame_id"]) for row in rows],
+        ids=ids,
         labels=split.table.label[records],
-        sizes=np.array([(row["width"], row["height"]) for row in rows], np.int32),
-        boxes=[np.asarray(row["boxes"], np.float32).reshape(-1, 4) for row in rows],
+        sizes=np.array(sizes, np.int32),
+        boxes=boxes,
     )
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -13,6 +13,7 @@ level = floor(255 * value): 8 bits, uint8 (see `evaluate.maps`).
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy import ndimage
+from skimage.filters import threshold_otsu
 
 LEVELS = 256
 """Number of thresholds that can differ on a map quantised to 8 bits."""
@@ -74,17 +75,30 @@ def boxes_by_level(levels: UInt8[np.ndarray, "h w"]) -> Int[np.ndarray, "256 4"]
     return boxes[np.searchsorted(starts, np.arange(LEVELS), side="right") - 1]
 
 
-def largest_box(levels: UInt8[np.ndarray, "h w"], tau: float) -> Int[np.ndarray, "4"]:
+def otsu_level(levels: UInt8[np.ndarray, "h w"]) -> int:
+    """Otsu's threshold of a quantised map: the level to use where no threshold could be chosen.
+
+    Args:
+      levels: uint8 [h, w], a quantised map.
+
+    Returns:
+      A level, 0..254; 0 for a constant map.
+    """
+    return 0 if levels.min() == levels.max() else int(threshold_otsu(levels))
+
+
+def largest_box(levels: UInt8[np.ndarray, "h w"], tau: float | None) -> Int[np.ndarray, "4"]:
     """Box predicted from one map at one threshold.
 
     Args:
       levels: uint8 [h, w], a quantised map.
-      tau: threshold in 0..1, relative to the maximum of the map.
+      tau: threshold in 0..1, relative to the maximum of the map; None: Otsu's.
 
     Returns:
       int32 [4]: see `box_of_mask`.
     """
-    return box_of_mask(levels > level_of(tau, int(levels.max())))
+    level = otsu_level(levels) if tau is None else int(level_of(tau, int(levels.max())))
+    return box_of_mask(levels > level)
 
 
 def _extent(line: np.ndarray) -> slice:

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.boxes import boxes_by_level
+from tcam_jax.evaluate.boxes import boxes_by_level, otsu_level
 from tcam_jax.evaluate.corloc import Localisation, hits, scale_boxes
 from tcam_jax.evaluate.maps import FrameOutputs
 from tcam_jax.models.tcam import Variables
@@ -23,12 +23,14 @@ class Evaluation(NamedTuple):
       logits: `[frames, k]`.
       boxes: per method, the box at each of the 256 levels of the map, int32 `[frames, 256, 4]`.
       peaks: per method, the map's largest value, 0..255, int32 `[frames]`.
+      otsu: per method, Otsu's level of the map, 0..254, int32 `[frames]`.
       seconds_per_frame: forward pass alone, without its compilation; None for a single batch.
     """
 
     logits: np.ndarray
     boxes: Mapping[str, np.ndarray]
     peaks: Mapping[str, np.ndarray]
+    otsu: Mapping[str, np.ndarray]
     seconds_per_frame: float | None
 
 
@@ -52,6 +54,7 @@ def evaluate(
     logits, seconds, counted = [], 0.0, 0
     boxes = {method: [] for method in methods}
     peaks = {method: [] for method in methods}
+    otsu = {method: [] for method in methods}
     for index, batch in enumerate(batches):
         real = int((batch["record"] >= 0).sum())
         done = len(logits)
@@ -67,10 +70,12 @@ def evaluate(
         for method, maps in zip(methods, outputs.maps, strict=True):
             boxes[method].extend(boxes_by_level(u8) for u8 in maps[:real])
             peaks[method].extend(maps[:real].max(axis=(1, 2)))
+            otsu[method].extend(otsu_level(u8) for u8 in maps[:real])
     return Evaluation(
         logits=np.stack(logits),
         boxes={method: np.stack(rows) for method, rows in boxes.items()},
         peaks={method: np.array(rows, np.int32) for method, rows in peaks.items()},
+        otsu={method: np.array(rows, np.int32) for method, rows in otsu.items()},
         seconds_per_frame=seconds / counted if counted else None,
     )
 

@@ -1,11 +1,10 @@
 """Prediction on frames that are not part of a dataset: class, probability, box, map."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from skimage.filters import threshold_otsu
 
 from tcam_jax.errors import InputError
 from tcam_jax.evaluate.boxes import largest_box
@@ -65,7 +64,7 @@ class Predictor:
         """
         return list(self.stream(frames))
 
-    def stream(self, frames: Sequence[np.ndarray]) -> Iterator[Prediction]:
+    def stream(self, frames: Iterable[np.ndarray]) -> Iterator[Prediction]:
         """Like `predict`, one batch at a time, so that few frames are in memory."""
         batch: list[np.ndarray] = []
         for frame in frames:
@@ -98,8 +97,7 @@ class Predictor:
         probabilities = np.exp(logits - logits.max())
         probabilities /= probabilities.sum()
         index = int(probabilities.argmax())
-        tau = otsu_tau(u8) if self.tau is None else self.tau
-        x0, y0, x1, y1 = (int(v) for v in largest_box(u8, tau))
+        x0, y0, x1, y1 = (int(v) for v in largest_box(u8, self.tau))
         scale_x, scale_y = frame.shape[1] / self.size, frame.shape[0] / self.size
         return Prediction(
             class_index=index,
@@ -109,10 +107,3 @@ class Predictor:
             score=float(u8[y0 : y1 + 1, x0 : x1 + 1].mean() / 255),
             map=u8,
         )
-
-
-def otsu_tau(u8: np.ndarray) -> float:
-    """Return Otsu's threshold of a map (uint8 `[h, w]`) as a share of its maximum, 0..1."""
-    if u8.min() == u8.max():
-        return 0.0
-    return float(threshold_otsu(u8) / u8.max())

@@ -1,12 +1,15 @@
 """Dense CRF loss: pixels of similar colour and position want the same label."""
 
 import functools
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from tcam_jax.losses.inputs import LossInputs
+
+REFERENCE_SIZE = 224
 
 _TILE = 1 << 21  # kernel entries in memory at a time: 8 MB in float32
 
@@ -56,6 +59,24 @@ def crf(
         (images, probabilities),
     )
     return kernel_scale * energies.sum(), jnp.asarray(energies.shape[0], energies.dtype)
+
+
+def crf_settings_at(settings: Mapping[str, float], size: int) -> dict[str, float]:
+    """Convert CRF settings meant for crops of 224 pixels to crops of `size` pixels.
+
+    The energy sums over pairs of pixels, so it grows with size^4, and its spatial range is in
+    pixels: weight * (224 / (size * scale))^4 and sigma_xy * size / 224 keep its meaning.
+
+    Args:
+      settings: `weight`, `sigma_xy`, `scale` and what else `crf` takes.
+      size: side of the crop, pixels.
+    """
+    ratio = size / REFERENCE_SIZE
+    return {
+        **settings,
+        "weight": settings["weight"] / (ratio * settings.get("scale", 1.0)) ** 4,
+        "sigma_xy": settings["sigma_xy"] * ratio,
+    }
 
 
 def crf_energy(

@@ -11,7 +11,6 @@ from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.boxes import largest_box
 from tcam_jax.evaluate.evaluator import scaled_truth
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
-from tcam_jax.evaluate.predict import otsu_tau
 from tcam_jax.models.tcam import Variables
 from tcam_jax.report.overlays import draw_overlay
 from tcam_jax.train.parallel import Parallel
@@ -46,7 +45,7 @@ def pictures(
     model = make_model(config, len(data.class_names))
     forward = {method: make_forward(model, (method,)) for method in networks}
     done = 0
-    for batch in data.frames(split, config.eval.batch_size):
+    for batch in data.frames(split, parallel.divisible(config.eval.batch_size)):
         real = int((batch["record"] >= 0).sum())
         wanted = [i for i in range(real) if done + i in chosen]
         if wanted:
@@ -82,8 +81,7 @@ def _picture(
     label = data.class_names[truth.labels[index]]
     panels = []
     for method, u8 in maps.items():
-        tau = taus[method]
-        box = largest_box(u8, otsu_tau(u8) if tau is None else tau)
+        box = largest_box(u8, taus[method])
         title = f"{method}: {label}"
         if method == TCAM_METHOD:
             title += f" -> {data.class_names[predicted]}"

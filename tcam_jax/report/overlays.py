@@ -13,20 +13,15 @@ _BACKGROUND = (24, 24, 24)
 _LINE_WIDTH = 2
 _SMALLEST_PANEL = 192  # A 96-pixel frame is unreadable, and its title would not fit, at true size.
 
-# Turbo as a polynomial of degree 5 in the map's value, one row each for red, green and blue, lowest
-# power first. Colour map by A. Mikhailov ("Turbo, an improved rainbow colormap for visualization",
-# Google AI blog, 2019), polynomial by R. Du, both Apache-2.0.
-_TURBO = np.array(
-    [
-        [0.13572138, 4.61539260, -42.66032258, 132.13108234, -152.94239396, 59.28637943],
-        [0.09140261, 2.19418839, 4.84296658, -14.18503333, 4.27729857, 2.82956604],
-        [0.10667330, 12.64194608, -60.58204836, 110.36276771, -89.90310912, 27.34824973],
-    ]
+# From low to high: dark blue, blue, cyan, yellow, red, dark red, as class activation maps are shown
+# throughout their literature.
+_HEAT = np.array(
+    [[0, 0, 96], [0, 0, 255], [0, 255, 255], [255, 255, 0], [255, 0, 0], [128, 0, 0]], float
 )
 
 
 def heat_colours(heat_map: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Colours of a map: dark blue at 0 over green to dark red at 1 (the Turbo colour map).
+    """Colours of a map: dark blue at 0 over cyan and yellow to dark red at 1.
 
     Args:
       heat_map: float [h, w] in 0..1; values outside take the colour of the nearer end.
@@ -34,9 +29,9 @@ def heat_colours(heat_map: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3
     Returns:
       uint8 [h, w, 3], RGB.
     """
-    values = np.clip(heat_map.astype(np.float64), 0, 1)
-    powers = values[..., None] ** np.arange(_TURBO.shape[1])
-    return (255 * np.clip(powers @ _TURBO.T, 0, 1)).round().astype(np.uint8)
+    places = np.linspace(0, 1, len(_HEAT))
+    channels = [np.interp(heat_map, places, channel) for channel in _HEAT.T]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
 def draw_overlay(

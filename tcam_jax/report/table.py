@@ -3,7 +3,7 @@
 from typing import Any
 
 # The order in which a reader climbs: boxes that see nothing, baselines, the method.
-_TITLES = {"val": "τ from validation", "test": "τ maximised on test", None: "fixed box"}
+_TITLES = {"val": "τ from validation", "test": "τ maximised on {split}", None: "fixed box"}
 
 
 def results_table(results: dict[str, Any]) -> str:
@@ -16,7 +16,7 @@ def results_table(results: dict[str, Any]) -> str:
     header = ["method", "threshold", "τ", *(name[:9] for name in classes), "CorLoc"]
     lines = [_line(header), _line(["---"] * 3 + ["---:"] * (len(classes) + 1))]
     for row in results["rows"]:
-        cells = [row["method"], _TITLES[row["threshold"]], _number(row["tau"], 3)]
+        cells = [row["method"], _TITLES[row["threshold"]].format(**results), _number(row["tau"], 3)]
         cells += [_number(value) for value in row["per_class"]]
         lines.append(_line([*cells, _number(row["corloc"])]))
     lines.append("")

@@ -20,6 +20,7 @@ from tcam_jax.train.parallel import Parallel, Step
 from tcam_jax.train.state import TrainState
 
 LOG_EVERY = 10  # steps
+FINISHED = "finished"  # an empty file in the stage's folder
 
 # Validation of a stage: (trained variables, finished steps) -> (metrics to log, {role: score}).
 Validation = tuple[Mapping[str, float | None], Mapping[str, float]]
@@ -48,12 +49,9 @@ class Stage(NamedTuple):
     num_steps: int
 
 
-def is_finished(directory: Path, num_steps: int) -> bool:
-    """Tell whether the stage in `directory` has been trained for `num_steps`."""
-    checkpoints = Checkpoints(directory / "checkpoints")
-    latest = checkpoints.latest_step
-    checkpoints.close()
-    return latest == num_steps
+def is_finished(directory: Path) -> bool:
+    """Tell whether the stage in `directory` has been trained to its end."""
+    return (directory / FINISHED).exists()
 
 
 def run(stage: Stage, parallel: Parallel, save_every: int) -> None:
@@ -88,18 +86,20 @@ def run(stage: Stage, parallel: Parallel, save_every: int) -> None:
         state, metrics = step_fn(state, frozen, parallel.shard(batch))
         pending.append(metrics)
         progress.advance()
-        if step % LOG_EVERY == 0 or step == stage.num_steps:
+        epoch_ends = step % stage.steps_per_epoch == 0
+        saves = epoch_ends or step % save_every == 0
+        if saves or step % LOG_EVERY == 0:
             means = _means(jax.device_get(pending))
             pending.clear()
-            _require_finite(means, step)
+            _require_finite(means, step)  # before a diverged state could be saved
             writer.write(step, step / stage.steps_per_epoch, means)
             progress.report(step, means["loss"])
-        epoch_ends = step % stage.steps_per_epoch == 0
-        if epoch_ends or step % save_every == 0:
+        if saves:
             roles = validate_and_save(step, state, roles, validate=epoch_ends)
     progress.close()
     writer.close()
     checkpoints.close()
+    (stage.directory / FINISHED).touch()
 
 
 def _update_roles(roles: Roles, step: int, scores: Mapping[str, float]) -> Roles:

@@ -47,6 +47,10 @@ class Parallel:
             batch = {name: x.reshape(count, -1, *x.shape[1:]) for name, x in batch.items()}
         return jax.device_put(dict(batch), self._split)
 
+    def divisible(self, batch_size: int) -> int:
+        """Return the smallest batch size >= `batch_size` that the devices divide."""
+        return -(-batch_size // len(self.devices)) * len(self.devices)
+
     def shard_flat(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
         """Split a host batch for functions compiled by plain `jax.jit`, such as evaluation."""
         return jax.device_put(dict(batch), self._split)

@@ -177,7 +177,7 @@ def _validation(
     forward = make_forward(make_model(config, len(data.class_names)), (method,))
 
     def measure(variables: Variables) -> tuple[dict[str, float | None], float, float | None]:
-        frames = data.frames("validation", config.eval.batch_size)
+        frames = data.frames("validation", parallel.divisible(config.eval.batch_size))
         evaluation = evaluate(forward, variables, frames, truth, (method,), parallel.shard_flat)
         correct = accuracy(evaluation, truth)
         scored = localisation(evaluation, truth, method, config.dataset.crop, TAUS_VALIDATION)
@@ -188,17 +188,24 @@ def _validation(
     return measure
 
 
-def train(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> None:
-    """Run both stages; one that is finished is not built or run again."""
-    if not data.truth("validation").has_boxes:
+def train(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> bool:
+    """Run both stages; one that is finished is not built or run again.
+
+    Returns:
+      Whether there was anything left to run.
+    """
+    truth = data.truth("validation")
+    if not truth.has_boxes:
         log.warning(
             "the validation split has no boxes: CorLoc is unknown, the classifier is selected by "
             "accuracy, TCAM's last step is taken, and boxes are drawn at Otsu's threshold"
         )
+    ran = False
     for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam_stage)):
-        section = config[name]
-        num_steps = section.epochs * data.steps_per_epoch(section.batch_size)
-        if is_finished(workdir / name, num_steps):
-            log.info("%s: finished before (%d steps)", name, num_steps)
+        if is_finished(workdir / name):
+            log.info("%s: finished before", name)
         else:
+            log.info("%s: validated on %d frames", name, len(truth.ids))
             run(build(config, data, parallel, workdir), parallel, config.checkpoint.every_steps)
+            ran = True
+    return ran

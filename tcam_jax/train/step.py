@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.data.geometry import normalise, random_geometry, transform
 from tcam_jax.data.sampler import target_position
+from tcam_jax.losses.crf import crf_settings_at
 from tcam_jax.losses.inputs import LossInputs
 from tcam_jax.losses.log_barrier import barrier_t
 from tcam_jax.losses.objective import objective
@@ -110,14 +111,20 @@ def tcam_step(
     features, maps = features_and_seed_maps(
         frozen, batch, views, geometry, target, config=config, model=model
     )
+    rule = SEED_RULES[config.tcam.seeds.rule]
+    if config.tcam.seed_source == "boxes":
+        # No pixel of a true box is better than another: all of it, and all around it.
+        rule = rule._replace(fg_fraction=1.0, bg="complement")
     draw = partial(
         seed_map,
-        rule=SEED_RULES[config.tcam.seeds.rule],
+        rule=rule,
         fg_pixels=config.tcam.seeds.fg_pixels,
         bg_pixels=config.tcam.seeds.bg_pixels,
     )
     seeds = jax.vmap(draw)(keys[:, 1], maps)
     losses = config.tcam.losses.to_dict()
+    if "crf" in losses:
+        losses["crf"] = crf_settings_at(losses["crf"], crop)
     t = barrier_t(state.step // steps_per_epoch, **config.tcam.barrier)
 
     def loss(params: PyTree) -> tuple[Array, tuple]:

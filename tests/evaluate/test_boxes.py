@@ -177,3 +177,11 @@ def test_prediction_takes_the_threshold_relative_to_the_maps_own_maximum():
     assert largest_box(levels_of(heat_map), 0.5).tolist() == [5, 4, 12, 9]
     assert largest_box(levels_of(heat_map), 0.7).tolist() == [7, 6, 8, 7]
     assert largest_box(np.zeros((20, 30), np.uint8), 0.5).tolist() == [0, 0, 0, 0]
+
+
+def test_without_a_threshold_otsu_separates_the_two_levels_exactly():
+    for low, high in [(10, 22), (1, 2), (100, 255), (0, 3)]:
+        levels = np.full((20, 30), low, np.uint8)
+        levels[4:9, 5:12] = high
+        assert largest_box(levels, None).tolist() == [5, 4, 12, 9]
+    assert largest_box(np.full((20, 30), 7, np.uint8), None).tolist() == [0, 0, 29, 19]

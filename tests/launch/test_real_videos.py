@@ -15,7 +15,7 @@ from PIL import Image
 
 from tcam_jax.train.logs import read_metrics
 
-FRAMES_PER_SHOT = 20
+FRAMES_PER_SHOT = 8
 CLIPS = {"bikes": "bikes", "bunny": "bigbuckbunny", "carphone": "carphone_pristine"}
 
 
@@ -43,7 +43,7 @@ def test_train_predict_and_report_without_boxes(folder, tmp_path, launch):
         "--config.dataset.options.split_by=time",
         "--config.dataset.resize=72",
         "--config.dataset.crop=64",
-        "--config.classifier.epochs=8",
+        "--config.classifier.epochs=12",
         "--config.tcam.epochs=8",
         "--config.classifier.batch_size=8",
         "--config.tcam.batch_size=8",

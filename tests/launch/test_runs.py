@@ -49,6 +49,10 @@ def test_evaluate_writes_the_same_results_again(run, launch):
     launch("evaluate", f"--workdir={run}", "--split=test")
     after = json.loads((run / "results.json").read_text())
     assert before["rows"] == after["rows"]
+    other = launch("evaluate", f"--workdir={run}", "--split=validation")
+    assert "τ maximised on validation" in other.stdout
+    assert json.loads((run / "results_validation.json").read_text())["split"] == "validation"
+    assert json.loads((run / "results.json").read_text())["split"] == "test"
 
 
 @pytest.mark.slow
@@ -105,18 +109,36 @@ def test_predict_and_report_commands(run, launch, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_corrupted_record_is_named(shapes_data, tmp_path, launch):
+def test_a_run_cut_short_is_not_served(run, launch, tmp_path):
+    short = tmp_path / "short"
+    shutil.copytree(run, short)
+    (short / "tcam" / "finished").unlink()
+    for name in ("evaluate", "report"):
+        done = launch(name, f"--workdir={short}", status=2)
+        assert "must be trained to its end" in done.stderr
+
+
+@pytest.mark.slow
+def test_output_that_is_a_file(run, launch, tmp_path):
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    arguments = [f"--workdir={run}", f"--input={tmp_path}", f"--output={tmp_path / 'a.png'}"]
+    assert "--output=" in launch("predict", *arguments, status=2).stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_a_corrupted_record_is_named(shapes_data, tmp_path, launch, split):
     broken = tmp_path / "data"
     shutil.copytree(shapes_data, broken)
     folder = next((broken / "moving_shapes" / "default").glob("*.*.*"))
-    (records,) = folder.glob("*-train.array_record-*")
+    (records,) = folder.glob(f"*-{split}.array_record-*")
     content = bytearray(records.read_bytes())
-    assert load_table(folder / "index.npz", "train").num_records > 10
+    assert load_table(folder / "index.npz", split).num_records > 10
     # Flip bytes all over the JPEG data.
     for position in range(len(content) // 3, len(content) // 2, 97):
         content[position] ^= 0xFF
     records.write_bytes(bytes(content))
     data = f"--config.dataset.data_dir={broken}"
     done = launch("train", *TINY, data, f"--workdir={tmp_path / 'run'}", status=2)
-    assert "error: record" in done.stderr and "moving_shapes/default train" in done.stderr
+    assert "error: record" in done.stderr and f"moving_shapes/default {split}" in done.stderr
     assert "Traceback" not in done.stderr

@@ -8,7 +8,7 @@ import torch
 from jax.test_util import check_grads
 from torch.nn.functional import interpolate
 
-from tcam_jax.losses.crf import crf, crf_energy
+from tcam_jax.losses.crf import crf, crf_energy, crf_settings_at
 from tcam_jax.losses.inputs import LossInputs
 
 SIGMAS = {"sigma_rgb": 15.0, "sigma_xy": 100.0}
@@ -164,3 +164,22 @@ def test_memory_does_not_grow_with_the_pairs():
 def test_bad_scale_is_refused(scale):
     with pytest.raises(ValueError, match="scale"):
         crf(example((8, 8)), scale=scale, **SIGMAS)
+
+
+def test_settings_keep_their_meaning_at_another_size():
+    settings = {"weight": 2e-9, "sigma_rgb": 15.0, "sigma_xy": 100.0, "scale": 0.5}
+    at_half = crf_settings_at(settings, 112)
+    assert at_half == settings | {"weight": 2e-9 * 2**4 * 2**4, "sigma_xy": 50.0}
+    # A picture enlarged by whole pixels, and its map, have the same weighted energy.
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (12, 12, 3)).astype(np.float32)
+    energies = []
+    for repeat in (1, 3):
+        large = image.repeat(repeat, 0).repeat(repeat, 1)
+        foreground = (large[..., :1] > 100).astype(np.float32)
+        one = crf_settings_at(settings | {"scale": 1.0}, 12 * repeat)
+        energy = crf_energy(
+            jnp.asarray(large), jnp.asarray(foreground), sigma_rgb=15.0, sigma_xy=one["sigma_xy"]
+        )
+        energies.append(one["weight"] * float(energy))
+    np.testing.assert_allclose(energies[0], energies[1], rtol=0.02)

@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -18,15 +19,18 @@ OPTIMIZER = optax.trace(0.9)
 SCORES = {0: 10.0, 4: 30.0, 8: 30.0, 12: 20.0}
 
 
-def _step(state: TrainState, frozen, batch):
-    grads = {"w": batch["x"].mean() + state.params["w"]}
+def _step(state: TrainState, frozen, batch, axis_name=None):
+    mean, total = batch["x"].mean(), batch["x"].sum()
+    if axis_name is not None:
+        mean, total = jax.lax.pmean(mean, axis_name), jax.lax.psum(total, axis_name)
+    grads = {"w": mean + state.params["w"]}
     updates, opt_state = OPTIMIZER.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, jax.tree.map(lambda u: -0.1 * u, updates))
     new = TrainState(state.step + 1, params, state.batch_stats, opt_state)
-    return new, {"loss": (batch["x"].sum(), jnp.float32(batch["x"].size))}
+    return new, {"loss": (total, jnp.float32(8))}
 
 
-def _stage(directory: Path, stop_at: int | None = None, broken_at: int | None = None):
+def _stage(directory: Path, stop_at=None, broken_at=None, axis_name=None):
     def batches(first):
         for step in range(first, 12):
             if step == stop_at:
@@ -36,7 +40,7 @@ def _stage(directory: Path, stop_at: int | None = None, broken_at: int | None = 
 
     return loop.Stage(
         directory=directory,
-        step=_step,
+        step=partial(_step, axis_name=axis_name),
         state=create_state({"params": {"w": jnp.ones(())}, "batch_stats": {}}, OPTIMIZER),
         frozen=None,
         batches=batches,
@@ -55,21 +59,24 @@ def _final(directory: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("stop_at", [1, 5, 7, 11])
-def test_resumed_run_equals_the_uninterrupted_one(tmp_path, stop_at):
-    parallel = Parallel("jit", jax.devices()[:1])
-    loop.run(_stage(tmp_path / "straight"), parallel, save_every=3)
+@pytest.mark.parametrize(("mode", "devices"), [("jit", 1), ("pmap", 2)])
+def test_resumed_run_equals_the_uninterrupted_one(tmp_path, stop_at, mode, devices):
+    parallel = Parallel(mode, jax.devices()[:devices])
+    axis = {"axis_name": parallel.axis_name}
+    loop.run(_stage(tmp_path / "straight", **axis), parallel, save_every=3)
     with pytest.raises(KeyboardInterrupt):
-        loop.run(_stage(tmp_path / "stopped", stop_at), parallel, save_every=3)
-    assert not loop.is_finished(tmp_path / "stopped", 12)
-    loop.run(_stage(tmp_path / "stopped"), parallel, save_every=3)
-    assert loop.is_finished(tmp_path / "stopped", 12)
+        loop.run(_stage(tmp_path / "stopped", stop_at, **axis), parallel, save_every=3)
+    assert not loop.is_finished(tmp_path / "stopped")
+    loop.run(_stage(tmp_path / "stopped", **axis), parallel, save_every=3)
+    assert loop.is_finished(tmp_path / "stopped")
 
     straight, roles = _final(tmp_path / "straight")
     stopped, stopped_roles = _final(tmp_path / "stopped")
     jax.tree.map(np.testing.assert_array_equal, straight, stopped)
     assert roles == stopped_roles == {"best": {"step": 4, "value": 30.0}}
-    lines = [x["step"] for x in read_metrics(tmp_path / "stopped" / "metrics.jsonl")]
-    assert [x for x in lines if x % 4 == 0] == [0, 4, 8, 12, 12], "every validation once"
+    metrics = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("straight", "stopped")]
+    assert metrics[0] == metrics[1]
+    assert [x["step"] for x in metrics[0] if "validation_x" in x] == [0, 4, 8, 12]
 
 
 def test_only_the_best_and_the_newest_checkpoint_are_kept(tmp_path):
@@ -93,8 +100,10 @@ def test_best_variables_are_those_of_the_best_step(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_named(tmp_path):
-    with pytest.raises(RuntimeError, match="diverged by step 10: loss not finite"):
-        loop.run(_stage(tmp_path, broken_at=9), Parallel("jit", jax.devices()[:1]), save_every=3)
+    with pytest.raises(RuntimeError, match="diverged by step 6: loss not finite"):
+        loop.run(_stage(tmp_path, broken_at=5), Parallel("jit", jax.devices()[:1]), save_every=3)
+    # What was saved before is sound: the run can be continued with another setting.
+    assert np.isfinite(_final(tmp_path)[0].params["w"])
 
 
 def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path):

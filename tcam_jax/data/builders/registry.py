@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -53,6 +54,13 @@ def prepare(
     import tensorflow_datasets as tfds
 
     module = importlib.import_module(BUILDERS[name])
+    known = list(inspect.signature(module.make_builder).parameters)[3:]
+    for option in options:
+        if option not in known:
+            raise InputError(
+                f"{name} has no option {option!r}; config.dataset.options may hold "
+                f"{', '.join(known) or 'nothing'}"
+            )
     builder = module.make_builder(config, data_dir=data_dir, manual_dir=manual_dir, **options)
     folder = Path(builder.data_dir)
     if folder.exists():

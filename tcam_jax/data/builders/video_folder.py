@@ -1,6 +1,7 @@
 """TFDS builder of `video_folder`: a user's own frames, `manual_dir/class/video/shot/*.jpg`."""
 
 import functools
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder, SourceFrame,
 from tcam_jax.data.builders.video_split import ShotFiles, split_classes
 from tcam_jax.errors import InputError
 
+BOXES_FILE = "boxes.csv"
 _LAYOUT = "expected frames as class/video/shot/*.jpg"
 
 
@@ -41,10 +43,20 @@ class VideoFolder(ShotDatasetBuilder):
         return list(self._shots)
 
     def origin(self) -> dict[str, Any]:
-        """The configuration's source folder and its way of splitting."""
+        """The configuration's source folder, what is in it, and its way of splitting."""
         config = self.builder_config
+        boxes = Path(config.manual_dir) / BOXES_FILE
+        sizes = [
+            file.stat().st_size
+            for shots in self._shots.values()
+            for shot in shots
+            for file in shot.files
+        ]
         return {
             "manual_dir": config.manual_dir,
+            "frames": len(sizes),
+            "bytes": sum(sizes),
+            "boxes": hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes.exists() else None,
             "split_by": config.split_by,
             "fractions": list(config.fractions),
         }
@@ -59,7 +71,7 @@ class VideoFolder(ShotDatasetBuilder):
             for shot in shots
             for file in shot.files
         }
-        boxes = read_boxes(root / "boxes.csv", known)
+        boxes = read_boxes(root / BOXES_FILE, known)
         return {
             split: [
                 SourceShot(

@@ -1,0 +1,84 @@
+"""The seed maps of a batch against a plain loop over samples and frames."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tcam_jax.cams.methods import class_activation_map
+from tcam_jax.data.geometry import Geometry, normalise, resize_map, shrink_frames, transform
+from tcam_jax.models.tcam import CLASSIFIER_PARTS, TCAM, init_variables, select
+from tcam_jax.train.seed_maps import FrozenClassifiers, features_and_seed_maps
+
+MODEL = TCAM(num_classes=10, depth=18)
+
+
+@pytest.fixture(scope="module")
+def classifiers():
+    keys = jax.random.split(jax.random.key(0))
+    return [select(init_variables(MODEL, key, 32), CLASSIFIER_PARTS) for key in keys]
+
+
+@pytest.fixture
+def sample(config, make_batch):
+    batch = {name: jnp.asarray(x[:3]) for name, x in make_batch(0, t=3).items()}
+    geometry = Geometry(jnp.array([0, 3, 4]), jnp.array([2, 0, 1]), jnp.array([True, False, True]))
+    size = config.dataset.crop
+    views = jnp.stack(
+        [
+            jnp.stack([transform(f, Geometry(*(x[i] for x in geometry)), size) for f in window])
+            for i, window in enumerate(batch["frames"])
+        ]
+    )
+    return batch, geometry, views
+
+
+def _cam(variables, frame, label):
+    output = MODEL.apply(variables, normalise(frame[None]), method="classify")
+    kernel = variables["params"]["classification_head"]["fc"]["kernel"]
+    return class_activation_map("layercam", output.features["layer4"][0], kernel, label)
+
+
+@pytest.mark.parametrize("view", ["crop", "frame"])
+@pytest.mark.parametrize("two_classifiers", [False, True])
+def test_equal_to_a_loop(config, sample, classifiers, view, two_classifiers):
+    config.tcam.seed_view = view
+    batch, geometry, views = sample
+    frozen = FrozenClassifiers(classifiers[0], classifiers[1] if two_classifiers else None)
+    seeing = classifiers[1] if two_classifiers else classifiers[0]
+    target = 1
+    features, maps = features_and_seed_maps(
+        frozen, batch, views, geometry, target, config=config, model=MODEL
+    )
+    crop, resize = config.dataset.crop, config.dataset.resize
+    expected = MODEL.apply(classifiers[0], normalise(views[:, target]), method="classify")
+    for name, stage in expected.features.items():
+        np.testing.assert_allclose(features[name], stage, rtol=1e-3, atol=1e-4)
+    for i in range(3):
+        best = np.zeros((4, 4))
+        for t in np.flatnonzero(batch["valid"][i]):
+            frame = views[i, t] if view == "crop" else shrink_frames(batch["frames"][i, t], crop)
+            best = np.maximum(best, _cam(seeing, frame, batch["label"][i]))
+        best = jnp.float32(best)
+        if view == "crop":
+            one = resize_map(best, crop)
+        else:
+            one = transform(resize_map(best, resize), Geometry(*(x[i] for x in geometry)), crop)
+        np.testing.assert_allclose(maps[i], one, atol=2e-3)
+
+
+def test_true_boxes_as_maps(config, sample, classifiers):
+    config.tcam.seed_source = "boxes"
+    batch, geometry, views = sample
+    boxes = jnp.array([[0, 0, 1, 1], [0.25, 0.5, 0.5, 1], [0, 0, 0.1, 0.1]], jnp.float32)
+    frozen = FrozenClassifiers(classifiers[0], None)
+    _, maps = features_and_seed_maps(
+        frozen, {**batch, "boxes": boxes}, views, geometry, 1, config=config, model=MODEL
+    )
+    assert (maps[0] == 1).all()
+    expected = np.zeros((36, 36))
+    expected[18:36, 9:18] = 1  # y 0.5..1 and x 0.25..0.5 of 36 pixels
+    np.testing.assert_array_equal(maps[1], expected[3:35, 0:32])
+    corner = np.zeros((36, 36))
+    corner[:4, :4] = 1
+    np.testing.assert_array_equal(maps[2], corner[4:36, 1:33][:, ::-1])
