@@ -2,9 +2,9 @@
 
     python -m launch.train --config=configs/youtube_objects.py:v2.2 --workdir=runs/yto22
 
-Data: YouTube-Objects from its authors. Expected (the paper's Table 1, its own implementation, tau
-maximised on test): mean CorLoc 73.0 on v1.0 and 72.2 on v2.2. Not run by us: the data and ImageNet
-weights are not at hand; see README.
+Data: YouTube-Objects from its authors (its builder is still missing). Expected mean CorLoc (the
+paper's Table 1, its own implementation, tau maximised on test): 73.0 on v1.0 and 72.2 on v2.2. Not
+run by us: the data and ImageNet weights are not at hand; see README.
 """
 
 from ml_collections import ConfigDict
