@@ -14,7 +14,7 @@ def config():
     for section in (config.classifier, config.tcam):
         section.batch_size = 16
         section.optimizer.learning_rate = 0.01
-    config.tcam.losses.crf.weight = 1e-6
+    config.tcam.losses.crf.weight = 1e-9
     config.tcam.seed_view = "crop"
     return config
 

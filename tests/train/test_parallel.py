@@ -81,7 +81,7 @@ def test_first_step_in_float32(config, make_batch, stage):
     _, (one,), _ = _train(config, make_batch, stage, "pmap", 1, jnp.float32, 1)
     _, (eight,), _ = _train(config, make_batch, stage, "pmap", 8, jnp.float32, 1)
     for name in ("loss", "gradient_norm"):
-        assert one[name][0] / one[name][1] > 0
+        assert one[name][0] != 0
         np.testing.assert_allclose(eight[name], one[name], rtol=1e-4, err_msg=name)
     if stage == "tcam":
         # The masks are uneven: three of sixteen frames are constant and have no seeds.
