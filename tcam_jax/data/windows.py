@@ -21,6 +21,8 @@ tf.config.set_visible_devices([], "TPU")
 
 Batch = dict[str, np.ndarray]
 
+MOST_BATCHES_AT_ONCE = 16  # each is read and decoded by one thread, and lies in memory
+
 
 def training_batches(
     split: Split,
@@ -180,10 +182,13 @@ def _stream(
     # 0: a pool of its own, with as many threads as there are cores; more would only take turns.
     options.threading.private_threadpool_size = 0
     options.threading.max_intra_op_parallelism = 1
+    # A tuned pipeline ends only when its tuner wakes up: up to a minute after the last batch.
+    options.autotune.enabled = False
+    at_once = min(len(os.sched_getaffinity(0)), MOST_BATCHES_AT_ONCE)
     batches = (
         tf.data.Dataset.range(steps.start, steps.stop)
-        .map(load, num_parallel_calls=tf.data.AUTOTUNE)
-        .map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+        .map(load, num_parallel_calls=at_once)
+        .map(decode, num_parallel_calls=at_once)
         .prefetch(2)
         .with_options(options)
     )
