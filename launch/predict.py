@@ -54,6 +54,10 @@ def main() -> None:
 def _images(source: Path, besides: Path) -> list[Path]:
     if source.is_file():
         return [source]
+    if besides.resolve() == source.resolve():
+        raise InputError(
+            f"--output={besides} must be another folder than --input: it gets overlays."
+        )
     # Overlays of an earlier call may lie below the source.
     found = sorted(
         path

@@ -47,7 +47,13 @@ def test_a_workdir_that_cannot_be_written(launch, tmp_path, shapes_data):
 
 @pytest.mark.parametrize("name", ["evaluate", "report", "predict"])
 def test_a_workdir_without_a_run(launch, tmp_path, name):
-    extra = [f"--input={tmp_path}", f"--output={tmp_path}"] if name == "predict" else []
+    extra = [f"--input={tmp_path}", f"--output={tmp_path / 'out'}"] if name == "predict" else []
     (tmp_path / "image.png").write_bytes(b"no image")
     done = launch(name, f"--workdir={tmp_path}", *extra, status=2)
     assert "must hold a run" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_output_must_not_be_the_input(launch, tmp_path):
+    arguments = [f"--workdir={tmp_path}", f"--input={tmp_path}", f"--output={tmp_path}"]
+    done = launch("predict", *arguments, status=2)
+    assert "must be another folder than --input" in done.stderr
