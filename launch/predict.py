@@ -62,7 +62,7 @@ def _images(source: Path, besides: Path) -> list[Path]:
     found = sorted(
         path
         for path in source.rglob("*")
-        if path.suffix.lower() in SUFFIXES and besides not in path.parents
+        if path.suffix.lower() in SUFFIXES and besides.resolve() not in path.resolve().parents
     )
     if not found:
         raise InputError(
