@@ -148,11 +148,6 @@ class Localisation:
             )
         return dataclasses.replace(self, hits=self.hits[:, found[:1]], taus=self.taus[found[:1]])
 
-    def where_classified(self, predicted: Int[np.ndarray, "frames"]) -> "Localisation":
-        """Top-1 localisation: a hit counts only where the predicted class is the true one."""
-        correct = predicted == self.labels
-        return dataclasses.replace(self, hits=self.hits & correct[:, None])
-
 
 def centre_box(size: int, fraction: float) -> Int[np.ndarray, "4"]:
     """Baseline that looks at nothing: a centred square.

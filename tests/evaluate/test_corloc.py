@@ -140,11 +140,6 @@ def test_one_threshold_of_the_sweep():
         five_frames().at(0.15)
 
 
-def test_hits_of_wrongly_classified_frames_do_not_count_for_top_1():
-    result = five_frames().where_classified(np.array([0, 1, 0, 1, 3]))
-    np.testing.assert_allclose(result.frame_mean(), [20, 40, 40])
-
-
 def test_no_frames_is_an_error():
     with pytest.raises(ValueError, match="at least one frame"):
         Localisation(np.zeros((0, 3), bool), np.zeros(0, int), np.array([0.1, 0.2, 0.3]))

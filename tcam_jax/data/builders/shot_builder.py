@@ -1,5 +1,6 @@
 """What all dataset builders share: one record per frame, shots in order, the shot table beside."""
 
+import abc
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -51,17 +52,17 @@ class ShotDatasetBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True
         # The one format that is read at random.
         super().__init__(**{"file_format": "array_record", **kwargs})
 
+    @abc.abstractmethod
     def class_names(self) -> Sequence[str]:
         """Names of the classes; position = class number."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def splits(self) -> dict[str, list[SourceShot]]:
         """The shots of every split."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def origin(self) -> dict[str, Any]:
         """What the dataset is made from, JSON-able: another origin is another dataset."""
-        raise NotImplementedError
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = tfds.features.FeaturesDict(
