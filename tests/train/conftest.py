@@ -21,7 +21,7 @@ def config():
 
 @pytest.fixture
 def make_batch(config):
-    """Return step -> batch of 16 windows; the last three samples are constant, so seedless."""
+    """Return step -> batch of 16 windows; the last three samples are grey all over."""
 
     def make(step: int, t: int) -> dict[str, np.ndarray]:
         rng = np.random.default_rng(step)

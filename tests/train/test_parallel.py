@@ -84,6 +84,7 @@ def test_first_step_in_float32(config, make_batch, stage):
         assert one[name][0] != 0
         np.testing.assert_allclose(eight[name], one[name], rtol=1e-4, err_msg=name)
     if stage == "tcam":
-        # The masks are uneven: three of sixteen frames are constant and have no seeds.
+        # The masks are uneven: seeds cut by the border or struck out by the other class leave some
+        # devices fewer than the 2 x 9 pixels of each sample. A device without any: test_objective.
         assert one["loss_partial_ce"][1] == eight["loss_partial_ce"][1]
-        assert 0 < one["loss_partial_ce"][1] <= 13 * 18
+        assert 0 < one["loss_partial_ce"][1] < 16 * 18
