@@ -7,6 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.data.records import Split, open_split
+from tcam_jax.data.sampler import steps_per_epoch
 from tcam_jax.data.truth import Truth, read_truth
 from tcam_jax.errors import InputError
 
@@ -40,7 +41,7 @@ class Dataset:
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Return the steps in which every training shot is visited once."""
-        return -(-self._split("train").table.num_shots // batch_size)
+        return steps_per_epoch(self._split("train").table, batch_size)
 
     def training_batches(
         self, *, batch_size: int, n: int, mode: str, first_step: int, num_steps: int, boxes: bool

@@ -93,18 +93,17 @@ def localisation(
     Args:
       size: the square at which the frames were evaluated, pixels; true boxes are scaled to it.
     """
-    if not truth.has_boxes:
+    return score_boxes(evaluation.boxes[method], evaluation.peaks[method], truth, size, taus)
+
+
+def score_boxes(
+    boxes: np.ndarray, peaks: np.ndarray, truth: Truth, size: int, taus: np.ndarray
+) -> Localisation | None:
+    """Score boxes by level `[frames, 256, 4]` of maps with `peaks [frames]`; see `localisation`."""
+    labelled = [i for i, true_boxes in enumerate(truth.boxes) if len(true_boxes)]
+    if not labelled:
         return None
-    labelled = [i for i, boxes in enumerate(truth.boxes) if len(boxes)]
-    rows = [
-        hits(
-            evaluation.boxes[method][i],
-            int(evaluation.peaks[method][i]),
-            scaled_truth(truth, i, size),
-            taus,
-        )
-        for i in labelled
-    ]
+    rows = [hits(boxes[i], int(peaks[i]), scaled_truth(truth, i, size), taus) for i in labelled]
     return Localisation(np.stack(rows), truth.labels[labelled], taus)
 
 

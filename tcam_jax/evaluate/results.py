@@ -29,8 +29,8 @@ import numpy as np
 
 from tcam_jax.data.truth import Truth
 from tcam_jax.errors import InputError
-from tcam_jax.evaluate.corloc import Localisation, centre_box, hits, whole_frame
-from tcam_jax.evaluate.evaluator import scaled_truth
+from tcam_jax.evaluate.corloc import Localisation, centre_box, whole_frame
+from tcam_jax.evaluate.evaluator import score_boxes
 
 SCHEMA = 1
 CENTRE_FRACTION = 0.5  # side of the centre box, of the frame
@@ -68,15 +68,11 @@ def fixed_box_rows(truth: Truth, size: int, num_classes: int) -> list[Row]:
     rows = []
     for method, box in fixed.items():
         row = {"method": method, "checkpoint": None, "threshold": None, "tau": None}
-        if not truth.has_boxes:
-            rows.append(row | _unknown(num_classes))
-            continue
-        labelled = [i for i, boxes in enumerate(truth.boxes) if len(boxes)]
-        levels = np.broadcast_to(box, (256, 4))
-        one_tau = np.zeros(1)
-        found = [hits(levels, 255, scaled_truth(truth, i, size), one_tau) for i in labelled]
-        scored = Localisation(np.stack(found), truth.labels[labelled], one_tau)
-        rows.append(row | _scores(scored, 0.0, num_classes))
+        frames = len(truth.boxes)
+        levels = np.broadcast_to(box, (frames, 256, 4))  # the same at every threshold
+        scored = score_boxes(levels, np.full(frames, 255), truth, size, np.zeros(1))
+        unknown = scored is None
+        rows.append(row | (_unknown(num_classes) if unknown else _scores(scored, 0.0, num_classes)))
     return rows
 
 
