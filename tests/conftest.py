@@ -12,7 +12,7 @@ from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
 
-from tcam_jax.data.builders.moving_shapes_frames import SPLITS, SplitSize  # noqa: E402
+from tcam_jax.data.builders.moving_shapes.frames import SPLITS, SplitSize  # noqa: E402
 from tcam_jax.data.builders.registry import prepare  # noqa: E402
 
 TINY = {

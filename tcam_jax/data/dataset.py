@@ -6,7 +6,8 @@ from functools import cache
 import numpy as np
 from ml_collections import ConfigDict
 
-from tcam_jax.data.records import Split, open_split
+from tcam_jax.data.builders.registry import check_same, training_size
+from tcam_jax.data.records import Split, dataset_folder, open_split
 from tcam_jax.data.sampler import steps_per_epoch
 from tcam_jax.data.truth import Truth, read_truth
 from tcam_jax.errors import InputError
@@ -19,10 +20,19 @@ class Dataset:
       config: the whole config; sizes, the seed and the dataset's place are read from it.
 
     Raises:
-      InputError: the dataset is unknown or not prepared.
+      InputError: the dataset is unknown, not prepared, or prepared in another way than the
+        config says.
     """
 
     def __init__(self, config: ConfigDict):
+        stored = training_size(config.dataset.config)
+        if stored not in (None, config.dataset.resize):
+            raise InputError(
+                f"the training frames of {config.dataset.config} are stored at {stored} pixels, "
+                f"but config.dataset.resize is {config.dataset.resize}; make them equal"
+            )
+        folder = dataset_folder(config.dataset.data_dir, config.dataset.name, config.dataset.config)
+        check_same(folder, dict(config.dataset.options))
         self._config = config
         self._split, self._truth = cache(self._open), cache(self._read_truth)
         self.class_names = self._split("train").class_names

@@ -1,7 +1,6 @@
 """Prepared datasets, read at random: one split is its records plus its shot table."""
 
 import operator
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Protocol, SupportsIndex, runtime_checkable
 import numpy as np
 
 from tcam_jax.data import shot_table
-from tcam_jax.data.builders.registry import check_name
+from tcam_jax.data.builders.registry import check_name, prepared_folder
 from tcam_jax.data.shot_table import ShotTable
 from tcam_jax.errors import InputError
 
@@ -90,19 +89,13 @@ def dataset_folder(data_dir: str | Path, name: str, config: str) -> Path:
         InputError: unknown dataset, or not prepared.
     """
     check_name(name)
-    parent = Path(data_dir) / name / config
-    prepared = [
-        folder
-        for folder in (parent.iterdir() if parent.is_dir() else ())
-        # An interrupted preparation leaves `incomplete.*` behind, which is no version.
-        if re.fullmatch(r"\d+\.\d+\.\d+", folder.name) and (folder / "dataset_info.json").exists()
-    ]
-    if not prepared:
+    folder = prepared_folder(data_dir, name, config)
+    if folder is None:
         raise InputError(
             f"dataset {name}/{config} is not prepared in {data_dir}; run "
             f"`python -m launch.prepare --config=... --data_dir={data_dir}`"
         )
-    return max(prepared, key=lambda folder: tuple(map(int, folder.name.split("."))))
+    return folder
 
 
 def open_split(data_dir: str | Path, name: str, config: str, split: str) -> Split:

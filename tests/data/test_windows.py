@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_datasets as tfds
+from array_record.python.array_record_data_source import ArrayRecordDataSource
+from array_record.python.array_record_module import ArrayRecordWriter
 from PIL import Image
 
-from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder, SourceFrame, SourceShot
 from tcam_jax.data.records import open_split
 from tcam_jax.data.sampler import target_position, window_indices
 from tcam_jax.data.windows import frame_batches, training_batches
+from tests.data.builders.hand_made import hand_made, shot
 
 SETTINGS = {"seed": 2, "batch_size": 6, "n": 2, "mode": "before", "resize_size": 64}
 
@@ -103,9 +104,10 @@ def test_boxes_are_the_targets_first_box_in_units_of_the_frame(shapes_data):
         assert batch["boxes"].dtype == np.float32 and (batch["boxes"] <= 1).all()
 
 
-def test_boxes_are_divided_by_width_and_height_in_their_places(photo_data, tmp_path):
-    frame = SourceFrame(jpeg_of(40, 80), "0.jpg", 80, 40, np.array([[8, 4, 60, 30], [0, 0, 1, 1]]))
-    split = hand_made(tmp_path, [[frame]])
+def test_boxes_are_divided_by_width_and_height_in_their_places(tmp_path):
+    one = shot("thing/v/s", [jpeg_of(40, 80)], {0: (8.0, 4.0, 60.0, 30.0)})
+    hand_made(tmp_path, lambda: {"train": [one]}, classes=("thing",)).download_and_prepare()
+    split = open_split(tmp_path, "video_folder", "hand", "train")
     batch = next(training_batches(split, first_step=0, num_steps=1, with_boxes=True, **SETTINGS))
     np.testing.assert_allclose(batch["boxes"], np.tile([[0.1, 0.1, 0.75, 0.75]], (6, 1)))
 
@@ -147,38 +149,26 @@ def jpeg_of(height: int, width: int) -> bytes:
     return file.getvalue()
 
 
-def hand_made(data_dir, shots: list[list[SourceFrame]]):
-    """A dataset written by the real base class, but from frames that no builder has checked."""
-
-    class HandMade(ShotDatasetBuilder, skip_registration=True):
-        name = "video_folder"
-        pkg_dir_path = Path(__file__).parent  # TFDS looks for texts about the dataset there
-        BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="hand")]
-
-        def class_names(self):
-            return ["thing"]
-
-        def origin(self):
-            return {}
-
-        def splits(self):
-            made = [
-                SourceShot("thing", "v", f"s{number}", len(frames), frames)
-                for number, frames in enumerate(shots)
-            ]
-            return {"train": made}
-
-    HandMade(data_dir=data_dir).download_and_prepare()
-    return open_split(data_dir, "video_folder", "hand", "train")
+def replace_image(folder: Path, record: int, image: bytes):
+    """Puts other bytes into one record of an intact record file of the split `train`."""
+    (path,) = folder.glob("*-train.array_record-00000-of-00001")
+    source = ArrayRecordDataSource([str(path)])
+    stored = source.__getitems__(range(len(source)))
+    writer = ArrayRecordWriter(str(path), "group_size:1")
+    for number, content in enumerate(stored):
+        example = tf.train.Example.FromString(content)
+        if number == record:
+            example.features.feature["image"].bytes_list.value[0] = image
+        writer.write(example.SerializeToString())
+    writer.close()
 
 
 def test_a_damaged_jpeg_is_named_when_its_batch_comes(tmp_path):
     good = jpeg_of(48, 64)
-    jpegs = [good] * 5 + [good[:-300]] + [good] * 4
-    frames = [
-        SourceFrame(jpeg, f"{i}.jpg", 64, 48, np.zeros((0, 4))) for i, jpeg in enumerate(jpegs)
-    ]
-    split = hand_made(tmp_path, [frames[:6], frames[6:]])
+    shots = [shot("thing/v/s0", [good] * 6), shot("thing/v/s1", [good] * 4)]
+    hand_made(tmp_path, lambda: {"train": shots}, classes=("thing",)).download_and_prepare()
+    replace_image(tmp_path / "video_folder/hand/1.0.0", 5, good[:-300])
+    split = open_split(tmp_path, "video_folder", "hand", "train")
     batches = frame_batches(split, records=np.arange(10), batch_size=2, size=32)
     assert [b["record"].tolist() for b in itertools.islice(batches, 2)] == [[0, 1], [2, 3]]
     message = (

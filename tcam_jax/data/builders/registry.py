@@ -4,17 +4,21 @@ import difflib
 import importlib
 import inspect
 import json
-import sys
+import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from tcam_jax.errors import InputError
 
 # Each module has one function `make_builder(config, *, data_dir, manual_dir, **options)`.
 BUILDERS = {
-    "moving_shapes": "tcam_jax.data.builders.moving_shapes",
-    "video_folder": "tcam_jax.data.builders.video_folder",
+    "moving_shapes": "tcam_jax.data.builders.moving_shapes.builder",
+    "video_folder": "tcam_jax.data.builders.video_folder.builder",
 }
+
+# Datasets made from files of the user's; once they are prepared, the files may go.
+FROM_FILES = ("video_folder", "youtube_objects")
 
 
 def check_name(name: str) -> None:
@@ -30,17 +34,23 @@ def prepare(
     config: str,
     data_dir: str | Path,
     manual_dir: str | Path | None = None,
+    *,
+    strict: bool = False,
     **options: Any,
 ) -> Path:
-    """Writes a dataset's records and shot table, unless they are there already.
+    """Writes a dataset's records, shot table and report, unless they are there already.
 
-    The dataset appears whole or not at all: it is written to a temporary folder and renamed.
+    The dataset appears whole or not at all. An interrupted preparation goes on with the next shard.
 
     Args:
         name: a key of `BUILDERS`.
         config: one of the dataset's configurations; for `video_folder`, any name the user chooses.
+            With the suffix `_train256` (or another number) training frames are stored as squares of
+            that many pixels.
         data_dir: where prepared datasets live.
-        manual_dir: the user's own source files, for datasets that need them.
+        manual_dir: the user's own source files, for datasets that need them; not needed for a
+            dataset that is already prepared.
+        strict: stop at the first fault instead of repairing or skipping.
         **options: further arguments of the dataset's `make_builder`, e.g. `split_by`.
 
     Returns:
@@ -50,9 +60,56 @@ def prepare(
         InputError: an unknown name, configuration or option, unusable source files, or a dataset
             of this name that was prepared from other files or with other options.
     """
-    check_name(name)
+    module = _module(name, options)
+    prepared = prepared_folder(data_dir, name, config)
+    if prepared and not manual_dir and name in FROM_FILES:
+        check_same(prepared, options)
+        return prepared
+    builder = module.make_builder(config, data_dir=data_dir, manual_dir=manual_dir, **options)
+    folder = Path(builder.data_dir)
+    if folder.exists():
+        check_same(folder, builder.origin())
+        return folder
     import tensorflow_datasets as tfds
 
+    builder.strict = strict
+    tfds.disable_progress_bar()  # shards have their own
+    # No look-up on the network: all datasets here are made from local files.
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(try_download_gcs=False)
+    )
+    return folder
+
+
+def validate(
+    name: str,
+    config: str,
+    data_dir: str | Path,
+    manual_dir: str | Path | None = None,
+    *,
+    strict: bool = False,
+    **options: Any,
+) -> dict[str, Any]:
+    """Reads and decodes all source files as `prepare` does, but makes no dataset.
+
+    Archives are unpacked and videos decoded under `data_dir`, where `prepare` finds them again.
+
+    Returns:
+        The report, see `dataset_report.make_report`.
+
+    Raises:
+        InputError: as `prepare`.
+    """
+    from tcam_jax.data.builders.findings import Findings
+
+    module = _module(name, options)
+    builder = module.make_builder(config, data_dir=data_dir, manual_dir=manual_dir, **options)
+    return builder.validate(Findings(strict, builder.published))
+
+
+def _module(name: str, options: dict[str, Any]) -> ModuleType:
+    """The dataset's module; raises InputError for an unknown dataset or option."""
+    check_name(name)
     module = importlib.import_module(BUILDERS[name])
     known = list(inspect.signature(module.make_builder).parameters)[3:]
     for option in options:
@@ -61,22 +118,36 @@ def prepare(
                 f"{name} has no option {option!r}; config.dataset.options may hold "
                 f"{', '.join(known) or 'nothing'}"
             )
-    builder = module.make_builder(config, data_dir=data_dir, manual_dir=manual_dir, **options)
-    folder = Path(builder.data_dir)
-    if folder.exists():
-        _check_same(folder, builder.origin())
-        return folder
-    if not sys.stderr.isatty():
-        tfds.disable_progress_bar()
-    # No look-up on the network: all datasets here are made from local files.
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(try_download_gcs=False)
-    )
-    return folder
+    return module
 
 
-def _check_same(folder: Path, wanted: dict[str, Any]) -> None:
-    """A finished dataset must not stand in for one made from something else."""
+def prepared_folder(data_dir: str | Path, name: str, config: str) -> Path | None:
+    """Folder of the newest prepared version of a dataset, None if there is none."""
+    parent = Path(data_dir) / name / config
+    prepared = [
+        folder
+        for folder in (parent.iterdir() if parent.is_dir() else ())
+        # An interrupted preparation leaves other names behind, which are no versions.
+        if re.fullmatch(r"\d+\.\d+\.\d+", folder.name) and (folder / "dataset_info.json").exists()
+    ]
+    return max(prepared, key=lambda folder: tuple(map(int, folder.name.split("."))), default=None)
+
+
+def training_size(config: str) -> int | None:
+    """Pixels of the square to which the configuration named `config` shrinks training frames.
+
+    The dataset's name says it: "v1.0_train256". None: they stay as they are.
+    """
+    suffix = re.fullmatch(r".+_train([1-9][0-9]*)", config)
+    return int(suffix[1]) if suffix else None
+
+
+def check_same(folder: Path, wanted: dict[str, Any]) -> None:
+    """Raises InputError where the dataset in `folder` was made otherwise than `wanted`.
+
+    A finished dataset must not stand in for one made from something else. `wanted`: items of the
+    builder's `origin()`, among them the dataset's options.
+    """
     origin = folder / "origin.json"
     if not origin.exists():
         raise InputError(f"{folder} is no complete dataset (it has no origin.json); delete it")
@@ -85,5 +156,5 @@ def _check_same(folder: Path, wanted: dict[str, Any]) -> None:
         if made.get(key) != value:
             raise InputError(
                 f"{folder} was prepared with {key}={made.get(key)!r}, but {key}={value!r} is "
-                "wanted; choose another name for the dataset's configuration or delete the folder"
+                "wanted; choose another configuration name or data_dir, or delete the folder"
             )

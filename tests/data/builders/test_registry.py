@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tcam_jax.data.builders.registry import prepare
+from tcam_jax.data.builders.registry import prepare, training_size
 
 
 def test_a_finished_dataset_is_not_made_again(photo_data, photo_folder):
@@ -14,9 +14,28 @@ def test_a_finished_dataset_is_not_made_again(photo_data, photo_folder):
     assert before == {file: file.stat().st_mtime_ns for file in folder.iterdir()}
 
 
+def test_a_finished_dataset_needs_its_source_no_more(photo_data, photo_folder):
+    folder = prepare("video_folder", "photos", photo_data, photo_folder)
+    assert prepare("video_folder", "photos", photo_data) == folder
+    with pytest.raises(ValueError, match="was prepared with split_by='video', but split_by='time'"):
+        prepare("video_folder", "photos", photo_data, split_by="time")
+
+
+def test_an_option_that_the_dataset_does_not_have(tmp_path):
+    with pytest.raises(ValueError, match="moving_shapes has no option 'splits_dir'; .* nothing"):
+        prepare("moving_shapes", "default", tmp_path, splits_dir="lists")
+
+
+@pytest.mark.parametrize(
+    ("config", "size"), [("v1.0", None), ("v1.0_train256", 256), ("a_train64", 64), ("train", None)]
+)
+def test_the_name_says_the_size_of_training_frames(config, size):
+    assert training_size(config) == size
+
+
 def test_another_source_under_the_same_name_is_refused(photo_data, photo_folder, tmp_path):
     other = shutil.copytree(photo_folder, tmp_path / "other")
-    with pytest.raises(ValueError, match="was prepared with manual_dir=.*choose another name"):
+    with pytest.raises(ValueError, match="was prepared with manual_dir=.*choose another config"):
         prepare("video_folder", "photos", photo_data, other)
     with pytest.raises(ValueError, match="was prepared with split_by='video', but split_by='time'"):
         prepare("video_folder", "photos", photo_data, photo_folder, split_by="time")

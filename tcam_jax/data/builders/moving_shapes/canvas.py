@@ -6,7 +6,7 @@ its stripes or dots; it is smaller and busier than a body.
 
 import numpy as np
 
-from tcam_jax.data.builders.moving_shapes_scene import PART_HUES, SIZE, hsv_to_rgb
+from tcam_jax.data.builders.moving_shapes.scene import PART_HUES, SIZE, hsv_to_rgb
 
 
 def paint_background(

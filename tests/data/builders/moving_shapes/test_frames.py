@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, f_oneway
 
-from tcam_jax.data.builders.moving_shapes_canvas import paint_background
-from tcam_jax.data.builders.moving_shapes_frames import (
+from tcam_jax.data.builders.moving_shapes.canvas import paint_background
+from tcam_jax.data.builders.moving_shapes.frames import (
     CLASS_NAMES,
     SPLITS,
     boxes_of,
     draw_object,
     render_shot,
 )
-from tcam_jax.data.builders.moving_shapes_scene import SIZE, sample_scene, stream
+from tcam_jax.data.builders.moving_shapes.scene import SIZE, sample_scene, stream
 from tcam_jax.evaluate.boxes import boxes_by_level
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION, Localisation, hits
 from tcam_jax.evaluate.maps import make_forward

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tcam_jax.data.builders.moving_shapes_canvas import paint_background
-from tcam_jax.data.builders.moving_shapes_scene import (
+from tcam_jax.data.builders.moving_shapes.canvas import paint_background
+from tcam_jax.data.builders.moving_shapes.scene import (
     CLASS_NAMES,
     PART_HUES,
     PARTS,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tcam_jax.data.builders import moving_shapes
-from tcam_jax.data.builders.moving_shapes_frames import CLASS_NAMES, render_shot
+from tcam_jax.data.builders.moving_shapes.builder import SEED
+from tcam_jax.data.builders.moving_shapes.frames import CLASS_NAMES, render_shot
 from tcam_jax.data.builders.registry import prepare
 from tcam_jax.data.records import open_split
 
@@ -24,7 +24,7 @@ def test_records_hold_the_rendered_shots(shapes_data, tiny_splits, split):
     np.testing.assert_array_equal(opened.table.has_box, middle & (split != "train"))
     for label, video, shot in [(0, 0, 0), (4, videos - 1, 0), (9, videos - 1, shots - 1)]:
         number = (label * videos + video) * shots + shot
-        rendered = render_shot(moving_shapes.SEED, split, label, video, shot)
+        rendered = render_shot(SEED, split, label, video, shot)
         examples = opened.read(range(opened.table.start[number], opened.table.stop[number]))
         for index, example in enumerate(examples):
             assert example["label"] == label

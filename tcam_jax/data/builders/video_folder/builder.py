@@ -2,20 +2,19 @@
 
 import functools
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
-from tcam_jax.data.builders.boxes_csv import BoxRow, check_inside, read_boxes
-from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder, SourceFrame, SourceShot
-from tcam_jax.data.builders.video_split import ShotFiles, split_classes
+from tcam_jax.data.builders.findings import Finding, Findings
+from tcam_jax.data.builders.folders import entries, image_files, is_image
+from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder
+from tcam_jax.data.builders.sources import SourceFrame, SourceShot
+from tcam_jax.data.builders.video_folder.boxes_csv import read_boxes
+from tcam_jax.data.builders.video_folder.video_split import ShotFiles, split_classes
 from tcam_jax.errors import InputError
 
 BOXES_FILE = "boxes.csv"
@@ -34,9 +33,11 @@ class VideoFolderConfig(tfds.core.BuilderConfig):
 class VideoFolder(ShotDatasetBuilder):
     """Frames of the user's own videos; boxes, where there are any, come from `boxes.csv`."""
 
+    skip_duplicates = True
+
     @functools.cached_property
     def _shots(self) -> dict[str, list[ShotFiles]]:
-        return list_shots(Path(self.builder_config.manual_dir))
+        return list_shots(Path(self.builder_config.manual_dir), Findings())
 
     def class_names(self) -> Sequence[str]:
         """The names of the class folders, sorted."""
@@ -47,7 +48,7 @@ class VideoFolder(ShotDatasetBuilder):
         config = self.builder_config
         boxes = Path(config.manual_dir) / BOXES_FILE
         sizes = [
-            file.stat().st_size
+            file.lstat().st_size
             for shots in self._shots.values()
             for shot in shots
             for file in shot.files
@@ -61,17 +62,24 @@ class VideoFolder(ShotDatasetBuilder):
             "fractions": list(config.fractions),
         }
 
-    def splits(self) -> dict[str, list[SourceShot]]:
-        """The shots of each split; files are read and checked when they are written."""
+    def splits(self, findings: Findings) -> dict[str, list[SourceShot]]:
+        """The shots of each split."""
         config = self.builder_config
         root = Path(config.manual_dir)
+        classes = list_shots(root, findings)
         known = {
             file.relative_to(root).as_posix()
-            for shots in self._shots.values()
+            for shots in classes.values()
             for shot in shots
             for file in shot.files
         }
-        boxes = read_boxes(root / BOXES_FILE, known)
+        boxes = read_boxes(root / BOXES_FILE, known, findings)
+
+        def frames(files: Sequence[Path]) -> Iterator[SourceFrame]:
+            for file in files:
+                name = file.relative_to(root).as_posix()
+                yield SourceFrame(name, name, file, tuple(boxes.get(name, ())))
+
         return {
             split: [
                 SourceShot(
@@ -79,31 +87,31 @@ class VideoFolder(ShotDatasetBuilder):
                     video=shot.video,
                     shot=shot.shot,
                     num_frames=len(shot.files),
-                    frames=_read_frames(root, shot.files, boxes),
+                    frames=frames(shot.files),
                 )
                 for class_name, shots in by_class.items()
                 for shot in shots
             ]
-            for split, by_class in split_classes(
-                self._shots, config.split_by, config.fractions
-            ).items()
+            for split, by_class in split_classes(classes, config.split_by, config.fractions).items()
         }
 
 
-def list_shots(root: Path) -> dict[str, list[ShotFiles]]:
+def list_shots(root: Path, findings: Findings) -> dict[str, list[ShotFiles]]:
     """The shots of every class, both sorted by name, with their frame files in natural order.
 
     Raises:
         InputError: the layout is not class/video/shot/*.jpg, or a class has no frame.
     """
     classes: dict[str, list[ShotFiles]] = {}
-    for class_folder in _folders(root):
-        shots = [
-            ShotFiles(video.name, shot.name, files)
-            for video in _folders(class_folder)
-            for shot in _folders(video)
-            if (files := _frame_files(shot))
-        ]
+    for class_folder in _folders(root, root, findings):
+        shots = []
+        for video in _folders(class_folder, root, findings):
+            for shot in _folders(video, root, findings):
+                files = image_files(shot, root, findings)
+                if files:
+                    shots.append(ShotFiles(video.name, shot.name, files))
+                else:
+                    findings.add(Finding("empty_shot", shot.relative_to(root).as_posix()))
         if not shots:
             raise InputError(
                 f"class {class_folder.name!r} in {root} has no frames; {_LAYOUT}; "
@@ -115,51 +123,12 @@ def list_shots(root: Path) -> dict[str, list[ShotFiles]]:
     return classes
 
 
-def _folders(parent: Path) -> list[Path]:
-    entries = [entry for entry in parent.iterdir() if not entry.name.startswith(".")]
-    for entry in entries:
-        if entry.suffix.lower() in (".jpg", ".jpeg", ".png") and entry.is_file():
+def _folders(parent: Path, root: Path, findings: Findings) -> list[Path]:
+    found = entries(parent, root, findings)
+    for entry in found:
+        if is_image(entry) and entry.is_file():
             raise InputError(f"{entry} lies too high in the folders; {_LAYOUT}; move it there")
-    return sorted((entry for entry in entries if entry.is_dir()), key=natural_order)
-
-
-def _frame_files(shot: Path) -> list[Path]:
-    files = [entry for entry in shot.iterdir() if not entry.name.startswith(".")]
-    for file in files:
-        if file.suffix.lower() not in (".jpg", ".jpeg") or not file.is_file():
-            raise InputError(f"{file} is no JPEG file; {_LAYOUT}; convert it or move it away")
-    return sorted(files, key=natural_order)
-
-
-def natural_order(path: Path) -> tuple[list[int | str], str]:
-    """Sorting key by which frame2.jpg comes before frame10.jpg."""
-    pieces = re.split(r"(\d+)", path.name)
-    return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], path.name
-
-
-def _read_frames(
-    root: Path, files: Sequence[Path], boxes: dict[str, list[BoxRow]]
-) -> Iterator[SourceFrame]:
-    # Decoding, the bulk of the work, leaves Python's lock; one shot at a time bounds the memory.
-    with ThreadPoolExecutor() as pool:
-        yield from pool.map(lambda file: _read_frame(root, file, boxes), files)
-
-
-def _read_frame(root: Path, file: Path, boxes: dict[str, list[BoxRow]]) -> SourceFrame:
-    try:
-        with Image.open(file) as image:
-            image.load()
-            kind, (width, height) = image.format, image.size
-    except Exception as error:  # Pillow's decoders raise many types
-        raise InputError(
-            f"{file} cannot be decoded ({error}); repair the file or remove it"
-        ) from error
-    if kind not in ("JPEG", "MPO"):  # MPO: a JPEG followed by more pictures, as cameras write it
-        raise InputError(f"{file} is a {kind} file in spite of its name; convert it to JPEG")
-    rows = boxes.get(file.relative_to(root).as_posix(), [])
-    check_inside(rows, width, height)
-    found = np.array([row.box for row in rows], np.float32).reshape(-1, 4)
-    return SourceFrame(file.read_bytes(), file.name, width, height, found)
+    return [entry for entry in found if entry.is_dir()]
 
 
 def make_builder(

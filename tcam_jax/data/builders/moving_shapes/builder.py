@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from tcam_jax.data.builders import moving_shapes_frames
-from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder, SourceFrame, SourceShot
+from tcam_jax.data.builders.findings import Findings
+from tcam_jax.data.builders.moving_shapes import frames as moving_shapes_frames
+from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder
+from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
 from tcam_jax.errors import InputError
 
 SEED = 0
 JPEG_QUALITY = 92
-
-_NO_BOXES = np.zeros((0, 4), np.float32)
 
 
 @dataclass
@@ -53,7 +52,7 @@ class MovingShapes(ShotDatasetBuilder):
         sizes = {split: list(size) for split, size in moving_shapes_frames.SPLITS.items()}
         return {"seed": SEED, "splits": sizes}
 
-    def splits(self) -> dict[str, list[SourceShot]]:
+    def splits(self, findings: Findings) -> dict[str, list[SourceShot]]:
         """Every class, video and shot of every split; frames are rendered when written."""
         return {
             split: [
@@ -80,13 +79,15 @@ class MovingShapes(ShotDatasetBuilder):
         for index, (frame, box) in enumerate(zip(frames, boxes, strict=True)):
             file = io.BytesIO()
             Image.fromarray(frame).save(file, "JPEG", quality=JPEG_QUALITY)
-            height, width = frame.shape[:2]
+            frame_id = (
+                f"{self.class_names()[class_id]}/{split}-{video:03d}/{shot:03d}/{index:04d}.jpg"
+            )
+            source_box = SourceBox(frame_id, tuple(box.tolist()))
             yield SourceFrame(
-                jpeg=file.getvalue(),
-                file=f"{index:04d}.jpg",
-                width=width,
-                height=height,
-                boxes=box[None] if boxed and index in annotated else _NO_BOXES,
+                frame_id=frame_id,
+                where=frame_id,
+                source=file.getvalue(),
+                boxes=(source_box,) if boxed and index in annotated else (),
             )
 
 

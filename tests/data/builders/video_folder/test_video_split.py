@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tcam_jax.data.builders.video_split import ShotFiles, allot, split_classes
+from tcam_jax.data.builders.video_folder.video_split import ShotFiles, allot, split_classes
 
 FRACTIONS = (0.7, 0.15, 0.15)
 

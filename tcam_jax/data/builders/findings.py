@@ -1,0 +1,87 @@
+"""What was found wrong with the source files; one rule for every kind of fault."""
+
+from typing import Literal, NamedTuple
+
+from tcam_jax.errors import InputError
+
+
+class Rule(NamedTuple):
+    """What happens to a kind of fault, and the fault in plain words."""
+
+    action: Literal["kept", "repaired", "skipped"]
+    meaning: str
+
+
+RULES = {
+    # Images.
+    "zero_bytes": Rule("skipped", "the file is empty (zero bytes)"),
+    "undecodable": Rule("skipped", "the image is truncated or damaged, or no image at all"),
+    "unreadable": Rule("skipped", "the file cannot be read"),
+    "outside_link": Rule("skipped", "a symbolic link that leads out of the dataset's folder"),
+    "not_a_frame": Rule("skipped", "a file where only frames are expected"),
+    "duplicate": Rule("skipped", "the frame has the same bytes as the one before it in its shot"),
+    "not_jpeg": Rule("repaired", "another image format, converted to JPEG"),
+    "cmyk": Rule("repaired", "a CMYK image, converted to RGB"),
+    "exif_rotated": Rule("repaired", "the EXIF tag says that the image is rotated: turned upright"),
+    "grey": Rule("kept", "a grey image; it is read as RGB"),
+    "progressive": Rule("kept", "a progressive JPEG; it decodes more slowly"),
+    # Shots and videos.
+    "empty_shot": Rule("skipped", "a shot without any usable frame"),
+    "one_frame_shot": Rule("kept", "a shot of one frame: its windows have no neighbours"),
+    "empty_video": Rule("skipped", "a video without any usable frame"),
+    "undecodable_video": Rule("skipped", "the video file cannot be decoded"),
+    "broken_video": Rule("kept", "the video file breaks off; the frames before that are used"),
+    "unlabelled_video": Rule("skipped", "a video that no annotation puts into a split"),
+    "video_in_two_splits": Rule("kept", "a video that is annotated for training and for test"),
+    "missing_frame": Rule("skipped", "a frame that a list or an annotation names is not there"),
+    # Boxes.
+    "box_clipped": Rule("repaired", "a box that leaves its image, clipped to it"),
+    "box_inverted": Rule("repaired", "a box with swapped corners, put in order"),
+    "box_rescaled": Rule("repaired", "a box for another image size, rescaled to the file's"),
+    "box_known": Rule("repaired", "a box that the dataset's users know to be wrong, mended"),
+    "box_empty": Rule("skipped", "a box without area inside its image"),
+    "box_malformed": Rule("skipped", "a line or an entry that is no box"),
+    "box_without_frame": Rule("skipped", "a box of a frame that is not there or was skipped"),
+    "bad_annotation": Rule("skipped", "an annotation file that is damaged or of another kind"),
+}
+
+
+class Finding(NamedTuple):
+    """One fault: a key of `RULES`, the place, and what more there is to say ("" if nothing)."""
+
+    kind: str
+    where: str
+    detail: str = ""
+
+    def __str__(self) -> str:
+        rule = RULES[self.kind]
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.where}: {rule.meaning}{detail}: {rule.action}"
+
+
+class Findings:
+    """The faults of one dataset, in the order in which they were found.
+
+    Args:
+        strict: stop at the first fault that is repaired or skipped.
+        published: kinds that are known properties of the dataset as its authors publish it; they
+            do not stop a strict preparation.
+    """
+
+    def __init__(self, strict: bool = False, published: frozenset[str] = frozenset()):
+        self._strict, self._published = strict, published
+        self.all: list[Finding] = []
+
+    def add(self, finding: Finding) -> None:
+        """Notes a fault.
+
+        Raises:
+            InputError: in strict mode, for a fault that is not simply kept.
+        """
+        self.all.append(finding)
+        harmless = RULES[finding.kind].action == "kept" or finding.kind in self._published
+        if self._strict and not harmless:
+            raise InputError(
+                f"{finding}; this is a strict preparation, which stops here: mend the source, or "
+                "prepare without --strict"
+            )

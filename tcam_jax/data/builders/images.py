@@ -1,0 +1,95 @@
+"""One source frame, read and decoded once as a check: kept as it is, repaired, or skipped."""
+
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tcam_jax.data.builders.boxes import check_boxes
+from tcam_jax.data.builders.findings import Finding
+from tcam_jax.data.builders.sources import SourceFrame
+from tcam_jax.data.decode import decode_jpeg, resize
+
+REPAIR_QUALITY = 95  # of every JPEG that is written here, with full colour resolution
+_EXIF_ORIENTATION = 0x0112
+
+
+class CheckedFrame(NamedTuple):
+    """A frame as it is stored: a JPEG that decodes; the source's size in pixels; boxes inside it.
+
+    `boxes` float32 `[boxes, 4]`. A shrunk `jpeg` leaves `width`, `height` and `boxes` as they were.
+    """
+
+    frame_id: str
+    jpeg: bytes
+    width: int
+    height: int
+    boxes: np.ndarray
+
+
+def check_frame(
+    frame: SourceFrame, shrink_to: int | None = None
+) -> tuple[CheckedFrame | None, list[Finding]]:
+    """Reads and decodes one frame; None where it cannot be used. Safe to call from many threads.
+
+    Args:
+        frame: what to read.
+        shrink_to: store the frame as a square of this many pixels instead of its own bytes.
+    """
+    jpeg, pixels, kinds = _usable_jpeg(frame.source)
+    findings = [Finding(kind, frame.where, detail) for kind, detail in kinds]
+    if pixels is None:
+        lost = [Finding("box_without_frame", box.where, frame.where) for box in frame.boxes]
+        return None, findings + lost
+    height, width = pixels.shape[:2]
+    boxes, box_findings = check_boxes(frame.boxes, width, height)
+    if shrink_to is not None:
+        jpeg = _encode(Image.fromarray(resize(pixels, shrink_to)))
+    return CheckedFrame(frame.frame_id, jpeg, width, height, boxes), findings + box_findings
+
+
+def _usable_jpeg(source: Path | bytes) -> tuple[bytes, np.ndarray | None, list[tuple[str, str]]]:
+    """The bytes to store, their pixels, and what was found: (kind, detail)."""
+    try:
+        content = source if isinstance(source, bytes) else source.read_bytes()
+    except OSError as error:
+        return b"", None, [("unreadable", str(error.strerror or error))]
+    if not content:
+        return b"", None, [("zero_bytes", "")]
+    kinds: list[tuple[str, str]] = []
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            repairs = _repairs(image)
+            if repairs:
+                if image.mode.startswith(("I", "F")):  # Pillow would cut off, not scale
+                    raise ValueError(f"its pixels are {image.mode}; convert it to 8 bits")
+                content = _encode(ImageOps.exif_transpose(image).convert("RGB"))
+            elif image.mode == "L":
+                kinds.append(("grey", ""))
+            if "progressive" in image.info:
+                kinds.append(("progressive", ""))
+        return content, decode_jpeg(content), repairs + kinds
+    except UnidentifiedImageError:
+        return b"", None, [("undecodable", "its beginning is that of no known image format")]
+    except Exception as error:  # Pillow's decoders raise many types
+        return b"", None, [("undecodable", str(error))]
+
+
+def _repairs(image: Image.Image) -> list[tuple[str, str]]:
+    repairs = []
+    # MPO: a JPEG followed by more pictures, as cameras write it; decoders read the first.
+    if image.format not in ("JPEG", "MPO"):
+        repairs.append(("not_jpeg", f"it is {image.format}"))
+    if image.mode == "CMYK":
+        repairs.append(("cmyk", ""))
+    if image.getexif().get(_EXIF_ORIENTATION, 1) not in (0, 1):
+        repairs.append(("exif_rotated", ""))
+    return repairs
+
+
+def _encode(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=REPAIR_QUALITY, subsampling=0)
+    return file.getvalue()

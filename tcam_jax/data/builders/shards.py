@@ -1,0 +1,220 @@
+"""Writing a dataset shard by shard, so that an interrupted preparation keeps what it has done."""
+
+import itertools
+import json
+import os
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tensorflow_datasets as tfds
+from array_record.python.array_record_module import ArrayRecordWriter
+
+from tcam_jax.data.builders.findings import Finding, Findings
+from tcam_jax.data.builders.images import CheckedFrame, check_frame
+from tcam_jax.data.builders.sources import SourceShot
+
+FRAMES_PER_SHARD = 1024  # at 1280 x 720 about 150 MB
+
+
+class Shard(NamedTuple):
+    """Whole shots of one split that are written to one file."""
+
+    split: str
+    number: int
+    shots: list[SourceShot]
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of the source, usable or not."""
+        return sum(shot.num_frames for shot in self.shots)
+
+    @property
+    def stem(self) -> str:
+        """Name of its files, without suffix."""
+        return f"{self.split}-{self.number:05d}"
+
+
+class ShotSummary(NamedTuple):
+    """One written shot: the number of boxes of each of its frames."""
+
+    class_name: str
+    video: str
+    shot: str
+    boxes: list[int]
+
+
+@dataclass
+class ShardSummary:
+    """What one finished shard holds, written beside it as JSON.
+
+    `num_bytes`: of its records. `sizes`: frames per size, "1280x720". `findings`: its faults.
+    """
+
+    split: str
+    num_bytes: int = 0
+    shots: list[ShotSummary] = field(default_factory=list)
+    sizes: Counter[str] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def num_records(self) -> int:
+        """Records (frames) written."""
+        return sum(len(shot.boxes) for shot in self.shots)
+
+
+def plan_shards(splits: dict[str, list[SourceShot]]) -> list[Shard]:
+    """Cuts every split into shards of whole shots, of about `FRAMES_PER_SHARD` frames each."""
+    shards: list[Shard] = []
+    for split, shots in splits.items():
+        ends = itertools.accumulate(shot.num_frames for shot in shots)
+        # A shot belongs to the shard in which its last frame falls.
+        numbers = [(end - 1) // FRAMES_PER_SHARD for end in ends]
+        groups = itertools.groupby(zip(numbers, shots, strict=True), key=lambda pair: pair[0])
+        for number, (_, group) in enumerate(groups):
+            shards.append(Shard(split, number, [shot for _, shot in group]))
+    return shards
+
+
+class ShardWriter:
+    """Checks and writes shards.
+
+    Args:
+        features: TFDS features of a record.
+        class_names: position = class number.
+        shrink_training_to: pixels of the square to which training frames are shrunk, if they are.
+        skip_duplicates: leave out unboxed frames with the bytes of the frame before.
+        pool: reads and decodes frames.
+    """
+
+    def __init__(
+        self,
+        features: tfds.features.FeaturesDict,
+        class_names: Sequence[str],
+        shrink_training_to: int | None,
+        skip_duplicates: bool,
+        pool: ThreadPoolExecutor,
+    ):
+        self._features = features
+        self._label_of = {name: number for number, name in enumerate(class_names)}
+        self._shrink_training_to = shrink_training_to
+        self._skip_duplicates = skip_duplicates
+        self._pool = pool
+
+    def write(self, shard: Shard, folder: Path, findings: Findings, progress: Any) -> ShardSummary:
+        """Writes `shard` into `folder`, or reads the summary of one that was finished earlier.
+
+        Both files appear whole: they are written under another name and renamed, the summary last.
+
+        Raises:
+            InputError: the first fault, in a strict preparation.
+        """
+        summary_file = folder / f"{shard.stem}.json"
+        if summary_file.exists():
+            summary = _read_summary(summary_file)
+            for finding in summary.findings:
+                findings.add(finding)
+            progress.update(shard.num_frames)
+            return summary
+        unfinished = folder / f"{shard.stem}.unfinished"
+        # One record a group: the group is what is read and decompressed at once.
+        writer = ArrayRecordWriter(str(unfinished), "group_size:1")
+        try:
+            summary = self._fill(shard, writer, findings, progress)
+        finally:
+            writer.close()
+        os.replace(unfinished, folder / f"{shard.stem}.array_record")
+        unfinished.write_text(json.dumps(vars(summary)))
+        os.replace(unfinished, summary_file)
+        return summary
+
+    def check(self, shard: Shard, findings: Findings, progress: Any) -> ShardSummary:
+        """Like `write`, but writes nothing."""
+        return self._fill(shard, None, findings, progress)
+
+    def _fill(
+        self, shard: Shard, writer: ArrayRecordWriter | None, findings: Findings, progress: Any
+    ) -> ShardSummary:
+        summary = ShardSummary(shard.split)
+
+        def note(finding: Finding) -> None:
+            findings.add(finding)
+            summary.findings.append(finding)
+
+        checked = self._checked_frames(shard)
+        for shot in shard.shots:
+            name = f"{shot.class_name}/{shot.video}/{shot.shot}"
+            written = ShotSummary(shot.class_name, shot.video, shot.shot, [])
+            previous: CheckedFrame | None = None
+            for frame, faults in itertools.islice(checked, shot.num_frames):
+                progress.update()
+                for fault in faults:
+                    note(fault)
+                if frame is None:
+                    continue
+                if (
+                    self._skip_duplicates
+                    and previous is not None
+                    and previous.jpeg == frame.jpeg
+                    and not len(frame.boxes)
+                ):
+                    note(Finding("duplicate", frame.frame_id, f"as {previous.frame_id}"))
+                    continue
+                previous = frame
+                record = self._serialise(shot, len(written.boxes), frame)
+                summary.num_bytes += len(record)
+                summary.sizes[f"{frame.width}x{frame.height}"] += 1
+                written.boxes.append(len(frame.boxes))
+                if writer is not None:
+                    writer.write(record)
+            if not written.boxes:
+                note(Finding("empty_shot", name, "all of its frames were skipped"))
+                continue
+            # Held-out splits may keep only the annotated frame of a shot.
+            if len(written.boxes) == 1 and shard.split == "train":
+                note(Finding("one_frame_shot", name))
+            summary.shots.append(written)
+        return summary
+
+    def _checked_frames(self, shard: Shard) -> Iterator[tuple[CheckedFrame | None, list[Finding]]]:
+        """The shard's frames in order; decoding, the bulk of the work, leaves Python's lock."""
+        shrink_to = self._shrink_training_to if shard.split == "train" else None
+        ahead: deque[Future] = deque()
+        for shot in shard.shots:
+            for frame in shot.frames:
+                ahead.append(self._pool.submit(check_frame, frame, shrink_to))
+                # Bounds the memory; enough for a thread never to wait.
+                if len(ahead) > 256:
+                    yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+    def _serialise(self, shot: SourceShot, index: int, frame: CheckedFrame) -> bytes:
+        video = f"{shot.class_name}/{shot.video}"
+        return self._features.serialize_example(
+            {
+                "image": frame.jpeg,
+                "label": self._label_of[shot.class_name],
+                "frame_id": frame.frame_id,
+                "video": video,
+                "shot": f"{video}/{shot.shot}",
+                "index_in_shot": index,
+                "width": frame.width,
+                "height": frame.height,
+                "boxes": frame.boxes,
+            }
+        )
+
+
+def _read_summary(path: Path) -> ShardSummary:
+    stored = json.loads(path.read_text())
+    return ShardSummary(
+        split=stored["split"],
+        num_bytes=stored["num_bytes"],
+        shots=[ShotSummary(*shot) for shot in stored["shots"]],
+        sizes=Counter(stored["sizes"]),
+        findings=[Finding(*finding) for finding in stored["findings"]],
+    )

@@ -1,0 +1,83 @@
+"""The folder of an unfinished preparation: what can be used again after an interruption."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tcam_jax.errors import InputError
+
+_LOCK = "lock"
+_ORIGIN = "origin.json"
+_PLAN = "plan.txt"
+_SOURCES = "sources"
+
+
+class Unfinished:
+    """`folder` holds finished shards, and under `sources` unpacked archives and extracted frames.
+
+    Two small files say what they were made from; where that has changed, they are made again.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.sources = folder / _SOURCES
+        self.origin = folder / _ORIGIN
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes out; the kernel lets them in again if this one dies.
+
+        Raises:
+            InputError: another process is at work here.
+        """
+        self.sources.mkdir(parents=True, exist_ok=True)
+        with (self.folder / _LOCK).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise InputError(
+                    f"another process is preparing {self.folder}; wait until it has finished"
+                ) from error
+            yield
+
+    def keep_if_same_origin(self, origin: str) -> None:
+        """Clears everything away unless it was made from the same `origin`."""
+        self._keep_if_same(_ORIGIN, origin, keep=(_LOCK,))
+        self.sources.mkdir(exist_ok=True)
+
+    def keep_if_same_plan(self, plan: str) -> None:
+        """Clears the shards away unless they were cut in the same way."""
+        self._keep_if_same(_PLAN, plan, keep=(_LOCK, _ORIGIN, _SOURCES))
+
+    def _keep_if_same(self, name: str, content: str, keep: tuple[str, ...]) -> None:
+        file = self.folder / name
+        if file.exists() and file.read_text() == content:
+            return
+        for entry in self.folder.iterdir():
+            if entry.name in keep:
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        file.write_text(content)
+
+    def remove_if_worthless(self) -> None:
+        """Removes the folder unless it holds work that a later preparation can use."""
+        if not any(self.sources.iterdir()) and not any(self.folder.glob("*.array_record")):
+            self.remove()
+
+    def remove(self) -> None:
+        """Removes the folder with all that is in it."""
+        shutil.rmtree(self.folder)
+
+
+def link_or_move(source: Path, target: Path) -> None:
+    """Gives a finished file its place: as a second name, so that dying here loses nothing."""
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.move(source, target)

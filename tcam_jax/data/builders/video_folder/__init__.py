@@ -1,0 +1,1 @@
+"""`video_folder`, a user's own videos: their files, their boxes, their splits, the builder."""

@@ -1,0 +1,52 @@
+"""`boxes.csv`: the boxes of a user's frames, checked line by line."""
+
+import csv
+from pathlib import Path
+
+from tcam_jax.data.builders.findings import Finding, Findings
+from tcam_jax.data.builders.sources import SourceBox
+from tcam_jax.errors import InputError
+
+HEADER = ["frame", "x0", "y0", "x1", "y1"]
+
+
+def read_boxes(
+    path: Path, known_frames: set[str], findings: Findings
+) -> dict[str, list[SourceBox]]:
+    """Reads the boxes of every frame named in `path`; no file, no boxes.
+
+    The header is `frame,x0,y0,x1,y1`; `frame` is relative to the folder of `path`, such as
+    `bird/video1/shot1/0001.jpg`; a frame may have several lines.
+
+    A line that is no box, or whose frame is not in `known_frames`, is left out and noted.
+
+    Raises:
+        InputError: another header.
+    """
+    boxes: dict[str, list[SourceBox]] = {}
+    if not path.exists():
+        return boxes
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        lines = csv.reader(file)
+        header = [name.strip() for name in next(lines, [])]
+        if header != HEADER:
+            raise InputError(
+                f"{path} line 1: expected the header {','.join(HEADER)}, got {','.join(header)!r}"
+            )
+        for fields in lines:
+            if not fields:
+                continue
+            source = f"{path} line {lines.line_num}"
+            try:
+                frame, *numbers = fields
+                x0, y0, x1, y1 = map(float, numbers)
+            except ValueError:
+                wanted = f"expected {','.join(HEADER)} with four numbers, got {fields}"
+                findings.add(Finding("box_malformed", source, wanted))
+                continue
+            frame = frame.strip()
+            if frame not in known_frames:
+                findings.add(Finding("box_without_frame", source, frame))
+                continue
+            boxes.setdefault(frame, []).append(SourceBox(source, (x0, y0, x1, y1)))
+    return boxes
