@@ -33,6 +33,8 @@ RULES = {
     "broken_video": Rule("kept", "the video file breaks off; the frames before that are used"),
     "unlabelled_video": Rule("skipped", "a video that no annotation puts into a split"),
     "video_in_two_splits": Rule("kept", "a video that is annotated for training and for test"),
+    "missing_video": Rule("skipped", "a video that a list names is not there"),
+    "frame_without_shot": Rule("skipped", "a frame that belongs to no shot"),
     "missing_frame": Rule("skipped", "a frame that a list or an annotation names is not there"),
     # Boxes.
     "box_clipped": Rule("repaired", "a box that leaves its image, clipped to it"),

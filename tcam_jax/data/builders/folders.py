@@ -15,9 +15,18 @@ def natural_order(path: Path) -> tuple[list[int | str], str]:
 
 
 def entries(folder: Path, root: Path, findings: Findings) -> list[Path]:
-    """What is in `folder`, in natural order, without hidden files and links that leave `root`."""
+    """What is in `folder`, in natural order, without hidden files and links that leave `root`.
+
+    A folder that cannot be read is noted and taken for empty.
+    """
     found = []
-    for entry in sorted(folder.iterdir(), key=natural_order):
+    try:
+        listed = sorted(folder.iterdir(), key=natural_order)
+    except OSError as error:
+        where = folder.relative_to(root).as_posix()
+        findings.add(Finding("unreadable", where, str(error.strerror)))
+        return []
+    for entry in listed:
         if entry.name.startswith("."):
             continue
         if entry.is_symlink() and not entry.resolve().is_relative_to(root.resolve()):

@@ -15,6 +15,7 @@ from tcam_jax.errors import InputError
 BUILDERS = {
     "moving_shapes": "tcam_jax.data.builders.moving_shapes.builder",
     "video_folder": "tcam_jax.data.builders.video_folder.builder",
+    "youtube_objects": "tcam_jax.data.builders.youtube_objects.builder",
 }
 
 # Datasets made from files of the user's; once they are prepared, the files may go.

@@ -16,16 +16,26 @@ def read_boxes(
     """Reads the boxes of every frame named in `path`; no file, no boxes.
 
     The header is `frame,x0,y0,x1,y1`; `frame` is relative to the folder of `path`, such as
-    `bird/video1/shot1/0001.jpg`; a frame may have several lines.
-
-    A line that is no box, or whose frame is not in `known_frames`, is left out and noted.
+    `bird/video1/shot1/0001.jpg`; a frame may have several lines. A line that is no box, or whose
+    frame is not in `known_frames`, is left out and noted; geometry is checked with the image.
 
     Raises:
-        InputError: another header.
+        InputError: the file is no CSV text, has another header, or no line of it can be used.
     """
-    boxes: dict[str, list[SourceBox]] = {}
     if not path.exists():
-        return boxes
+        return {}
+    noted = len(findings.all)
+    try:
+        boxes = _read(path, known_frames, findings)
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise InputError(f"{path} cannot be read as CSV in UTF-8 ({error}); save it so") from error
+    if not boxes and len(findings.all) > noted:
+        raise InputError(f"no line of {path} can be used; the first: {findings.all[noted]}")
+    return boxes
+
+
+def _read(path: Path, known_frames: set[str], findings: Findings) -> dict[str, list[SourceBox]]:
+    boxes: dict[str, list[SourceBox]] = {}
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = csv.reader(file)
         header = [name.strip() for name in next(lines, [])]

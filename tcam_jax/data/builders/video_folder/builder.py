@@ -1,24 +1,26 @@
-"""TFDS builder of `video_folder`: a user's own frames, `manual_dir/class/video/shot/*.jpg`."""
+"""TFDS builder of `video_folder`: a user's own frames and video files."""
 
 import functools
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
+from tqdm import tqdm
 
 from tcam_jax.data.builders.findings import Finding, Findings
-from tcam_jax.data.builders.folders import entries, image_files, is_image
 from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder
-from tcam_jax.data.builders.sources import SourceFrame, SourceShot
+from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
 from tcam_jax.data.builders.video_folder.boxes_csv import read_boxes
+from tcam_jax.data.builders.video_folder.listing import LAYOUT, Video, list_shots, list_videos
 from tcam_jax.data.builders.video_folder.video_split import ShotFiles, split_classes
 from tcam_jax.errors import InputError
 
 BOXES_FILE = "boxes.csv"
-_LAYOUT = "expected frames as class/video/shot/*.jpg"
 
 
 @dataclass
@@ -31,31 +33,36 @@ class VideoFolderConfig(tfds.core.BuilderConfig):
 
 
 class VideoFolder(ShotDatasetBuilder):
-    """Frames of the user's own videos; boxes, where there are any, come from `boxes.csv`."""
+    """The user's own videos; boxes, where there are any, come from `boxes.csv`."""
 
+    # Frames extracted at more than the video's rate come several times.
     skip_duplicates = True
 
+    @property
+    def _root(self) -> Path:
+        return Path(self.builder_config.manual_dir)
+
     @functools.cached_property
-    def _shots(self) -> dict[str, list[ShotFiles]]:
-        return list_shots(Path(self.builder_config.manual_dir), Findings())
+    def _videos(self) -> tuple[dict[str, list[Video]], list[Finding]]:
+        findings = Findings()
+        return list_videos(self._root, findings), findings.all
 
     def class_names(self) -> Sequence[str]:
         """The names of the class folders, sorted."""
-        return list(self._shots)
+        return list(self._videos[0])
 
     def origin(self) -> dict[str, Any]:
         """The configuration's source folder, what is in it, and its way of splitting."""
         config = self.builder_config
-        boxes = Path(config.manual_dir) / BOXES_FILE
+        boxes = self._root / BOXES_FILE
         sizes = [
-            file.lstat().st_size
-            for shots in self._shots.values()
-            for shot in shots
-            for file in shot.files
+            (Path(folder) / name).lstat().st_size
+            for folder, _, names in os.walk(self._root)
+            for name in names
         ]
         return {
             "manual_dir": config.manual_dir,
-            "frames": len(sizes),
+            "files": len(sizes),
             "bytes": sum(sizes),
             "boxes": hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes.exists() else None,
             "split_by": config.split_by,
@@ -65,21 +72,14 @@ class VideoFolder(ShotDatasetBuilder):
     def splits(self, findings: Findings) -> dict[str, list[SourceShot]]:
         """The shots of each split."""
         config = self.builder_config
-        root = Path(config.manual_dir)
-        classes = list_shots(root, findings)
+        classes = self._shots(findings)
         known = {
-            file.relative_to(root).as_posix()
+            f"{shot.prefix}/{file.name}"
             for shots in classes.values()
             for shot in shots
             for file in shot.files
         }
-        boxes = read_boxes(root / BOXES_FILE, known, findings)
-
-        def frames(files: Sequence[Path]) -> Iterator[SourceFrame]:
-            for file in files:
-                name = file.relative_to(root).as_posix()
-                yield SourceFrame(name, name, file, tuple(boxes.get(name, ())))
-
+        boxes = read_boxes(self._root / BOXES_FILE, known, findings)
         return {
             split: [
                 SourceShot(
@@ -87,7 +87,7 @@ class VideoFolder(ShotDatasetBuilder):
                     video=shot.video,
                     shot=shot.shot,
                     num_frames=len(shot.files),
-                    frames=frames(shot.files),
+                    frames=_frames(shot, boxes),
                 )
                 for class_name, shots in by_class.items()
                 for shot in shots
@@ -95,40 +95,34 @@ class VideoFolder(ShotDatasetBuilder):
             for split, by_class in split_classes(classes, config.split_by, config.fractions).items()
         }
 
-
-def list_shots(root: Path, findings: Findings) -> dict[str, list[ShotFiles]]:
-    """The shots of every class, both sorted by name, with their frame files in natural order.
-
-    Raises:
-        InputError: the layout is not class/video/shot/*.jpg, or a class has no frame.
-    """
-    classes: dict[str, list[ShotFiles]] = {}
-    for class_folder in _folders(root, root, findings):
-        shots = []
-        for video in _folders(class_folder, root, findings):
-            for shot in _folders(video, root, findings):
-                files = image_files(shot, root, findings)
-                if files:
-                    shots.append(ShotFiles(video.name, shot.name, files))
-                else:
-                    findings.add(Finding("empty_shot", shot.relative_to(root).as_posix()))
-        if not shots:
-            raise InputError(
-                f"class {class_folder.name!r} in {root} has no frames; {_LAYOUT}; "
-                "add frames or remove the folder"
-            )
-        classes[class_folder.name] = shots
-    if not classes:
-        raise InputError(f"{root} has no class folders; {_LAYOUT} below it")
-    return classes
+    def _shots(self, findings: Findings) -> dict[str, list[ShotFiles]]:
+        """The shots of every class; video files are decoded here, several at once."""
+        classes, found = self._videos
+        for finding in found:
+            findings.add(finding)
+        videos = [video for of_class in classes.values() for video in of_class]
+        shots: dict[str, list[ShotFiles]] = {name: [] for name in classes}
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            listed = pool.map(lambda video: list_shots(video, self._root, self.work_folder), videos)
+            bar = tqdm(listed, desc="videos", total=len(videos), unit=" videos", disable=None)
+            for video, (of_video, faults) in zip(videos, bar, strict=True):
+                for fault in faults:
+                    findings.add(fault)
+                shots[video.class_name] += of_video
+        for name, of_class in shots.items():
+            if not of_class:
+                skipped = [f for f in findings.all if f.where.startswith(f"{name}/")]
+                raise InputError(
+                    f"class {name!r} in {self._root} has no videos with frames; {LAYOUT}; add "
+                    f"videos or remove the folder. What was found first: {skipped[0]}"
+                )
+        return shots
 
 
-def _folders(parent: Path, root: Path, findings: Findings) -> list[Path]:
-    found = entries(parent, root, findings)
-    for entry in found:
-        if is_image(entry) and entry.is_file():
-            raise InputError(f"{entry} lies too high in the folders; {_LAYOUT}; move it there")
-    return [entry for entry in found if entry.is_dir()]
+def _frames(shot: ShotFiles, boxes: dict[str, list[SourceBox]]) -> Iterator[SourceFrame]:
+    for file in shot.files:
+        frame_id = f"{shot.prefix}/{file.name}"
+        yield SourceFrame(frame_id, frame_id, file, tuple(boxes.get(frame_id, ())))
 
 
 def make_builder(
@@ -144,7 +138,7 @@ def make_builder(
     Args:
         config: a name for this dataset; every source folder needs its own.
         data_dir: where prepared datasets live.
-        manual_dir: the source: `class/video/shot/*.jpg` and, optionally, `boxes.csv`.
+        manual_dir: the source: videos as `listing.LAYOUT` says and, optionally, `boxes.csv`.
         split_by: "video": whole videos go to train, validation or test; a class with too few
             videos is split by time, which is logged. "time": every shot is cut into contiguous
             pieces.
@@ -155,7 +149,7 @@ def make_builder(
     """
     if manual_dir is None or not Path(manual_dir).is_dir():
         raise InputError(
-            f"video_folder needs manual_dir, the folder of your frames, got {manual_dir}; {_LAYOUT}"
+            f"video_folder needs manual_dir, the folder of your frames, got {manual_dir}; {LAYOUT}"
         )
     if not config or not config.replace("-", "_").replace(".", "_").isidentifier():
         raise InputError(
@@ -163,7 +157,7 @@ def make_builder(
         )
     chosen = VideoFolderConfig(
         name=config,
-        description="A user's own frames.",
+        description="A user's own videos.",
         manual_dir=str(Path(manual_dir).resolve()),
         split_by=split_by,
         fractions=tuple(float(fraction) for fraction in fractions),

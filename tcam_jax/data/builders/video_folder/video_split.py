@@ -16,10 +16,14 @@ _logger = logging.getLogger(__name__)
 
 
 class ShotFiles(NamedTuple):
-    """One shot, or a contiguous piece of one: its video, its name and its frame files in order."""
+    """One shot, or a contiguous piece of one: its video, its name and its frame files in order.
+
+    `prefix`: what comes before the file's name in the frame's id.
+    """
 
     video: str
     shot: str
+    prefix: str
     files: Sequence[Path]
 
 
@@ -94,12 +98,13 @@ def _by_video(
 
 def _by_time(shots: Sequence[ShotFiles], shares: Sequence[float]) -> list[list[ShotFiles]]:
     parts: list[list[ShotFiles]] = [[] for _ in shares]
-    for video, shot, files in shots:
+    for shot in shots:
         # A shot too short to cut stays whole, in train.
-        counts = allot(len(files), shares) if len(files) >= len(shares) else [len(files)]
+        num_frames = len(shot.files)
+        counts = allot(num_frames, shares) if num_frames >= len(shares) else [num_frames]
         begin = 0
         for part, count in zip(parts, counts, strict=False):
-            part.append(ShotFiles(video, shot, files[begin : begin + count]))
+            part.append(shot._replace(files=shot.files[begin : begin + count]))
             begin += count
     return parts
 

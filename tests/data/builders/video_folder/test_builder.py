@@ -107,9 +107,29 @@ def test_a_fraction_of_zero_leaves_the_split_out(tmp_path):
     [
         (
             lambda root: Image.new("RGB", (9, 9)).save(root / "a/v0/x.jpg"),
-            r"a/v0/x\.jpg lies too high in the folders; expected frames as class/video/shot",
+            r"a/v0 holds both frames \(x\.jpg\) and shot folders \(s\); expected class/video/shot",
         ),
-        (lambda root: (root / "empty/v0/s").mkdir(parents=True), "class 'empty' in .* no frames"),
+        (
+            lambda root: (root / "empty/v0/s").mkdir(parents=True),
+            "'empty' in .* no videos with fr",
+        ),
+        (lambda root: (root / "empty").mkdir(), "class 'empty' in .* has no videos; expected"),
+        (
+            lambda root: Image.new("RGB", (9, 9)).save(root / "a/x.jpg"),
+            r"a/x\.jpg lies too high in the folders; expected class/video/shot",
+        ),
+        (
+            lambda root: Image.new("RGB", (9, 9)).save(root / "x.jpg"),
+            r"x\.jpg belongs to no class; expected class/video/shot",
+        ),
+        (
+            lambda root: (root / "boxes.csv").write_text("frame,x0,y0,x1,y1\nv0/f0.jpg,0,0,5,5\n"),
+            r"no line of .*boxes\.csv can be used; the first: .*line 2: .*\(v0/f0\.jpg\)",
+        ),
+        (
+            lambda root: (root / "boxes.csv").write_bytes("frame,ü".encode("utf-16")),
+            r"boxes\.csv cannot be read as CSV in UTF-8",
+        ),
     ],
 )
 def test_bad_sources_are_named_and_leave_nothing_behind(tmp_path, spoil, message):
@@ -122,7 +142,7 @@ def test_bad_sources_are_named_and_leave_nothing_behind(tmp_path, spoil, message
 
 def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "src").mkdir()
-    with pytest.raises(ValueError, match="no class folders; expected frames as class/video/shot"):
+    with pytest.raises(ValueError, match="no class folders; expected class/video/shot"):
         prepare("video_folder", "mine", tmp_path / "data", tmp_path / "src")
 
 

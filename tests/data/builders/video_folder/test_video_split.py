@@ -9,7 +9,9 @@ FRACTIONS = (0.7, 0.15, 0.15)
 
 def shots_of(videos: int, shots: int = 1, frames: int = 4) -> list[ShotFiles]:
     return [
-        ShotFiles(f"v{v:02d}", f"s{s}", [Path(f"{v}/{s}/{f}.jpg") for f in range(frames)])
+        ShotFiles(
+            f"v{v:02d}", f"s{s}", f"{v}/{s}", [Path(f"{v}/{s}/{f}.jpg") for f in range(frames)]
+        )
         for v in range(videos)
         for s in range(shots)
     ]

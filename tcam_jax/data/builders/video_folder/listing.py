@@ -1,0 +1,161 @@
+"""What lies in a user's folder: the videos of every class, in three layouts, and their shots."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from PIL import Image
+
+from tcam_jax.data.builders.findings import Finding, Findings
+from tcam_jax.data.builders.folders import entries, image_files, is_image
+from tcam_jax.data.builders.video_folder.shot_cuts import CutDetector, shots_between
+from tcam_jax.data.builders.video_folder.video_files import SUFFIXES, extract
+from tcam_jax.data.builders.video_folder.video_split import ShotFiles
+from tcam_jax.errors import InputError
+
+LAYOUT = "expected class/video/shot/*.jpg, class/video/*.jpg or class/*.mp4 (or another video file)"
+
+
+class Video(NamedTuple):
+    """One video: a folder of shot folders, a folder of frames, or a video file."""
+
+    class_name: str
+    path: Path
+    kind: Literal["shots", "frames", "file"]
+
+
+def list_videos(root: Path, findings: Findings) -> dict[str, list[Video]]:
+    """The videos of every class, both sorted by name.
+
+    Raises:
+        InputError: a class without videos, no class, or a folder that is laid out in no known way.
+    """
+    classes: dict[str, list[Video]] = {}
+    for class_folder in entries(root, root, findings):
+        if not class_folder.is_dir():
+            if is_image(class_folder) or _is_video(class_folder):
+                raise InputError(f"{class_folder} belongs to no class; {LAYOUT}; move it there")
+            if class_folder.name != "boxes.csv":
+                findings.add(Finding("not_a_frame", class_folder.name))
+            continue
+        videos = []
+        for entry in entries(class_folder, root, findings):
+            where = entry.relative_to(root).as_posix()
+            if entry.is_dir():
+                videos.append(Video(class_folder.name, entry, _kind(entry, root)))
+            elif _is_video(entry):
+                videos.append(Video(class_folder.name, entry, "file"))
+            elif is_image(entry):
+                raise InputError(f"{entry} lies too high in the folders; {LAYOUT}; move it there")
+            else:
+                findings.add(Finding("not_a_frame", where))
+        if not videos:
+            raise InputError(
+                f"class {class_folder.name!r} in {root} has no videos; {LAYOUT}; add videos or "
+                "remove the folder"
+            )
+        classes[class_folder.name] = videos
+    if not classes:
+        raise InputError(f"{root} has no class folders; {LAYOUT} below it")
+    return classes
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+def _kind(video: Path, root: Path) -> Literal["shots", "frames"]:
+    # What is skipped is noted when the shots are listed.
+    found = entries(video, root, Findings())
+    folders, frames = [e for e in found if e.is_dir()], [e for e in found if is_image(e)]
+    frames = [frame for frame in frames if frame not in folders]
+    if folders and frames:
+        raise InputError(
+            f"{video} holds both frames ({frames[0].name}) and shot folders ({folders[0].name}); "
+            f"{LAYOUT}; put the frames into a shot folder of their own"
+        )
+    return "frames" if frames else "shots"
+
+
+def list_shots(
+    video: Video, root: Path, work_folder: Path
+) -> tuple[list[ShotFiles], list[Finding]]:
+    """The shots of one video, and what was found wrong. Safe to call from many threads.
+
+    Video files are decoded, and frames without shot folders compared, once: the results are kept
+    in `work_folder`.
+    """
+    findings = Findings()
+    where = video.path.relative_to(root).as_posix()
+    match video.kind:
+        case "shots":
+            shots = _shot_folders(video, root, findings)
+        case "frames":
+            files = image_files(video.path, root, findings)
+            cuts = _cuts(files, work_folder / "cuts" / f"{_digest(where)}.json")
+            shots = _detected(video, cuts, files, where)
+        case "file":
+            extracted = extract(video.path, work_folder / "frames" / _digest(where))
+            if extracted.fault and extracted.num_frames:
+                detail = f"after {extracted.num_frames} frames: {extracted.fault}"
+                findings.add(Finding("broken_video", where, detail))
+            elif extracted.fault:
+                findings.add(Finding("undecodable_video", where, extracted.fault))
+            files = [extracted.file(number) for number in range(extracted.num_frames)]
+            shots = _detected(video, extracted.cuts, files, where)
+    if not shots and not findings.all:
+        findings.add(Finding("empty_video", where))
+    return shots, findings.all
+
+
+def _shot_folders(video: Video, root: Path, findings: Findings) -> list[ShotFiles]:
+    shots = []
+    for entry in entries(video.path, root, findings):
+        where = entry.relative_to(root).as_posix()
+        if not entry.is_dir():
+            findings.add(Finding("not_a_frame", where))
+        elif files := image_files(entry, root, findings):
+            shots.append(ShotFiles(video.path.name, entry.name, where, files))
+        else:
+            findings.add(Finding("empty_shot", where))
+    return shots
+
+
+def _detected(video: Video, cuts: list[int], files: Sequence[Path], where: str) -> list[ShotFiles]:
+    return [
+        ShotFiles(video.path.name, f"shot-{number:03d}", where, files[shot.start : shot.stop])
+        for number, shot in enumerate(shots_between(cuts, len(files)))
+        if len(shot)
+    ]
+
+
+def _cuts(files: Sequence[Path], cache: Path) -> list[int]:
+    """Where frames without shot folders are cut; frames that cannot be decoded are passed over."""
+    state = [[file.name, file.lstat().st_size, file.lstat().st_mtime_ns] for file in files]
+    if cache.exists():
+        kept = json.loads(cache.read_text())
+        if kept["files"] == state:
+            return kept["cuts"]
+    detector, compared = CutDetector(), []
+    for number, file in enumerate(files):
+        try:
+            with Image.open(file) as image:
+                image.draft("RGB", (256, 256))  # decodes an eighth of a large JPEG's pixels
+                frame = image.convert("RGB")
+        except Exception:  # Pillow raises many types; noted when the frame is checked
+            continue
+        detector.add(frame)
+        compared.append(number)
+    cuts = [compared[cut] for cut in detector.cuts]
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = cache.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps({"files": state, "cuts": cuts}))
+    unfinished.rename(cache)
+    return cuts
+
+
+def _digest(name: str) -> str:
+    """A name for the work folder that no other video has, however long or odd its own is."""
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:32]

@@ -1,0 +1,70 @@
+"""Video files: decoded once into JPEG frames, and cut into shots."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+from PIL import Image
+
+from tcam_jax.data.builders.video_folder.shot_cuts import CutDetector
+
+SUFFIXES = (".mp4", ".avi", ".webm", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".ogv")
+JPEG_QUALITY = 95  # of the frames, with full colour resolution
+
+_CUTS_FILE = "cuts.json"
+
+
+class Extracted(NamedTuple):
+    """One video file's frames in `folder`, in order of display.
+
+    `cuts`: numbers of the frames that begin a shot. `fault`: why decoding ended early, or "".
+    """
+
+    folder: Path
+    num_frames: int
+    cuts: list[int]
+    fault: str
+
+    def file(self, number: int) -> Path:
+        """The JPEG file of one frame, counted from 0."""
+        return self.folder / f"{number:06d}.jpg"
+
+
+def extract(video: Path, folder: Path) -> Extracted:
+    """Decodes `video` into `folder`, unless that was done before. Safe to call from many threads.
+
+    The folder appears whole: it is written under another name and renamed. Memory does not grow
+    with the video's length.
+    """
+    if not folder.exists():
+        unfinished = folder.with_name(folder.name + ".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        detector, num_frames, fault = CutDetector(), 0, ""
+        try:
+            with av.open(str(video)) as container:
+                promised = container.streams.video[0].frames  # 0 where the file does not say
+                for frame in container.decode(video=0):
+                    image = _upright(frame)
+                    detector.add(image)
+                    target = unfinished / f"{num_frames:06d}.jpg"
+                    image.save(target, quality=JPEG_QUALITY, subsampling=0)
+                    num_frames += 1
+            if num_frames < promised:
+                fault = f"the file promises {promised} frames"
+        except (av.FFmpegError, IndexError, ValueError, UnicodeError) as error:
+            # IndexError: a file without pictures, such as a recording of sound.
+            fault = str(error) or type(error).__name__
+        made = {"num_frames": num_frames, "cuts": detector.cuts, "fault": fault}
+        (unfinished / _CUTS_FILE).write_text(json.dumps(made))
+        os.rename(unfinished, folder)
+    return Extracted(folder, **json.loads((folder / _CUTS_FILE).read_text()))
+
+
+def _upright(frame: av.VideoFrame) -> Image.Image:
+    """The frame as a player shows it: telephones store a rotation beside their pictures."""
+    image = frame.to_image()
+    return image.rotate(frame.rotation, expand=True) if frame.rotation else image

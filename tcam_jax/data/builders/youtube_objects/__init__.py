@@ -1,0 +1,1 @@
+"""`youtube_objects`: the raw downloads of both versions, their annotations, their splits."""

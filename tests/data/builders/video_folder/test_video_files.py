@@ -1,0 +1,181 @@
+"""Videos as files and as folders of frames, cut into shots; the files are made here by FFmpeg."""
+
+import io
+import json
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from skimage import data
+
+from tcam_jax.data.builders.findings import Findings
+from tcam_jax.data.builders.registry import prepare
+from tcam_jax.data.builders.video_folder.listing import list_shots, list_videos
+from tcam_jax.data.builders.video_folder.video_files import extract
+from tests.data.builders.hand_made import jpeg, read
+
+SCENES = (data.astronaut(), data.coffee(), data.chelsea())
+CODECS = {".mp4": "libx264", ".avi": "mpeg4", ".webm": "libvpx-vp9", ".mkv": "libx264"}
+
+
+def scenes(lengths: tuple[int, ...]) -> list[np.ndarray]:
+    """Frames [96, 128, 3] of a camera that moves slowly, with a hard cut between scenes."""
+    return [
+        np.ascontiguousarray(SCENES[scene][20 + shift : 116 + shift, 30 + shift : 158 + shift])
+        for scene, length in enumerate(lengths)
+        for shift in range(length)
+    ]
+
+
+def write_video(path: Path, frames: list[np.ndarray], rate: int = 25) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(CODECS[path.suffix.lower()], rate=rate)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def shots_of(root: Path, work: Path) -> tuple[dict[str, list[tuple[str, int]]], list]:
+    """{video: [(shot, frames)]} and the faults."""
+    findings, found = Findings(), {}
+    for videos in list_videos(root, findings).values():
+        for video in videos:
+            shots, faults = list_shots(video, root, work)
+            found[video.path.name] = [(shot.shot, len(shot.files)) for shot in shots]
+            findings.all.extend(faults)
+    return found, [(f.kind, f.where) for f in findings.all]
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+def test_a_video_is_cut_exactly_where_the_scene_changes(tmp_path, suffix):
+    write_video(tmp_path / f"in/dog/my rex, #1{suffix}", scenes((12, 7, 20)))
+    found, faults = shots_of(tmp_path / "in", tmp_path / "work")
+    assert faults == []
+    assert list(found.values()) == [[("shot-000", 12), ("shot-001", 7), ("shot-002", 20)]]
+
+
+def test_frames_are_those_of_another_decoder_in_its_order(tmp_path):
+    # B-frames: the order in the file is not that of display.
+    video = write_video(tmp_path / "rex.mp4", scenes((15, 10)))
+    extracted = extract(video, tmp_path / "frames")
+    capture = cv2.VideoCapture(str(video))
+    for number in range(25):
+        there, expected = capture.read()
+        assert there
+        frame = np.asarray(Image.open(extracted.file(number))).astype(int)
+        assert np.abs(frame - expected[..., ::-1]).mean() < 3
+    assert not capture.read()[0]
+    assert (extracted.num_frames, extracted.cuts, extracted.fault) == (25, [15], "")
+
+
+def test_a_finished_video_is_not_decoded_again(tmp_path):
+    video = write_video(tmp_path / "rex.mp4", scenes((5,)))
+    first = extract(video, tmp_path / "frames")
+    video.unlink()
+    assert extract(video, tmp_path / "frames") == first
+
+
+def test_a_video_that_was_broken_off_is_decoded_anew(tmp_path):
+    video = write_video(tmp_path / "rex.mp4", scenes((5,)))
+    (tmp_path / "frames.unfinished").mkdir()
+    (tmp_path / "frames.unfinished/000099.jpg").write_bytes(b"old")
+    extracted = extract(video, tmp_path / "frames")
+    names = sorted(file.name for file in extracted.folder.glob("*.jpg"))
+    assert names == [f"{number:06d}.jpg" for number in range(5)]
+
+
+def test_a_telephones_rotation_is_applied(tmp_path):
+    plain = write_video(tmp_path / "plain.mp4", scenes((3,)))
+    turned = tmp_path / "turned.mp4"
+    with av.open(str(plain)) as source, av.open(str(turned), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    # The track's matrix for a quarter turn, in the header: [0 1 0; -1 0 0; 0 0 1].
+    content = bytearray(turned.read_bytes())
+    upright = b"".join(int(v).to_bytes(4, "big") for v in (1 << 16, 0, 0, 0, 1 << 16))
+    quarter = b"".join((v & 0xFFFFFFFF).to_bytes(4, "big") for v in (0, 1 << 16, 0, -(1 << 16), 0))
+    place = content.index(upright, content.index(b"tkhd"))
+    content[place : place + len(upright)] = quarter
+    turned.write_bytes(content)
+    before = np.asarray(Image.open(extract(plain, tmp_path / "a").file(0))).astype(int)
+    after = np.asarray(Image.open(extract(turned, tmp_path / "b").file(0))).astype(int)
+    assert after.shape == (128, 96, 3)
+    # A player turns this matrix clockwise.
+    assert np.abs(after - np.rot90(before, -1)).mean() < 3
+
+
+def test_broken_and_foreign_video_files_are_told_apart(tmp_path):
+    root = tmp_path / "in"
+    whole = write_video(root / "dog/whole.avi", scenes((40,)))
+    (root / "dog/half.avi").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    (root / "dog/text.mp4").write_text("no video")
+    (root / "dog/empty.webm").write_bytes(b"")
+    found, faults = shots_of(root, tmp_path / "work")
+    assert faults == [
+        ("undecodable_video", "dog/empty.webm"),
+        ("broken_video", "dog/half.avi"),
+        ("undecodable_video", "dog/text.mp4"),
+    ]
+    assert sum(frames for _, frames in found["whole.avi"]) == 40
+    assert 10 < sum(frames for _, frames in found["half.avi"]) < 40
+
+
+def test_a_folder_of_frames_is_cut_like_a_video_and_the_cuts_are_kept(tmp_path):
+    folder = tmp_path / "in/dog/rex"
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(scenes((4, 3))):
+        Image.fromarray(frame).save(folder / f"{number}.jpg", quality=95)
+    (folder / "2.jpg").write_bytes(b"no image")  # noted later, when frames are decoded
+    found, faults = shots_of(tmp_path / "in", tmp_path / "work")
+    assert found == {"rex": [("shot-000", 4), ("shot-001", 3)]} and faults == []
+    (kept,) = (tmp_path / "work/cuts").glob("*.json")
+    before = kept.stat().st_mtime_ns
+    assert shots_of(tmp_path / "in", tmp_path / "work") == (found, faults)
+    assert kept.stat().st_mtime_ns == before
+    (folder / "6.jpg").unlink()
+    assert shots_of(tmp_path / "in", tmp_path / "work")[0]["rex"][1] == ("shot-001", 2)
+
+
+@pytest.mark.slow
+def test_all_layouts_together_end_to_end(tmp_path):
+    root = tmp_path / "in"
+    write_video(root / "dog/rex.mp4", scenes((6, 5)))
+    (root / "dog/rex/walk").mkdir(parents=True)  # the same name as the file: two videos
+    (root / "dog/rex/walk/0.jpg").write_bytes(jpeg(1))
+    (root / "dog/rex/walk/1.jpg").write_bytes(jpeg(2))
+    (root / "cat/tom").mkdir(parents=True)
+    for number, frame in enumerate(scenes((3, 2))):
+        Image.fromarray(frame).save(root / f"cat/tom/{number}.jpg")
+    (root / "boxes.csv").write_text(
+        "frame,x0,y0,x1,y1\ndog/rex.mp4/000007.jpg,1,2,30,40\ncat/tom/4.jpg,5,6,70,80\n"
+    )
+    folder = prepare("video_folder", "mine", tmp_path / "data", root, fractions=(1.0, 0.0, 0.0))
+    split, records = read(tmp_path / "data", "train", "mine")
+    of_shot: dict[str, list[str]] = {}
+    for record in records:
+        of_shot.setdefault(record["shot"], []).append(record["frame_id"])
+    assert of_shot == {
+        "cat/tom/shot-000": [f"cat/tom/{i}.jpg" for i in range(3)],
+        "cat/tom/shot-001": [f"cat/tom/{i}.jpg" for i in range(3, 5)],
+        "dog/rex/walk": ["dog/rex/walk/0.jpg", "dog/rex/walk/1.jpg"],
+        "dog/rex.mp4/shot-000": [f"dog/rex.mp4/{i:06d}.jpg" for i in range(6)],
+        "dog/rex.mp4/shot-001": [f"dog/rex.mp4/{i:06d}.jpg" for i in range(6, 11)],
+    }
+    boxes = {r["frame_id"]: r["boxes"].tolist() for r in records if len(r["boxes"])}
+    assert boxes == {
+        "dog/rex.mp4/000007.jpg": [[1, 2, 30, 40]],
+        "cat/tom/4.jpg": [[5, 6, 70, 80]],
+    }
+    assert Image.open(io.BytesIO(records[-1]["image"])).size == (128, 96)
+    assert json.loads((folder / "dataset_report.json").read_text())["findings"] == {}
+    assert split.table.num_shots == 5
