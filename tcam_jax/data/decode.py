@@ -27,7 +27,7 @@ def decode_jpeg(jpeg: bytes) -> np.ndarray:
     try:
         return tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE").numpy()
     except tf.errors.InvalidArgumentError as error:
-        raise ValueError(error.message.splitlines()[0]) from error
+        raise ValueError("a truncated or damaged JPEG") from error  # TensorFlow says no more
 
 
 def resize(pixels: np.ndarray, size: int) -> np.ndarray:

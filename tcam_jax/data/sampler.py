@@ -15,7 +15,7 @@ from tcam_jax.errors import InputError
 
 WindowMode = Literal["before", "after", "before_after"]
 
-_ORDER_STREAM, _TARGET_STREAM = 0, 1
+_ORDER_STREAM, _TARGET_STREAM, _REDRAW_STREAM = 0, 1, 2
 
 
 class WindowIndices(NamedTuple):
@@ -73,7 +73,6 @@ def window_indices(
     Raises:
         InputError: step, seed, n or batch_size out of range, or an unknown mode.
     """
-    offsets = window_offsets(n, mode)
     if step < 0 or seed < 0:
         raise InputError(f"expected seed >= 0 and step >= 0, got seed {seed} and step {step}")
     per_epoch = steps_per_epoch(table, batch_size)
@@ -82,10 +81,38 @@ def window_indices(
     slots = slice(step_in_epoch * batch_size, (step_in_epoch + 1) * batch_size)
 
     start, stop = table.start[order[slots]], table.stop[order[slots]]
-    target = start + np.floor(fraction[slots] * (stop - start)).astype(np.int64)
-    records = target[:, None] + offsets
-    valid = (records >= start[:, None]) & (records < stop[:, None])
-    return WindowIndices(np.where(valid, records, target[:, None]), valid)
+    targets = start + np.floor(fraction[slots] * (stop - start)).astype(np.int64)
+    return windows_around(table, targets, n=n, mode=mode)
+
+
+def windows_around(table: ShotTable, targets: np.ndarray, *, n: int, mode: str) -> WindowIndices:
+    """The windows of the target records int64 `[b]`, inside their shots: `[b, t]`.
+
+    Raises:
+        InputError: n is negative or the mode unknown.
+    """
+    shots = table.shot[targets]
+    records = targets[:, None] + window_offsets(n, mode)
+    valid = (records >= table.start[shots, None]) & (records < table.stop[shots, None])
+    return WindowIndices(np.where(valid, records, targets[:, None]), valid)
+
+
+def redraw_target(table: ShotTable, *, seed: int, step: int, slot: int, attempt: int) -> int:
+    """Another target record for one slot of the global batch, where the drawn one is damaged.
+
+    Uniformly a shot and then one of its frames. A function of its arguments alone, so that a batch
+    with damaged records is still the same on every host and after every restart.
+
+    Args:
+        table: the split's.
+        seed: of the sampler.
+        step: global step.
+        slot: place in the global batch.
+        attempt: 1, 2, ...: the number of this redraw.
+    """
+    draws = np.random.default_rng([seed, step, _REDRAW_STREAM, slot, attempt])
+    shot = draws.integers(table.num_shots)
+    return int(draws.integers(table.start[shot], table.stop[shot]))
 
 
 # Two epochs: the one being read and, where batches are prefetched over its end, the next.

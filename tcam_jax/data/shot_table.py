@@ -4,6 +4,7 @@ Preparation writes one small file, `index.npz`, beside the record files. The fra
 contiguous records, in order, so a window of a shot is a range of record numbers.
 """
 
+from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ _DTYPES = {
     "start": np.int64,
     "stop": np.int64,
 }
+_RECORD_COLUMNS = ("video", "shot", "index_in_shot", "label", "has_box")
 
 
 class Row(NamedTuple):
@@ -72,9 +74,10 @@ class ShotTable:
                 in label or video; or there are no rows.
         """
         videos: dict[str, int] = {}
-        starts: list[int] = []
         seen: set[str] = set()
-        columns: list[tuple[int, int, int, int, bool]] = []
+        starts = array("q")
+        # Machine numbers, not Python objects: there may be a million rows.
+        columns = {key: array("i") for key in _RECORD_COLUMNS}
         previous: Row | None = None
         for number, row in enumerate(rows):
             if previous is None or row.shot != previous.shot:
@@ -97,21 +100,15 @@ class ShotTable:
                     f"{row.shot!r}, got {row.index_in_shot}; generate the frames in order"
                 )
             video = videos.setdefault(row.video, len(videos))
-            columns.append((video, len(starts) - 1, row.index_in_shot, row.label, row.has_box))
+            numbers = (video, len(starts) - 1, row.index_in_shot, row.label, row.has_box)
+            for column, value in zip(columns.values(), numbers, strict=True):
+                column.append(value)
             previous = row
-        if not columns:
+        if previous is None:
             raise InputError("expected at least one record in a split, got none; add frames to it")
-        video, shot, index_in_shot, label, has_box = zip(*columns, strict=True)
-        arrays = {
-            "video": video,
-            "shot": shot,
-            "index_in_shot": index_in_shot,
-            "label": label,
-            "has_box": has_box,
-            "start": starts,
-            "stop": starts[1:] + [len(columns)],
-        }
-        return cls(**{key: np.asarray(value, _DTYPES[key]) for key, value in arrays.items()})
+        stops = [*starts[1:], len(columns["label"])]
+        arrays = columns | {"start": starts, "stop": stops}
+        return cls(**{key: np.array(values, _DTYPES[key]) for key, values in arrays.items()})
 
 
 def save_tables(path: Path, tables: Mapping[str, ShotTable]) -> None:
@@ -124,7 +121,7 @@ def save_tables(path: Path, tables: Mapping[str, ShotTable]) -> None:
 
 
 def load_table(path: Path, split: str) -> ShotTable:
-    """Reads the table of one split.
+    """Reads the table of one split, and nothing of the others.
 
     Raises:
         InputError: the file is missing or unreadable, or has no such split.
@@ -136,13 +133,12 @@ def load_table(path: Path, split: str) -> ShotTable:
         )
     try:
         with np.load(path) as file:
-            arrays = dict(file)
+            splits = sorted({key.split("/")[0] for key in file.files})
+            if split in splits:
+                return ShotTable(**{key: file[f"{split}/{key}"] for key in _DTYPES})
     except Exception as error:  # NumPy raises five unrelated types for a damaged archive
         raise InputError(
             f"the shot table {path} is damaged ({error}); delete the folder "
             f"{path.parent} and run `python -m launch.prepare --config=...` again"
         ) from error
-    splits = sorted({key.split("/")[0] for key in arrays})
-    if split not in splits:
-        raise InputError(f"unknown split {split!r}; {path} has the splits {', '.join(splits)}")
-    return ShotTable(**{key: arrays[f"{split}/{key}"] for key in _DTYPES})
+    raise InputError(f"unknown split {split!r}; {path} has the splits {', '.join(splits)}")

@@ -1,0 +1,136 @@
+"""One batch, read and decoded in plain Python; damaged records in training do not stop it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tcam_jax.data.bad_records import MOST_REDRAWS, BadRecords
+from tcam_jax.data.records import Split
+from tcam_jax.data.sampler import redraw_target, target_position, window_indices, windows_around
+from tcam_jax.errors import InputError
+
+Batch = dict[str, np.ndarray]
+Decoder = Callable[[bytes, int], np.ndarray]
+
+
+class Frames:
+    """The frames of one batch; one that comes twice (clipped windows) is read and decoded once.
+
+    `pixels` uint8 `[*shape, size, size, 3]`. `boxes`: with_boxes, the first box of each record,
+    float32 `[4]`: x0, y0, x1, y1 in 0..1 of the frame's width and height. `decode`: gives a JPEG's
+    pixels at a size, raises ValueError for a damaged one.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        shape: tuple[int, ...],
+        size: int,
+        decode: Decoder,
+        with_boxes: bool = False,
+    ):
+        self.pixels = np.empty((*shape, size, size, 3), np.uint8)
+        self.boxes: dict[int, np.ndarray] = {}
+        self._split, self._size, self._decode = split, size, decode
+        self._with_boxes = with_boxes
+        self._places: dict[int, tuple[int, ...]] = {}
+
+    def put(self, place: tuple[int, ...], record: int) -> None:
+        """Reads a record into a place; raises InputError, naming it, if it is damaged."""
+        if record in self._places:
+            self.pixels[place] = self.pixels[self._places[record]]
+            return
+        if self._with_boxes:
+            (example,) = self._split.read([record])
+            jpeg, self.boxes[record] = example["image"], _unit_box(example)
+        else:
+            jpeg = self._split.read_jpeg(record)
+        try:
+            frame = self._decode(jpeg, self._size)
+        except ValueError as error:
+            name = self._split.read([record])[0]["frame_id"]
+            problem = f"{name} is no decodable JPEG file: {error}"
+            raise self._split.damaged(record, problem) from error
+        self.pixels[place] = frame
+        self._places[record] = place
+
+
+@dataclass(frozen=True)
+class TrainingWindows:
+    """Makes the batch of one step, see `windows.training_batches`. Safe for many threads."""
+
+    split: Split
+    seed: int
+    batch_size: int
+    n: int
+    mode: str
+    size: int
+    rows: slice
+    with_boxes: bool
+    decode: Decoder
+    bad: BadRecords
+
+    def drawn(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Records and validity of this host's windows, `[b, t]`, before anything is read."""
+        windows = window_indices(
+            self.split.table,
+            seed=self.seed,
+            step=step,
+            batch_size=self.batch_size,
+            n=self.n,
+            mode=self.mode,
+        )
+        return windows.records[self.rows], windows.valid[self.rows]
+
+    def batch(self, step: int) -> Batch:
+        """This host's part of the batch."""
+        slots = np.arange(self.batch_size, dtype=np.int32)[self.rows]
+        target = target_position(self.n, self.mode)
+        records, valid = self.drawn(step)
+        frames = Frames(self.split, records.shape, self.size, self.decode, self.with_boxes)
+        for row, slot in enumerate(slots.tolist()):
+            attempt = 0
+            while not self._put(frames, (row, target), records[row, target]):
+                attempt += 1
+                if attempt > MOST_REDRAWS:
+                    raise InputError(
+                        f"{MOST_REDRAWS} redraws in a row of a window of {self.split.name} met a "
+                        "damaged record, see the log; delete the dataset's folder and run "
+                        "`python -m launch.prepare --config=...` again"
+                    )
+                records[row], valid[row] = self._redrawn(step, slot, attempt)
+            for place, record in enumerate(records[row]):
+                if place != target and not self._put(frames, (row, place), record):
+                    valid[row, place] = False
+                    frames.pixels[row, place] = frames.pixels[row, target]
+        targets = records[:, target]
+        label = self.split.table.label[targets]
+        batch = {"frames": frames.pixels, "valid": valid, "label": label, "slot": slots}
+        if self.with_boxes:
+            batch["boxes"] = np.stack([frames.boxes[record] for record in targets.tolist()])
+        return batch
+
+    def _put(self, frames: Frames, place: tuple[int, ...], record: np.int64) -> bool:
+        """Whether the record could be used."""
+        record = int(record)
+        if record in self.bad:
+            return False
+        try:
+            frames.put(place, record)
+        except InputError as error:
+            self.bad.add(record, error)
+            return False
+        return True
+
+    def _redrawn(self, step: int, slot: int, attempt: int) -> tuple[np.ndarray, np.ndarray]:
+        table = self.split.table
+        target = redraw_target(table, seed=self.seed, step=step, slot=slot, attempt=attempt)
+        records, valid = windows_around(table, np.array([target]), n=self.n, mode=self.mode)
+        return records[0], valid[0]
+
+
+def _unit_box(example: dict[str, Any]) -> np.ndarray:
+    width, height = float(example["width"]), float(example["height"])
+    return (example["boxes"][0] / [width, height, width, height]).astype(np.float32)
