@@ -1,0 +1,1 @@
+"""Measurements, side by side with other tools. PyTorch is imported here only."""
