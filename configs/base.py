@@ -13,7 +13,7 @@ def get_config() -> ConfigDict:
     config.precision = "float32"  # float32 | bfloat16: dtype of activations; parameters are float32
 
     config.dataset = dataset = ConfigDict()
-    dataset.name = ""  # moving_shapes | video_folder
+    dataset.name = ""  # moving_shapes | video_folder | youtube_objects
     dataset.config = "default"  # builder config
     dataset.data_dir = "data"  # where prepared datasets live
     dataset.manual_dir = ""  # the user's own files, read by launch.prepare

@@ -3,9 +3,9 @@
     python -m launch.prepare --config=configs/video_folder.py:NAME --manual_dir=YOUR_FOLDER
     python -m launch.train --config=configs/video_folder.py:NAME --workdir=runs/NAME
 
-Data: YOUR_FOLDER/class/video/shot/*.jpg, and boxes.csv if you have boxes (see README). Frames of
-128 px and few epochs: a start on one machine, to be raised on accelerators. Time and score depend
-on the data.
+Data: YOUR_FOLDER/class/ with video files or folders of frames, and boxes.csv if you have boxes (see
+README). Frames of 128 px and few epochs: a start on one machine, to be raised on accelerators. Time
+and score depend on the data.
 """
 
 from ml_collections import ConfigDict

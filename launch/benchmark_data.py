@@ -30,7 +30,7 @@ def main() -> None:
         },
         "speed": [],
     }
-    for width, height, num_shots, steps in ((1280, 720, 32, 8), (256, 256, 64, 60)):
+    for width, height, num_shots, steps in ((1280, 720, 32, 8), (256, 256, 64, 150)):
         with tempfile.TemporaryDirectory() as folder:
             row = data_pipeline.measure(
                 Path(folder), width, height, num_shots, steps, _ROUNDS.value

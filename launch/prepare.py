@@ -12,6 +12,7 @@ from ml_collections import config_flags
 
 from launch import command
 from tcam_jax.data.builders import registry
+from tcam_jax.errors import InputError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
 _MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "the raw files, for datasets that need them")
@@ -43,8 +44,14 @@ def main() -> None:
         faults = [kind for kind in report["findings"].values() if kind["action"] != "kept"]
         sys.exit(1 if faults else 0)
     folder = registry.prepare(dataset.name, dataset.config, **arguments)
-    print(in_words(json.loads((folder / REPORT_FILE).read_text())))
-    print(f"report: {folder / REPORT_FILE}\ndataset: {folder}")
+    report_file = folder / REPORT_FILE
+    if not report_file.exists():
+        raise InputError(
+            f"{folder} was prepared by an earlier version, without a report; delete it and prepare "
+            "the dataset again"
+        )
+    print(in_words(json.loads(report_file.read_text())))
+    print(f"report: {report_file}\ndataset: {folder}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """One batch, read and decoded in plain Python; damaged records in training do not stop it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ class Frames:
         decode: Decoder,
         with_boxes: bool = False,
     ):
-        self.pixels = np.empty((*shape, size, size, 3), np.uint8)
+        self.pixels = _aligned_empty((*shape, size, size, 3))
         self.boxes: dict[int, np.ndarray] = {}
         self._split, self._size, self._decode = split, size, decode
         self._with_boxes = with_boxes
@@ -129,6 +130,14 @@ class TrainingWindows:
         target = redraw_target(table, seed=self.seed, step=step, slot=slot, attempt=attempt)
         records, valid = windows_around(table, np.array([target]), n=self.n, mode=self.mode)
         return records[0], valid[0]
+
+
+def _aligned_empty(shape: tuple[int, ...]) -> np.ndarray:
+    """Uninitialised uint8 at a multiple of 64 bytes, which TensorFlow takes over without a copy."""
+    size = math.prod(shape)
+    memory = np.empty(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].reshape(shape)
 
 
 def _unit_box(example: dict[str, Any]) -> np.ndarray:
