@@ -1,7 +1,7 @@
 """Measure how data are read: python -m launch.benchmark_data [--output=FILE.json].
 
 Reading speed beside bare operations and a PyTorch DataLoader, and what an index of 600k frames
-costs. About three minutes on two cores, and 1 GB of disk for a while.
+costs. About eight minutes on two cores, and 1 GB of disk for a while.
 """
 
 import json
@@ -30,7 +30,7 @@ def main() -> None:
         },
         "speed": [],
     }
-    for width, height, num_shots, steps in ((1280, 720, 32, 8), (256, 256, 64, 150)):
+    for width, height, num_shots, steps in ((1280, 720, 32, 24), (256, 256, 64, 150)):
         with tempfile.TemporaryDirectory() as folder:
             row = data_pipeline.measure(
                 Path(folder), width, height, num_shots, steps, _ROUNDS.value

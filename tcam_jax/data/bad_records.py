@@ -10,6 +10,8 @@ import threading
 from tcam_jax.data.records import Split
 from tcam_jax.errors import InputError
 
+_logger = logging.getLogger(__name__)
+
 MOST_REDRAWS = 16  # in a row, for one slot of a batch
 MOST_BAD_RECORDS = 16  # in a small dataset
 MOST_BAD_FRACTION = 0.01  # of all records, in a large one
@@ -38,7 +40,7 @@ class BadRecords:
                 return
             self._known.add(record)
             total = len(self._known)
-            logging.warning("training goes on without a bad record (%d so far): %s", total, error)
+            _logger.warning("training goes on without a bad record (%d so far): %s", total, error)
         if total > self._most:
             raise InputError(
                 f"{total} records of {self._name} could not be used, more than the {self._most} "

@@ -1,9 +1,9 @@
 """One batch, read and decoded in plain Python; damaged records in training do not stop it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,15 +13,24 @@ from tcam_jax.data.sampler import redraw_target, target_position, window_indices
 from tcam_jax.errors import InputError
 
 Batch = dict[str, np.ndarray]
-Decoder = Callable[[bytes, int], np.ndarray]
+
+
+class Decoder(NamedTuple):
+    """Turns JPEGs into uint8 pixels of size x size.
+
+    `one(jpeg, size)` gives `[size, size, 3]` and raises ValueError for a damaged one. `many(jpegs,
+    size)` gives `[jpegs, size, size, 3]` faster, or None where it cannot.
+    """
+
+    one: Callable[[bytes, int], np.ndarray]
+    many: Callable[[Sequence[bytes], int], np.ndarray | None]
 
 
 class Frames:
     """The frames of one batch; one that comes twice (clipped windows) is read and decoded once.
 
     `pixels` uint8 `[*shape, size, size, 3]`. `boxes`: with_boxes, the first box of each record,
-    float32 `[4]`: x0, y0, x1, y1 in 0..1 of the frame's width and height. `decode`: gives a JPEG's
-    pixels at a size, raises ValueError for a damaged one.
+    float32 `[4]`: x0, y0, x1, y1 in 0..1 of the frame's width and height.
     """
 
     def __init__(
@@ -29,33 +38,50 @@ class Frames:
         split: Split,
         shape: tuple[int, ...],
         size: int,
-        decode: Decoder,
+        decoder: Decoder,
         with_boxes: bool = False,
     ):
         self.pixels = _aligned_empty((*shape, size, size, 3))
         self.boxes: dict[int, np.ndarray] = {}
-        self._split, self._size, self._decode = split, size, decode
+        self._split, self._size, self._decoder = split, size, decoder
         self._with_boxes = with_boxes
         self._places: dict[int, tuple[int, ...]] = {}
+        self._jpegs: dict[int, bytes] = {}
+        self._ahead: dict[int, np.ndarray] = {}
+
+    def read_ahead(self, records: Sequence[int]) -> None:
+        """Decodes records together if that is possible; if not, nothing is lost: `put` does it."""
+        if self._with_boxes or not records:
+            return
+        try:
+            for record in records:
+                self._jpegs[record] = self._split.read_jpeg(record)
+        except InputError:
+            return
+        pixels = self._decoder.many(list(self._jpegs.values()), self._size)
+        if pixels is not None:
+            self._ahead = dict(zip(records, pixels, strict=True))
 
     def put(self, place: tuple[int, ...], record: int) -> None:
         """Reads a record into a place; raises InputError, naming it, if it is damaged."""
         if record in self._places:
             self.pixels[place] = self.pixels[self._places[record]]
             return
+        self.pixels[place] = self._ahead[record] if record in self._ahead else self._read(record)
+        self._places[record] = place
+
+    def _read(self, record: int) -> np.ndarray:
         if self._with_boxes:
             (example,) = self._split.read([record])
             jpeg, self.boxes[record] = example["image"], _unit_box(example)
         else:
-            jpeg = self._split.read_jpeg(record)
+            jpeg = self._jpegs.get(record) or self._split.read_jpeg(record)
         try:
-            frame = self._decode(jpeg, self._size)
+            return self._decoder.one(jpeg, self._size)
         except ValueError as error:
             name = self._split.read([record])[0]["frame_id"]
             problem = f"{name} is no decodable JPEG file: {error}"
             raise self._split.damaged(record, problem) from error
-        self.pixels[place] = frame
-        self._places[record] = place
 
 
 @dataclass(frozen=True)
@@ -70,7 +96,7 @@ class TrainingWindows:
     size: int
     rows: slice
     with_boxes: bool
-    decode: Decoder
+    decoder: Decoder
     bad: BadRecords
 
     def drawn(self, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +116,8 @@ class TrainingWindows:
         slots = np.arange(self.batch_size, dtype=np.int32)[self.rows]
         target = target_position(self.n, self.mode)
         records, valid = self.drawn(step)
-        frames = Frames(self.split, records.shape, self.size, self.decode, self.with_boxes)
+        frames = Frames(self.split, records.shape, self.size, self.decoder, self.with_boxes)
+        frames.read_ahead([r for r in np.unique(records).tolist() if r not in self.bad])
         for row, slot in enumerate(slots.tolist()):
             attempt = 0
             while not self._put(frames, (row, target), records[row, target]):

@@ -6,17 +6,19 @@ bare operations (docs/data_throughput.md), and a damaged record is an exception 
 """
 
 import os
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from tcam_jax.data.bad_records import BadRecords
-from tcam_jax.data.batch_reader import Batch, Frames, TrainingWindows
-from tcam_jax.data.decode import decode_jpeg, resize, tf  # TensorFlow as set up there
+from tcam_jax.data.batch_reader import Batch, Decoder, Frames, TrainingWindows
+from tcam_jax.data.decode import decode_jpeg, decode_many, resize, tf  # TensorFlow as set up there
 from tcam_jax.data.records import Split
 from tcam_jax.errors import InputError
 
 MOST_BATCHES_AT_ONCE = 16  # each is read and decoded by one thread, and lies in memory
+_DECODER = Decoder(one=lambda jpeg, size: resize(decode_jpeg(jpeg), size), many=decode_many)
 
 
 def training_batches(
@@ -77,7 +79,7 @@ def training_batches(
         size=resize_size,
         rows=rows,
         with_boxes=with_boxes,
-        decode=decode,
+        decoder=_DECODER,
         bad=BadRecords(split),
     )
     b, t = windows.drawn(first_step)[0].shape
@@ -125,7 +127,8 @@ def frame_batches(
     names = np.concatenate([numbers, np.full(spare, -1)]).reshape(num_steps, batch_size)
 
     def batch(step: int) -> Batch:
-        frames = Frames(split, (batch_size,), size, decode)
+        frames = Frames(split, (batch_size,), size, _DECODER)
+        frames.read_ahead(np.unique(reads[step]).tolist())
         for place, record in enumerate(reads[step].tolist()):
             frames.put((place,), record)
         return {"frames": frames.pixels, "record": names[step]}
@@ -135,11 +138,6 @@ def frame_batches(
         "record": tf.TensorSpec([batch_size], tf.int64),
     }
     return _stream(range(num_steps), batch, signature)
-
-
-def decode(jpeg: bytes, size: int) -> np.ndarray:
-    """A JPEG as uint8 `[size, size, 3]`; raises ValueError for a damaged one."""
-    return resize(decode_jpeg(jpeg), size)
 
 
 def _stream(
@@ -172,21 +170,25 @@ def _stream(
     # A tuned pipeline ends only when its tuner wakes up: up to a minute after the last batch.
     options.autotune.enabled = False
     at_once = min(len(os.sched_getaffinity(0)), MOST_BATCHES_AT_ONCE)
-    batches = (
+    dataset = (
         tf.data.Dataset.range(steps.start, steps.stop)
         .map(load, num_parallel_calls=at_once)
         .prefetch(2)
         .with_options(options)
     )
-    return _own_errors(steps, failures, batches.as_numpy_iterator())
+    open_iterator = [dataset.as_numpy_iterator()]
+    batches = _own_errors(steps, failures, open_iterator)
+    # Also called when Python exits: its threads, left in the middle of `call`, would wait for ever.
+    weakref.finalize(batches, open_iterator.clear)
+    return batches
 
 
 def _own_errors(
-    steps: range, failures: dict[int, Exception], batches: Iterator[Batch]
+    steps: range, failures: dict[int, Exception], open_iterator: list[Iterator[Batch]]
 ) -> Iterator[Batch]:
     for step in steps:
         try:
-            batch = next(batches)
+            batch = next(open_iterator[0])
         except tf.errors.OpError:
             if step in failures:
                 raise failures[step] from None

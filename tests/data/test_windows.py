@@ -1,5 +1,7 @@
 import io
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +149,20 @@ def jpeg_of(height: int, width: int) -> bytes:
     noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     Image.fromarray(noise).save(file, "JPEG")
     return file.getvalue()
+
+
+def test_a_process_that_stops_reading_in_the_middle_ends(photo_data):
+    # Threads of the pipeline that are left in Python code would wait for its lock for ever.
+    program = (
+        "from tcam_jax.data.records import open_split\n"
+        "from tcam_jax.data.windows import training_batches\n"
+        f"split = open_split({str(photo_data)!r}, 'video_folder', 'photos', 'train')\n"
+        "batches = training_batches(split, seed=0, first_step=0, num_steps=99, batch_size=60,\n"
+        "                           n=1, mode='before', resize_size=500)\n"
+        "next(batches)\n"
+        "raise SystemExit(3)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 3
 
 
 def replace_image(folder: Path, record: int, image: bytes):
