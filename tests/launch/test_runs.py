@@ -134,11 +134,12 @@ def test_a_corrupted_record_is_named(shapes_data, tmp_path, launch, split):
     (records,) = folder.glob(f"*-{split}.array_record-*")
     content = bytearray(records.read_bytes())
     assert load_table(folder / "index.npz", split).num_records > 10
-    # Flip bytes all over the JPEG data.
-    for position in range(len(content) // 3, len(content) // 2, 97):
+    # Flip bytes all over the JPEG data: most records, since training goes on without a few.
+    for position in range(len(content) // 10, len(content) * 9 // 10, 97):
         content[position] ^= 0xFF
     records.write_bytes(bytes(content))
     data = f"--config.dataset.data_dir={broken}"
     done = launch("train", *TINY, data, f"--workdir={tmp_path / 'run'}", status=2)
-    assert "error: record" in done.stderr and f"moving_shapes/default {split}" in done.stderr
+    found = "error: 17 records of" if split == "train" else "error: record"
+    assert found in done.stderr and f"moving_shapes/default {split}" in done.stderr
     assert "Traceback" not in done.stderr
