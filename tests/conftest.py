@@ -1,10 +1,15 @@
-"""Eight virtual CPU devices, set before JAX is imported anywhere; a tiny prepared dataset."""
+"""Eight virtual CPU devices, set before JAX is imported anywhere; a tiny prepared dataset.
+
+Programs are compiled without LLVM's optimisations here, where most run once: that takes half the
+time. The commands of tests/launch run with the defaults, as a user's do.
+"""
 
 import os
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    os.environ.get("XLA_FLAGS", "")
+    + " --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
 )
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 

