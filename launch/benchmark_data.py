@@ -1,7 +1,7 @@
 """Measure how data are read: python -m launch.benchmark_data [--output=FILE.json].
 
 Reading speed beside bare operations and a PyTorch DataLoader, and what an index of 600k frames
-costs. About eight minutes on two cores, and 1 GB of disk for a while.
+costs. About five minutes on two cores, and 1 GB of disk for a while.
 """
 
 import json

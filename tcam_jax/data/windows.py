@@ -1,8 +1,9 @@
 """The tf.data pipeline: reads and decodes what the sampler says, on the CPU only.
 
 One Python call per batch reads, decodes and resizes its frames, several batches at a time in as
-many threads. Nearly all of its time is spent in C++ without Python's lock: that is as fast as the
-bare operations (docs/data_throughput.md), and a damaged record is an exception that can be caught.
+many threads. Nearly all of its time is spent in C++ without Python's lock: that is almost as fast
+as the bare operations (docs/data_throughput.json), and a damaged record is an exception that can be
+caught.
 """
 
 import os
