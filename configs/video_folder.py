@@ -4,13 +4,14 @@
     python -m launch.train --config=configs/video_folder.py:NAME --workdir=runs/NAME
 
 Data: YOUR_FOLDER/class/ with video files or folders of frames, and boxes.csv if you have boxes (see
-README). Frames of 128 px and few epochs: a start on one machine, to be raised on accelerators. Time
-and score depend on the data.
+README). Frames of 128 px (NAME_train256: of 224) and few epochs: a start on one machine, to be
+raised on accelerators. Time and score depend on the data.
 """
 
 from ml_collections import ConfigDict
 
 from configs import base
+from tcam_jax.data.builders import registry
 
 
 def get_config(name: str = "default") -> ConfigDict:
@@ -19,6 +20,8 @@ def get_config(name: str = "default") -> ConfigDict:
     config.dataset.config = name
     config.dataset.options.split_by = "video"  # video | time: how train and test are told apart
     config.dataset.resize, config.dataset.crop = 146, 128
+    if stored := registry.training_size(name):  # NAME_train256: they are stored at this size
+        config.dataset.resize, config.dataset.crop = stored, stored * 7 // 8
     config.model.depth = 18
     config.classifier.epochs = config.tcam.epochs = 20
     config.classifier.batch_size = config.tcam.batch_size = 16

@@ -13,12 +13,18 @@ from tcam_jax.errors import InputError
         demo.get_config(),
         demo.get_config("resnet50"),
         video_folder.get_config("mine"),
+        video_folder.get_config("mine_train256"),
         youtube_objects.get_config(),
         youtube_objects.get_config("v2.2"),
     ],
 )
 def test_shipped_configs_are_valid(config):
     configuration.validate(config)
+
+
+def test_frames_stored_small_are_trained_at_that_size():
+    config = video_folder.get_config("mine_train256")
+    assert (config.dataset.resize, config.dataset.crop) == (256, 224)
 
 
 def test_youtube_objects_has_the_published_numbers():
