@@ -26,7 +26,7 @@ def archive_name(path: Path) -> str | None:
 
 
 def unpack(archive: Path, parent: Path) -> Path:
-    """Unpacks `archive` below `parent`, unless that was finished earlier.
+    """Unpacks `archive` below `parent`, unless this file was unpacked there earlier.
 
     Returns:
         The folder with the content. It bears the archive's name without suffix; a folder of this
@@ -37,7 +37,11 @@ def unpack(archive: Path, parent: Path) -> Path:
             cannot be read or written.
     """
     name = archive_name(archive) or archive.name
-    target = parent / f"{name}.unpacked"
+    try:
+        state = archive.stat()
+    except OSError as error:
+        raise InputError(f"{archive} cannot be unpacked: {error.strerror}") from error
+    target = parent / f"{name}.{state.st_size}.{state.st_mtime_ns}"
     if not target.exists():
         unfinished = parent / f"{name}.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)

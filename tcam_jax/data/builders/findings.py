@@ -19,6 +19,8 @@ RULES = {
     "unreadable": Rule("skipped", "the file cannot be read"),
     "outside_link": Rule("skipped", "a symbolic link that leads out of the dataset's folder"),
     "not_a_frame": Rule("skipped", "a file where only frames are expected"),
+    "hidden": Rule("skipped", "a hidden file or folder: its name begins with a dot"),
+    "bad_name": Rule("skipped", "the name is no UTF-8 text"),
     "duplicate": Rule("skipped", "the frame has the same bytes as the one before it in its shot"),
     "not_jpeg": Rule("repaired", "another image format, converted to JPEG"),
     "cmyk": Rule("repaired", "a CMYK image, converted to RGB"),
@@ -28,6 +30,7 @@ RULES = {
     # Shots and videos.
     "empty_shot": Rule("skipped", "a shot without any usable frame"),
     "one_frame_shot": Rule("kept", "a shot of one frame: its windows have no neighbours"),
+    "linked_video": Rule("skipped", "a link to a video that is there already"),
     "empty_video": Rule("skipped", "a video without any usable frame"),
     "undecodable_video": Rule("skipped", "the video file cannot be decoded"),
     "broken_video": Rule("kept", "the video file breaks off; the frames before that are used"),

@@ -1,9 +1,16 @@
 """Walking a user's folders: natural order, nothing hidden, no way out of the tree."""
 
+import hashlib
+import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from tcam_jax.data.builders.findings import Finding, Findings
+
+# What systems and tools leave in any folder.
+_NO_DATA = re.compile(r"\._.*|\.DS_Store|\.git.*")
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -15,9 +22,10 @@ def natural_order(path: Path) -> tuple[list[int | str], str]:
 
 
 def entries(folder: Path, root: Path, findings: Findings) -> list[Path]:
-    """What is in `folder`, in natural order, without hidden files and links that leave `root`.
+    """What is in `folder`, in natural order.
 
-    A folder that cannot be read is noted and taken for empty.
+    Noted and left out: hidden entries, links that leave `root`, names that are no text. A folder
+    that cannot be read is noted and taken for empty.
     """
     found = []
     try:
@@ -27,14 +35,59 @@ def entries(folder: Path, root: Path, findings: Findings) -> list[Path]:
         findings.add(Finding("unreadable", where, str(error.strerror)))
         return []
     for entry in listed:
+        where = _printable(entry.relative_to(root).as_posix())
+        # `realpath`, since `Path.resolve` raises in Python 3.11 where links form a loop.
+        target = os.path.realpath(entry) if entry.is_symlink() else ""
+        if _NO_DATA.fullmatch(entry.name):
+            continue
         if entry.name.startswith("."):
-            continue
-        if entry.is_symlink() and not entry.resolve().is_relative_to(root.resolve()):
-            where = entry.relative_to(root).as_posix()
-            findings.add(Finding("outside_link", where, f"it leads to {entry.resolve()}"))
-            continue
-        found.append(entry)
+            findings.add(Finding("hidden", where))
+        elif not _is_text(entry.name):
+            findings.add(Finding("bad_name", where))
+        elif target and not Path(target).is_relative_to(os.path.realpath(root)):
+            findings.add(Finding("outside_link", where, f"it leads to {_printable(target)}"))
+        else:
+            found.append(entry)
     return found
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is text; Python turns other bytes into surrogates, which cannot be written."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _printable(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def fingerprint(root: Path, paths: Iterable[Path]) -> dict[str, Any]:
+    """What says, without reading them, whether source files are the same as before.
+
+    Args:
+        root: the folder to which names are relative.
+        paths: files, and folders with all that is in them.
+
+    Returns:
+        `files` and `bytes`; `names_and_sizes`, a digest of every file's path and size.
+    """
+    listed = sorted(line for path in paths for line in _sizes(path, root))
+    return {
+        "files": len(listed),
+        "bytes": sum(size for _, size in listed),
+        "names_and_sizes": hashlib.sha256(repr(listed).encode()).hexdigest()[:16],
+    }
+
+
+def _sizes(path: Path, root: Path) -> Iterator[tuple[bytes, int]]:
+    start = len(str(root))
+    if not path.is_dir():
+        yield os.fsencode(str(path)[start:]), path.stat().st_size
+        return
+    # A folder that cannot be read is noted when it is listed.
+    for folder, _, names in os.walk(path):
+        for name in names:
+            file = os.path.join(folder, name)
+            yield os.fsencode(file[start:]), os.lstat(file).st_size
 
 
 def is_image(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """One source frame, read and decoded once as a check: kept as it is, repaired, or skipped."""
 
+import hashlib
 import io
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +21,11 @@ class CheckedFrame(NamedTuple):
     """A frame as it is stored: a JPEG that decodes; the source's size in pixels; boxes inside it.
 
     `boxes` float32 `[boxes, 4]`. A shrunk `jpeg` leaves `width`, `height` and `boxes` as they were.
+    `source_digest`: of the source's bytes, to find frames that come twice.
     """
 
     frame_id: str
+    source_digest: bytes
     jpeg: bytes
     width: int
     height: int
@@ -38,7 +41,10 @@ def check_frame(
         frame: what to read.
         shrink_to: store the frame as a square of this many pixels instead of its own bytes.
     """
-    jpeg, pixels, kinds = _usable_jpeg(frame.source)
+    content, kinds = _content(frame.source)
+    jpeg, pixels = b"", None
+    if content:
+        jpeg, pixels, kinds = _usable_jpeg(content)
     findings = [Finding(kind, frame.where, detail) for kind, detail in kinds]
     if pixels is None:
         lost = [Finding("box_without_frame", box.where, frame.where) for box in frame.boxes]
@@ -47,17 +53,22 @@ def check_frame(
     boxes, box_findings = check_boxes(frame.boxes, width, height)
     if shrink_to is not None:
         jpeg = _encode(Image.fromarray(resize(pixels, shrink_to)))
-    return CheckedFrame(frame.frame_id, jpeg, width, height, boxes), findings + box_findings
+    digest = hashlib.sha256(content).digest()
+    checked = CheckedFrame(frame.frame_id, digest, jpeg, width, height, boxes)
+    return checked, findings + box_findings
 
 
-def _usable_jpeg(source: Path | bytes) -> tuple[bytes, np.ndarray | None, list[tuple[str, str]]]:
-    """The bytes to store, their pixels, and what was found: (kind, detail)."""
+def _content(source: Path | bytes) -> tuple[bytes, list[tuple[str, str]]]:
+    """The source's bytes, and what was found: (kind, detail)."""
     try:
         content = source if isinstance(source, bytes) else source.read_bytes()
     except OSError as error:
-        return b"", None, [("unreadable", str(error.strerror or error))]
-    if not content:
-        return b"", None, [("zero_bytes", "")]
+        return b"", [("unreadable", str(error.strerror or error))]
+    return content, [] if content else [("zero_bytes", "")]
+
+
+def _usable_jpeg(content: bytes) -> tuple[bytes, np.ndarray | None, list[tuple[str, str]]]:
+    """The bytes to store, their pixels, and what was found: (kind, detail)."""
     kinds: list[tuple[str, str]] = []
     try:
         with Image.open(io.BytesIO(content)) as image:

@@ -51,7 +51,8 @@ def prepare(
         data_dir: where prepared datasets live.
         manual_dir: the user's own source files, for datasets that need them; not needed for a
             dataset that is already prepared.
-        strict: stop at the first fault instead of repairing or skipping.
+        strict: stop at the first fault instead of repairing or skipping; refuse a dataset that was
+            prepared from a source with faults.
         **options: further arguments of the dataset's `make_builder`, e.g. `split_by`.
 
     Returns:
@@ -63,13 +64,15 @@ def prepare(
     """
     module = _module(name, options)
     prepared = prepared_folder(data_dir, name, config)
-    if prepared and not manual_dir and name in FROM_FILES:
+    if prepared and not manual_dir and name in FROM_FILES and not strict:
         check_same(prepared, options)
         return prepared
     builder = module.make_builder(config, data_dir=data_dir, manual_dir=manual_dir, **options)
     folder = Path(builder.data_dir)
     if folder.exists():
         check_same(folder, builder.origin())
+        if strict:
+            _check_clean(folder, builder.published)
         return folder
     import tensorflow_datasets as tfds
 
@@ -80,6 +83,18 @@ def prepare(
         download_config=tfds.download.DownloadConfig(try_download_gcs=False)
     )
     return folder
+
+
+def _check_clean(folder: Path, published: frozenset[str]) -> None:
+    """Raises InputError where the report of a finished dataset lists what strictness forbids."""
+    report = json.loads((folder / "dataset_report.json").read_text())
+    for kind, found in report["findings"].items():
+        if found["action"] != "kept" and kind not in published:
+            raise InputError(
+                f"{folder} was prepared without --strict, from a source with faults; the first: "
+                f"{found['places'][0]['where']}: {found['meaning']}; mend the source and delete "
+                "the folder, or go on without --strict"
+            )
 
 
 def validate(

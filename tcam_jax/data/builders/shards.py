@@ -1,10 +1,11 @@
 """Writing a dataset shard by shard, so that an interrupted preparation keeps what it has done."""
 
+import contextlib
 import itertools
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.images import CheckedFrame, check_frame
 from tcam_jax.data.builders.sources import SourceShot
+from tcam_jax.errors import InputError
 
 FRAMES_PER_SHARD = 1024  # at 1280 x 720 about 150 MB
 
@@ -112,31 +114,42 @@ class ShardWriter:
         Raises:
             InputError: the first fault, in a strict preparation.
         """
-        summary_file = folder / f"{shard.stem}.json"
-        if summary_file.exists():
+        records, summary_file = folder / f"{shard.stem}.array_record", folder / f"{shard.stem}.json"
+        # The records alone may be gone: moved into a dataset that was never finished.
+        if summary_file.exists() and records.exists():
             summary = _read_summary(summary_file)
-            for finding in summary.findings:
-                findings.add(finding)
-            progress.update(shard.num_frames)
-            return summary
+            # Files that could not be read may have got other permissions since.
+            if not any(finding.kind == "unreadable" for finding in summary.findings):
+                for finding in summary.findings:
+                    findings.add(finding)
+                progress.update(shard.num_frames)
+                return summary
         unfinished = folder / f"{shard.stem}.unfinished"
-        # One record a group: the group is what is read and decompressed at once.
-        writer = ArrayRecordWriter(str(unfinished), "group_size:1")
+        with _disk(unfinished):
+            # One record a group: the group is what is read and decompressed at once.
+            writer = ArrayRecordWriter(str(unfinished), "group_size:1")
+
+        def put(record: bytes) -> None:
+            with _disk(unfinished):
+                writer.write(record)
+
         try:
-            summary = self._fill(shard, writer, findings, progress)
+            summary = self._fill(shard, put, findings, progress)
         finally:
-            writer.close()
-        os.replace(unfinished, folder / f"{shard.stem}.array_record")
-        unfinished.write_text(json.dumps(vars(summary)))
-        os.replace(unfinished, summary_file)
+            with _disk(unfinished):
+                writer.close()
+        with _disk(unfinished):
+            os.replace(unfinished, records)
+            unfinished.write_text(json.dumps(vars(summary)))
+            os.replace(unfinished, summary_file)
         return summary
 
     def check(self, shard: Shard, findings: Findings, progress: Any) -> ShardSummary:
         """Like `write`, but writes nothing."""
-        return self._fill(shard, None, findings, progress)
+        return self._fill(shard, lambda record: None, findings, progress)
 
     def _fill(
-        self, shard: Shard, writer: ArrayRecordWriter | None, findings: Findings, progress: Any
+        self, shard: Shard, put: Callable[[bytes], None], findings: Findings, progress: Any
     ) -> ShardSummary:
         summary = ShardSummary(shard.split)
 
@@ -158,7 +171,7 @@ class ShardWriter:
                 if (
                     self._skip_duplicates
                     and previous is not None
-                    and previous.jpeg == frame.jpeg
+                    and previous.source_digest == frame.source_digest
                     and not len(frame.boxes)
                 ):
                     note(Finding("duplicate", frame.frame_id, f"as {previous.frame_id}"))
@@ -168,8 +181,7 @@ class ShardWriter:
                 summary.num_bytes += len(record)
                 summary.sizes[f"{frame.width}x{frame.height}"] += 1
                 written.boxes.append(len(frame.boxes))
-                if writer is not None:
-                    writer.write(record)
+                put(record)
             if not written.boxes:
                 note(Finding("empty_shot", name, "all of its frames were skipped"))
                 continue
@@ -207,6 +219,18 @@ class ShardWriter:
                 "boxes": frame.boxes,
             }
         )
+
+
+@contextlib.contextmanager
+def _disk(file: Path) -> Iterator[None]:
+    """Faults of the disk as InputError; ArrayRecordWriter reports them as RuntimeError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"{file} cannot be written ({error}); make room or mend the permissions, and prepare "
+            "again: finished shards are kept"
+        ) from error
 
 
 def _read_summary(path: Path) -> ShardSummary:

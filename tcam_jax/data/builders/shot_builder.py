@@ -71,10 +71,19 @@ class ShotDatasetBuilder(tfds.core.dataset_builder.FileReaderBuilder, skip_regis
 
     def validate(self, findings: Findings) -> dict[str, Any]:
         """Reads and decodes everything, writes no record, and returns the report."""
-        with self._unfinished.locked(), self._writing(findings) as (writer, shards, progress):
-            summaries = [writer.check(shard, findings, progress) for shard in shards]
-        self._unfinished.remove_if_worthless()
+        unfinished = self._unfinished
+        with unfinished.locked():
+            with self._writing(findings) as (writer, shards, progress):
+                summaries = [writer.check(shard, findings, progress) for shard in shards]
+            if unfinished.worthless or Path(self.data_dir).exists():
+                unfinished.remove()
         return self._report(summaries, findings)
+
+    def download_and_prepare(self, **kwargs: Any) -> None:
+        """As TFDS has it; other processes stay out until the finished dataset has its name."""
+        with self._unfinished.locked():
+            super().download_and_prepare(**kwargs)
+            self._unfinished.remove()
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = tfds.features.FeaturesDict(
@@ -94,13 +103,12 @@ class ShotDatasetBuilder(tfds.core.dataset_builder.FileReaderBuilder, skip_regis
 
     def _download_and_prepare(self, dl_manager: Any, download_config: Any) -> None:
         findings = Findings(self.strict, self.published)
-        with self._unfinished.locked():
-            self._clear_away_abandoned()
-            folder = self._unfinished.folder
-            with self._writing(findings) as (writer, shards, progress):
-                summaries = [writer.write(shard, folder, findings, progress) for shard in shards]
-            report = self._report(summaries, findings)
-            self._finish(shards, summaries, Path(self.data_dir), report)
+        self._clear_away_abandoned()
+        folder = self._unfinished.folder
+        with self._writing(findings) as (writer, shards, progress):
+            summaries = [writer.write(shard, folder, findings, progress) for shard in shards]
+        report = self._report(summaries, findings)
+        self._finish(shards, summaries, Path(self.data_dir), report)
 
     def _clear_away_abandoned(self) -> None:
         """Removes TFDS's temporary folders of processes that were killed; we hold the lock."""
@@ -213,7 +221,3 @@ class ShotDatasetBuilder(tfds.core.dataset_builder.FileReaderBuilder, skip_regis
                 for index, count in enumerate(boxes):
                     label = label_of[class_name]
                     yield Row(video, f"{video}/{shot}", index, label, count > 0)
-
-    def _post_download_and_prepare_hook(self) -> None:
-        # TFDS has renamed the finished dataset: nothing is needed any more.
-        self._unfinished.remove()

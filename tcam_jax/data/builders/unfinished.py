@@ -18,7 +18,8 @@ _SOURCES = "sources"
 class Unfinished:
     """`folder` holds finished shards, and under `sources` unpacked archives and extracted frames.
 
-    Two small files say what they were made from; where that has changed, they are made again.
+    Two small files say what the shards were made from; where that has changed, they are made again.
+    What lies under `sources` bears the state of its file in its name.
     """
 
     def __init__(self, folder: Path):
@@ -31,22 +32,32 @@ class Unfinished:
         """Keeps other processes out; the kernel lets them in again if this one dies.
 
         Raises:
-            InputError: another process is at work here.
+            InputError: another process is at work here, or nothing can be written here.
         """
-        self.sources.mkdir(parents=True, exist_ok=True)
-        with (self.folder / _LOCK).open("w") as lock:
+        file = self.folder / _LOCK
+        try:
+            self.sources.mkdir(parents=True, exist_ok=True)
+            lock = file.open("w")
+        except OSError as error:
+            raise InputError(
+                f"{self.folder} cannot be written ({error.strerror}); choose another data_dir"
+            ) from error
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
+                # The process before may have removed the folder since the file was opened.
+                mine = os.path.samestat(os.fstat(lock.fileno()), file.stat())
+            except (BlockingIOError, FileNotFoundError):
+                mine = False
+            if not mine:
                 raise InputError(
                     f"another process is preparing {self.folder}; wait until it has finished"
-                ) from error
+                )
             yield
 
     def keep_if_same_origin(self, origin: str) -> None:
-        """Clears everything away unless it was made from the same `origin`."""
-        self._keep_if_same(_ORIGIN, origin, keep=(_LOCK,))
-        self.sources.mkdir(exist_ok=True)
+        """Clears the shards away unless they were made from the same `origin`."""
+        self._keep_if_same(_ORIGIN, origin, keep=(_LOCK, _SOURCES))
 
     def keep_if_same_plan(self, plan: str) -> None:
         """Clears the shards away unless they were cut in the same way."""
@@ -65,10 +76,10 @@ class Unfinished:
                 entry.unlink()
         file.write_text(content)
 
-    def remove_if_worthless(self) -> None:
-        """Removes the folder unless it holds work that a later preparation can use."""
-        if not any(self.sources.iterdir()) and not any(self.folder.glob("*.array_record")):
-            self.remove()
+    @property
+    def worthless(self) -> bool:
+        """Whether there is no work here that a later preparation can use."""
+        return not any(self.sources.iterdir()) and not any(self.folder.glob("*.array_record"))
 
     def remove(self) -> None:
         """Removes the folder with all that is in it."""

@@ -84,6 +84,19 @@ FAULTS = {
         "outside_link",
         "dog/rex/walk/11.jpg",
     ),
+    "hidden": Fault(
+        lambda root: write(root / "dog/rex/walk/.12.jpg", jpeg(12)),
+        "hidden",
+        "dog/rex/walk/.12.jpg",
+    ),
+    "name that is no text": Fault(
+        lambda root: write(root / os.fsdecode(b"dog/rex/walk/caf\xe9"), jpeg(13)),
+        "bad_name",
+        r"dog/rex/walk/caf\xe9",
+    ),
+    "link to a video": Fault(
+        lambda root: (root / "dog/again").symlink_to("rex"), "linked_video", "dog/again"
+    ),
     "another file": Fault(
         lambda root: write(root / "dog/rex/walk/notes.txt", b"hello"),
         "not_a_frame",

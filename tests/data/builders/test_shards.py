@@ -1,3 +1,4 @@
+import io
 import json
 import shutil
 import signal
@@ -7,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tcam_jax.data.builders import shards
 from tcam_jax.data.builders.dataset_report import in_words
@@ -333,7 +335,64 @@ def _all(shots):
     return [frame for one in shots for frame in one.frames]
 
 
-def test_a_full_disk_or_a_dying_writer_leaves_no_half_shard(tmp_path, small_shards):
+def test_without_hard_links_an_interruption_at_the_end_loses_no_more_than_time(
+    tmp_path, small_shards, monkeypatch
+):
+    def interrupt(*args):
+        raise Interrupted
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.link", lambda *args: (_ for _ in ()).throw(OSError))
+        patch.setattr("tcam_jax.data.shot_table.save_tables", interrupt)
+        with pytest.raises(Interrupted):
+            hand_made(tmp_path, seven_shots).download_and_prepare()
+    hand_made(tmp_path, seven_shots).download_and_prepare()
+    assert [r["image"] for r in read(tmp_path, "train")[1]] == [
+        frame.source for frame in _all(seven_shots()["train"])
+    ]
+
+
+def test_a_full_disk_is_one_clear_error(tmp_path):
+    program = (
+        "import resource, signal, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from tests.data.builders.test_shards import hand_made, seven_shots\n"
+        "from tcam_jax.errors import InputError\n"
+        f"builder = hand_made(__import__('pathlib').Path({str(tmp_path)!r}), seven_shots)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        "try:\n"
+        "    builder.download_and_prepare()\n"
+        "except InputError as error:\n"
+        "    sys.exit(str(error))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1 and "cannot be written" in done.stderr, done.stderr
+    assert "make room" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_frames_that_become_the_same_when_shrunk_are_no_duplicates(tmp_path):
+    pixels = Image.open(io.BytesIO(jpeg(1)))
+    files = []
+    for progressive in (False, True):
+        files.append(io.BytesIO())
+        pixels.save(files[-1], "JPEG", quality=95, progressive=progressive)
+    contents = [file.getvalue() for file in files]
+
+    def splits():
+        return {"train": [shot("a/v/0", contents), shot("b/w/0", [contents[0]] * 2)]}
+
+    builder = hand_made(tmp_path, splits, config="hand_train16", skip_duplicates=True)
+    builder.download_and_prepare()
+    records = read(tmp_path, "train", "hand_train16")[1]
+    assert [record["frame_id"] for record in records] == [
+        "a/v/0/0.jpg",
+        "a/v/0/1.jpg",
+        "b/w/0/0.jpg",
+    ]
+    assert records[0]["image"] == records[1]["image"]
+
+
+def test_a_dying_writer_leaves_no_half_shard(tmp_path, small_shards):
     with pytest.raises(Interrupted):
         hand_made(tmp_path, broken_off([])).download_and_prepare()
     unfinished = tmp_path / "video_folder/hand/1.0.0.unfinished"

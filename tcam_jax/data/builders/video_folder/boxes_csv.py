@@ -10,31 +10,47 @@ from tcam_jax.errors import InputError
 HEADER = ["frame", "x0", "y0", "x1", "y1"]
 
 
-def read_boxes(
-    path: Path, known_frames: set[str], findings: Findings
-) -> dict[str, list[SourceBox]]:
-    """Reads the boxes of every frame named in `path`; no file, no boxes.
+def read_boxes(path: Path, findings: Findings) -> dict[str, list[SourceBox]]:
+    """Reads the boxes of every frame named in `path`.
 
     The header is `frame,x0,y0,x1,y1`; `frame` is relative to the folder of `path`, such as
-    `bird/video1/shot1/0001.jpg`; a frame may have several lines. A line that is no box, or whose
-    frame is not in `known_frames`, is left out and noted; geometry is checked with the image.
+    `bird/video1/shot1/0001.jpg`; a frame may have several lines. A line that is no box is left out
+    and noted; geometry is checked with the image.
 
     Raises:
-        InputError: the file is no CSV text, has another header, or no line of it can be used.
+        InputError: the file is no CSV text, has another header, or no line of it is a box.
     """
-    if not path.exists():
-        return {}
     noted = len(findings.all)
     try:
-        boxes = _read(path, known_frames, findings)
+        boxes = _read(path, findings)
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise InputError(f"{path} cannot be read as CSV in UTF-8 ({error}); save it so") from error
-    if not boxes and len(findings.all) > noted:
-        raise InputError(f"no line of {path} can be used; the first: {findings.all[noted]}")
+    return _some(boxes, findings.all[noted:])
+
+
+def boxes_of_frames(
+    boxes: dict[str, list[SourceBox]], frames: set[str], findings: Findings
+) -> dict[str, list[SourceBox]]:
+    """The boxes of frames that are there; the others are noted.
+
+    Raises:
+        InputError: there are boxes, but none of a frame that is there.
+    """
+    noted = len(findings.all)
+    for name, of_frame in boxes.items():
+        for box in of_frame if name not in frames else ():
+            findings.add(Finding("box_without_frame", box.where, name))
+    known = {name: of_frame for name, of_frame in boxes.items() if name in frames}
+    return _some(known, findings.all[noted:])
+
+
+def _some(boxes: dict[str, list[SourceBox]], faults: list[Finding]) -> dict[str, list[SourceBox]]:
+    if not boxes and faults:
+        raise InputError(f"no line of boxes.csv can be used; the first: {faults[0]}")
     return boxes
 
 
-def _read(path: Path, known_frames: set[str], findings: Findings) -> dict[str, list[SourceBox]]:
+def _read(path: Path, findings: Findings) -> dict[str, list[SourceBox]]:
     boxes: dict[str, list[SourceBox]] = {}
     with path.open(newline="", encoding="utf-8-sig") as file:
         lines = csv.reader(file)
@@ -54,9 +70,5 @@ def _read(path: Path, known_frames: set[str], findings: Findings) -> dict[str, l
                 wanted = f"expected {','.join(HEADER)} with four numbers, got {fields}"
                 findings.add(Finding("box_malformed", source, wanted))
                 continue
-            frame = frame.strip()
-            if frame not in known_frames:
-                findings.add(Finding("box_without_frame", source, frame))
-                continue
-            boxes.setdefault(frame, []).append(SourceBox(source, (x0, y0, x1, y1)))
+            boxes.setdefault(frame.strip(), []).append(SourceBox(source, (x0, y0, x1, y1)))
     return boxes

@@ -13,11 +13,12 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from tcam_jax.data.builders.findings import Finding, Findings
+from tcam_jax.data.builders.folders import entries, fingerprint
 from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder
 from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
-from tcam_jax.data.builders.video_folder.boxes_csv import read_boxes
+from tcam_jax.data.builders.video_folder.boxes_csv import boxes_of_frames, read_boxes
 from tcam_jax.data.builders.video_folder.listing import LAYOUT, Video, list_shots, list_videos
-from tcam_jax.data.builders.video_folder.video_split import ShotFiles, split_classes
+from tcam_jax.data.builders.video_folder.video_split import ShotFiles, check_way, split_classes
 from tcam_jax.errors import InputError
 
 BOXES_FILE = "boxes.csv"
@@ -42,6 +43,16 @@ class VideoFolder(ShotDatasetBuilder):
     def _root(self) -> Path:
         return Path(self.builder_config.manual_dir)
 
+    @property
+    def _boxes_file(self) -> Path | None:
+        file = self._root / BOXES_FILE
+        # A link that leaves the folder is noted when it is listed.
+        if file.is_dir() or file not in entries(self._root, self._root, Findings()):
+            return None
+        if not file.exists():
+            raise InputError(f"{file} is a link that leads nowhere; mend or remove it")
+        return file
+
     @functools.cached_property
     def _videos(self) -> tuple[dict[str, list[Video]], list[Finding]]:
         findings = Findings()
@@ -53,18 +64,11 @@ class VideoFolder(ShotDatasetBuilder):
 
     def origin(self) -> dict[str, Any]:
         """The configuration's source folder, what is in it, and its way of splitting."""
-        config = self.builder_config
-        boxes = self._root / BOXES_FILE
-        sizes = [
-            (Path(folder) / name).lstat().st_size
-            for folder, _, names in os.walk(self._root)
-            for name in names
-        ]
+        config, boxes = self.builder_config, self._boxes_file
         return {
             "manual_dir": config.manual_dir,
-            "files": len(sizes),
-            "bytes": sum(sizes),
-            "boxes": hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes.exists() else None,
+            **fingerprint(self._root, [self._root]),
+            "boxes": hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else None,
             "split_by": config.split_by,
             "fractions": list(config.fractions),
         }
@@ -72,6 +76,7 @@ class VideoFolder(ShotDatasetBuilder):
     def splits(self, findings: Findings) -> dict[str, list[SourceShot]]:
         """The shots of each split."""
         config = self.builder_config
+        boxes = read_boxes(self._boxes_file, findings) if self._boxes_file else {}
         classes = self._shots(findings)
         known = {
             f"{shot.prefix}/{file.name}"
@@ -79,7 +84,7 @@ class VideoFolder(ShotDatasetBuilder):
             for shot in shots
             for file in shot.files
         }
-        boxes = read_boxes(self._root / BOXES_FILE, known, findings)
+        boxes = boxes_of_frames(boxes, known, findings)
         return {
             split: [
                 SourceShot(
@@ -147,6 +152,7 @@ def make_builder(
     Raises:
         InputError: an unusable folder, name, way of splitting or fractions.
     """
+    check_way(split_by, fractions)
     if manual_dir is None or not Path(manual_dir).is_dir():
         raise InputError(
             f"video_folder needs manual_dir, the folder of your frames, got {manual_dir}; {LAYOUT}"

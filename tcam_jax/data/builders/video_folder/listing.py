@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,6 +18,9 @@ from tcam_jax.data.builders.video_folder.video_split import ShotFiles
 from tcam_jax.errors import InputError
 
 LAYOUT = "expected class/video/shot/*.jpg, class/video/*.jpg or class/*.mp4 (or another video file)"
+
+
+_logger = logging.getLogger(__name__)
 
 
 class Video(NamedTuple):
@@ -59,7 +64,28 @@ def list_videos(root: Path, findings: Findings) -> dict[str, list[Video]]:
         classes[class_folder.name] = videos
     if not classes:
         raise InputError(f"{root} has no class folders; {LAYOUT} below it")
-    return classes
+    if len(classes) == 1:
+        _logger.warning("%s holds a single class; training needs at least two", root)
+    return _without_links(classes, root, findings)
+
+
+def _without_links(
+    classes: dict[str, list[Video]], root: Path, findings: Findings
+) -> dict[str, list[Video]]:
+    """Without links to videos that are there already: their frames would be in two splits."""
+    videos = [video for of_class in classes.values() for video in of_class]
+    originals: dict[str, Video] = {}
+    for video in sorted(videos, key=lambda video: video.path.is_symlink()):
+        originals.setdefault(os.path.realpath(video.path), video)
+    kept: dict[str, list[Video]] = {name: [] for name in classes}
+    for video in videos:
+        original = originals[os.path.realpath(video.path)]
+        if original is video:
+            kept[video.class_name].append(video)
+        else:
+            where, first = (v.path.relative_to(root).as_posix() for v in (video, original))
+            findings.add(Finding("linked_video", where, f"{first} is the same"))
+    return kept
 
 
 def _is_video(path: Path) -> bool:
@@ -97,7 +123,9 @@ def list_shots(
             cuts = _cuts(files, work_folder / "cuts" / f"{_digest(where)}.json")
             shots = _detected(video, cuts, files, where)
         case "file":
-            extracted = extract(video.path, work_folder / "frames" / _digest(where))
+            state = video.path.stat()
+            name = _digest(f"{where} {state.st_size} {state.st_mtime_ns}")
+            extracted = extract(video.path, work_folder / "frames" / name)
             if extracted.fault and extracted.num_frames:
                 detail = f"after {extracted.num_frames} frames: {extracted.fault}"
                 findings.add(Finding("broken_video", where, detail))

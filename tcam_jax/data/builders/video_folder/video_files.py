@@ -37,7 +37,7 @@ def extract(video: Path, folder: Path) -> Extracted:
     """Decodes `video` into `folder`, unless that was done before. Safe to call from many threads.
 
     The folder appears whole: it is written under another name and renamed. Memory does not grow
-    with the video's length.
+    with the video's length. Nothing is kept of a video without any frame.
     """
     if not folder.exists():
         unfinished = folder.with_name(folder.name + ".unfinished")
@@ -58,6 +58,9 @@ def extract(video: Path, folder: Path) -> Extracted:
         except (av.FFmpegError, IndexError, ValueError, UnicodeError) as error:
             # IndexError: a file without pictures, such as a recording of sound.
             fault = str(error) or type(error).__name__
+        if not num_frames:  # it may be mended, or only its permissions
+            shutil.rmtree(unfinished)
+            return Extracted(folder, 0, [], fault)
         made = {"num_frames": num_frames, "cuts": detector.cuts, "fault": fault}
         (unfinished / _CUTS_FILE).write_text(json.dumps(made))
         os.rename(unfinished, folder)

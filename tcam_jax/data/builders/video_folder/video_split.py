@@ -27,6 +27,22 @@ class ShotFiles(NamedTuple):
     files: Sequence[Path]
 
 
+def check_way(split_by: str, fractions: Sequence[float | int]) -> None:
+    """Raises InputError for an unknown way of splitting or unusable fractions."""
+    if split_by not in get_args(SplitBy):
+        raise InputError(f"expected split_by to be one of {get_args(SplitBy)}, got {split_by!r}")
+    if (
+        len(fractions) != len(SPLIT_NAMES)
+        or not all(fraction >= 0 for fraction in fractions)
+        or fractions[0] == 0
+        or abs(sum(fractions) - 1) > 1e-6
+    ):
+        raise InputError(
+            "expected three fractions (train, validation, test) >= 0 that sum to 1, with train "
+            f"> 0, got {tuple(fractions)}"
+        )
+
+
 def split_classes(
     classes: dict[str, list[ShotFiles]], split_by: str, fractions: Sequence[float | int]
 ) -> dict[str, dict[str, list[ShotFiles]]]:
@@ -42,21 +58,8 @@ def split_classes(
         {split: {class: shots}}, splits and classes in order.
 
     Raises:
-        InputError: an unknown way of splitting, unusable fractions, or a class whose frames do not
-            reach all splits.
+        InputError: a class whose frames do not reach all splits.
     """
-    if split_by not in get_args(SplitBy):
-        raise InputError(f"expected split_by to be one of {get_args(SplitBy)}, got {split_by!r}")
-    if (
-        len(fractions) != len(SPLIT_NAMES)
-        or not all(fraction >= 0 for fraction in fractions)
-        or fractions[0] == 0
-        or abs(sum(fractions) - 1) > 1e-6
-    ):
-        raise InputError(
-            "expected three fractions (train, validation, test) >= 0 that sum to 1, with train "
-            f"> 0, got {tuple(fractions)}"
-        )
     used = [(name, part) for name, part in zip(SPLIT_NAMES, fractions, strict=True) if part > 0]
     shares = [part for _, part in used]
     splits: dict[str, dict[str, list[ShotFiles]]] = {name: {} for name, _ in used}

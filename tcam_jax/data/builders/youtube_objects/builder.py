@@ -62,13 +62,11 @@ class YoutubeObjects(ShotDatasetBuilder):
         return self._downloads.classes
 
     def origin(self) -> dict[str, Any]:
-        """The folder of the downloads, their size, and the way of splitting."""
-        files, size = self._downloads.size()
+        """The folder of the downloads, what is in it, and the way of splitting."""
         return {
             "manual_dir": str(self._downloads.root.resolve()),
             "classes": self._downloads.classes,
-            "files": files,
-            "bytes": size,
+            **self._downloads.fingerprint(),
             "splits_dir": self._splits_dir,
             "splits": digest(Path(self._splits_dir)) if self._splits_dir else "reference",
         }

@@ -1,10 +1,10 @@
 """The raw downloads: which classes are there, as folders or as archives, and their content."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tcam_jax.data.builders.archives import archive_name, unpack
+from tcam_jax.data.builders.folders import fingerprint
 from tcam_jax.errors import InputError
 
 _PAGES = {
@@ -101,15 +101,10 @@ class Downloads:
         path = self._found[name]
         return path if path.is_dir() else unpack(path, work_folder)
 
-    def size(self) -> tuple[int, int]:
-        """The number of files that are used, and their bytes; an archive is one file."""
-        sizes = [
-            size
-            for name, path in self._found.items()
-            if name in self.classes or name in _ANNOTATIONS[self.version]
-            for size in _sizes(path)
-        ]
-        return len(sizes), sum(sizes)
+    def fingerprint(self) -> dict[str, Any]:
+        """See `folders.fingerprint`: of what is used; an archive is one file."""
+        used = [*self.classes, *_ANNOTATIONS[self.version]]
+        return fingerprint(self.root, [self._found[name] for name in used if name in self._found])
 
 
 def how_to(version: str) -> str:
@@ -119,19 +114,3 @@ def how_to(version: str) -> str:
         f"download CLASS.tar.gz of every class{others and f'{others} (also .tar.gz)'} from "
         f"{_PAGES[version]} and put them there, packed or unpacked"
     )
-
-
-def _sizes(path: Path) -> Iterator[int]:
-    if not path.is_dir():
-        yield path.stat().st_size
-        return
-    try:
-        listing = os.scandir(path)
-    except OSError:  # noted when the folder is listed
-        return
-    with listing:
-        for entry in listing:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _sizes(Path(entry.path))
-            else:
-                yield entry.stat(follow_symlinks=False).st_size

@@ -1,7 +1,7 @@
 import pytest
 
 from tcam_jax.data.builders.findings import Findings
-from tcam_jax.data.builders.video_folder.boxes_csv import read_boxes
+from tcam_jax.data.builders.video_folder.boxes_csv import boxes_of_frames, read_boxes
 
 KNOWN = {"a/v/s/0.jpg", "a/v/s/1.jpg"}
 
@@ -10,13 +10,9 @@ def test_reads_lines_with_spaces_and_a_byte_order_mark(tmp_path):
     path = tmp_path / "boxes.csv"
     text = "\ufeffframe, x0,y0,x1,y1\r\na/v/s/0.jpg,0,1,2,3\r\n\r\na/v/s/0.jpg,4,5,6.5,7\r\n"
     path.write_text(text, newline="")
-    boxes = read_boxes(path, KNOWN, Findings())
+    boxes = read_boxes(path, Findings())
     assert list(boxes) == ["a/v/s/0.jpg"]
     assert [row.corners for row in boxes["a/v/s/0.jpg"]] == [(0, 1, 2, 3), (4, 5, 6.5, 7)]
-
-
-def test_no_file_no_boxes(tmp_path):
-    assert read_boxes(tmp_path / "boxes.csv", KNOWN, Findings()) == {}
 
 
 @pytest.mark.parametrize("text", ["", "a/v/s/0.jpg,0,1,2,3\n"])
@@ -24,7 +20,7 @@ def test_another_header_is_refused(tmp_path, text):
     path = tmp_path / "boxes.csv"
     path.write_text(text)
     with pytest.raises(ValueError, match="line 1: expected the header frame,x0,y0,x1,y1, got"):
-        read_boxes(path, KNOWN, Findings())
+        read_boxes(path, Findings())
 
 
 @pytest.mark.parametrize(
@@ -39,5 +35,6 @@ def test_a_line_that_cannot_be_used_is_left_out_and_named(tmp_path, line, kind):
     path = tmp_path / "boxes.csv"
     path.write_text(f"frame,x0,y0,x1,y1\na/v/s/0.jpg,0,1,2,3\n{line}\na/v/s/1.jpg,0,1,2,3\n")
     findings = Findings()
-    assert list(read_boxes(path, KNOWN, findings)) == ["a/v/s/0.jpg", "a/v/s/1.jpg"]
+    boxes = boxes_of_frames(read_boxes(path, findings), KNOWN, findings)
+    assert list(boxes) == ["a/v/s/0.jpg", "a/v/s/1.jpg"]
     assert [(f.kind, f.where) for f in findings.all] == [(kind, f"{path} line 3")]

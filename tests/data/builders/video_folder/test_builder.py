@@ -1,3 +1,4 @@
+import json
 import logging
 import re
 
@@ -5,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tcam_jax.data.builders import shards
-from tcam_jax.data.builders.registry import prepare
+from tcam_jax.data.builders.registry import prepare, validate
 from tcam_jax.data.records import open_split
 
 SPLITS = ("train", "validation", "test")
@@ -138,6 +139,49 @@ def test_bad_sources_are_named_and_leave_nothing_behind(tmp_path, spoil, message
     with pytest.raises(ValueError, match=message):
         prepare("video_folder", "mine", tmp_path / "data", root)
     assert not list((tmp_path / "data").rglob("dataset_info.json"))
+
+
+def test_a_video_that_changes_its_class_makes_another_dataset(tmp_path):
+    root = write_frames(tmp_path / "src", {f"{c}/v{c}{v}/s": 2 for c in "ab" for v in range(4)})
+    prepare("video_folder", "mine", tmp_path / "data", root)
+    (root / "a/va0").rename(root / "b/va0")
+    with pytest.raises(ValueError, match=r"was prepared with names_and_sizes=.* is wanted"):
+        prepare("video_folder", "mine", tmp_path / "data", root)
+
+
+def test_a_link_to_a_video_is_not_a_second_video(tmp_path):
+    root = write_frames(tmp_path / "src", {f"a/v{v}/s": 2 for v in range(3)})
+    (root / "a/w").symlink_to("v0")
+    folder = prepare("video_folder", "mine", tmp_path / "data", root)
+    findings = json.loads((folder / "dataset_report.json").read_text())["findings"]
+    assert findings["linked_video"]["places"] == [{"where": "a/w", "detail": "a/v0 is the same"}]
+    assert sum(len(frame_ids(tmp_path / "data", "mine", split)) for split in SPLITS) == 6
+
+
+def test_a_boxes_file_outside_of_the_folder_is_not_read(tmp_path):
+    root = write_frames(tmp_path / "src", {f"a/v{v}/s": 2 for v in range(3)})
+    (tmp_path / "elsewhere.csv").write_text("no header")
+    (root / "boxes.csv").symlink_to(tmp_path / "elsewhere.csv")
+    folder = prepare("video_folder", "mine", tmp_path / "data", root)
+    assert '"outside_link"' in (folder / "dataset_report.json").read_text()
+
+
+def test_strictness_refuses_a_dataset_made_from_a_source_with_faults(tmp_path):
+    root = write_frames(tmp_path / "src", {f"a/v{v}/s": 3 for v in range(3)})
+    prepare("video_folder", "clean", tmp_path / "data", root)
+    prepare("video_folder", "clean", tmp_path / "data", root, strict=True)
+    (root / "a/v0/s/f9.jpg").write_bytes(b"")
+    prepare("video_folder", "faulty", tmp_path / "data", root)
+    with pytest.raises(ValueError, match=r"without --strict, .* a/v0/s/f9\.jpg: the file is empty"):
+        prepare("video_folder", "faulty", tmp_path / "data", root, strict=True)
+
+
+@pytest.mark.parametrize("call", [prepare, validate])
+def test_a_data_dir_that_is_a_file(tmp_path, call):
+    root = write_frames(tmp_path / "src", {f"a/v{v}/s": 2 for v in range(3)})
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"cannot be written \(Not a directory\); choose another"):
+        call("video_folder", "mine", tmp_path / "file", root)
 
 
 def test_an_empty_folder_is_refused(tmp_path):

@@ -12,7 +12,7 @@ from PIL import Image
 from skimage import data
 
 from tcam_jax.data.builders.findings import Findings
-from tcam_jax.data.builders.registry import prepare
+from tcam_jax.data.builders.registry import prepare, validate
 from tcam_jax.data.builders.video_folder.listing import list_shots, list_videos
 from tcam_jax.data.builders.video_folder.video_files import extract
 from tests.data.builders.hand_made import jpeg, read
@@ -128,6 +128,40 @@ def test_broken_and_foreign_video_files_are_told_apart(tmp_path):
     ]
     assert sum(frames for _, frames in found["whole.avi"]) == 40
     assert 10 < sum(frames for _, frames in found["half.avi"]) < 40
+
+
+def test_a_video_that_is_mended_is_decoded_and_the_others_are_not_decoded_again(tmp_path):
+    root, work = tmp_path / "in", tmp_path / "work"
+    write_video(root / "dog/rex.mp4", scenes((5,)))
+    (root / "dog/tom.mp4").write_text("no video")
+    assert shots_of(root, work)[1] == [("undecodable_video", "dog/tom.mp4")]
+    (kept,) = (work / "frames").iterdir()
+    before = kept.stat().st_mtime_ns
+    write_video(root / "dog/tom.mp4", scenes((3,)))
+    assert shots_of(root, work) == (
+        {"rex.mp4": [("shot-000", 5)], "tom.mp4": [("shot-000", 3)]},
+        [],
+    )
+    assert kept.stat().st_mtime_ns == before
+    write_video(root / "dog/rex.mp4", scenes((4,)))  # another video of the same name
+    assert shots_of(root, work)[0]["rex.mp4"] == [("shot-000", 4)]
+
+
+def test_mending_the_source_keeps_the_decoded_videos(tmp_path, caplog):
+    root = tmp_path / "in"
+    for name in ("dog/rex", "dog/tom", "dog/kim", "cat/a", "cat/b", "cat/c"):
+        write_video(root / f"{name}.mp4", scenes((3,)))
+    arguments = ("video_folder", "mine", tmp_path / "data", root)
+    validate(*arguments)
+    work = tmp_path / "data/video_folder/mine/1.0.0.unfinished/sources/frames"
+    before = {folder.name: folder.stat().st_mtime_ns for folder in work.iterdir()}
+    assert len(before) == 6
+    (root / "boxes.csv").write_text("frame,x0,y0,x1,y1\ndog/rex.mp4/000001.jpg,1,2,30,40\n")
+    validate(*arguments)
+    assert {folder.name: folder.stat().st_mtime_ns for folder in work.iterdir()} == before
+    prepare(*arguments)
+    validate(*arguments)
+    assert [entry.name for entry in (tmp_path / "data/video_folder/mine").iterdir()] == ["1.0.0"]
 
 
 def test_a_folder_of_frames_is_cut_like_a_video_and_the_cuts_are_kept(tmp_path):

@@ -118,6 +118,7 @@ def test_files_that_are_no_frames_and_links_that_lead_out(root):
     (shot / "frame9001.jpg").symlink_to(root / TEST_FRAME)
     listed, found = list_splits("v1.0", root)
     assert [(kind, where) for kind, where, _ in found] == [
+        ("hidden", f"{TEST_SHOT}/.hidden"),
         ("outside_link", f"{TEST_SHOT}/frame9000.jpg"),
         ("not_a_frame", f"{TEST_SHOT}/notes.txt"),
     ]
