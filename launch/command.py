@@ -38,7 +38,9 @@ def _plain(error: Exception) -> str:
     while message[:1] in ("'", '"') and message[-1:] == message[:1]:
         message = message[1:-1].replace("\\n", "\n").replace("\\'", "'")
     # An error inside a config file comes with its traceback; the last line says what is wrong.
-    return message.strip().splitlines()[-1] if "Traceback" in message else message
+    if "Traceback" not in message:
+        return message
+    return message.strip().splitlines()[-1].removeprefix("tcam_jax.errors.InputError: ")
 
 
 def _reporting(main: Callable[[], None]) -> None:
