@@ -138,10 +138,9 @@ class ShardWriter:
         finally:
             with _disk(unfinished):
                 writer.close()
-        with _disk(unfinished):
-            os.replace(unfinished, records)
-            unfinished.write_text(json.dumps(vars(summary)))
-            os.replace(unfinished, summary_file)
+        os.replace(unfinished, records)
+        unfinished.write_text(json.dumps(vars(summary)))
+        os.replace(unfinished, summary_file)
         return summary
 
     def check(self, shard: Shard, findings: Findings, progress: Any) -> ShardSummary:
@@ -223,10 +222,10 @@ class ShardWriter:
 
 @contextlib.contextmanager
 def _disk(file: Path) -> Iterator[None]:
-    """Faults of the disk as InputError; ArrayRecordWriter reports them as RuntimeError."""
+    """Faults of the disk as InputError: ArrayRecordWriter reports them as RuntimeError."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except RuntimeError as error:
         raise InputError(
             f"{file} cannot be written ({error}); make room or mend the permissions, and prepare "
             "again: finished shards are kept"

@@ -1,6 +1,7 @@
 """The folder of an unfinished preparation: what can be used again after an interruption."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from tcam_jax.errors import InputError
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LOCK = "lock"
 _ORIGIN = "origin.json"
 _PLAN = "plan.txt"
@@ -32,7 +34,8 @@ class Unfinished:
         """Keeps other processes out; the kernel lets them in again if this one dies.
 
         Raises:
-            InputError: another process is at work here, or nothing can be written here.
+            InputError: another process is at work here, nothing can be written here, or the disk
+                becomes full meanwhile.
         """
         file = self.folder / _LOCK
         try:
@@ -53,7 +56,15 @@ class Unfinished:
                 raise InputError(
                     f"another process is preparing {self.folder}; wait until it has finished"
                 )
-            yield
+            try:
+                yield
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                raise InputError(
+                    f"{self.folder} cannot be written ({error.strerror}); make room and prepare "
+                    "again: what is finished is kept"
+                ) from error
 
     def keep_if_same_origin(self, origin: str) -> None:
         """Clears the shards away unless they were made from the same `origin`."""

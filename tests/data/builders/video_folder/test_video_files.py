@@ -1,5 +1,6 @@
 """Videos as files and as folders of frames, cut into shots; the files are made here by FFmpeg."""
 
+import errno
 import io
 import json
 from pathlib import Path
@@ -162,6 +163,21 @@ def test_mending_the_source_keeps_the_decoded_videos(tmp_path, caplog):
     prepare(*arguments)
     validate(*arguments)
     assert [entry.name for entry in (tmp_path / "data/video_folder/mine").iterdir()] == ["1.0.0"]
+
+
+@pytest.mark.parametrize("call", [prepare, validate])
+def test_a_disk_that_becomes_full_while_videos_are_decoded(tmp_path, monkeypatch, call):
+    for name in ("dog/rex", "dog/tom", "dog/kim"):
+        write_video(tmp_path / f"in/{name}.mp4", scenes((3,)))
+
+    def save(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "save", save)
+        with pytest.raises(ValueError, match=r"cannot be written \(No space left.*make room"):
+            call("video_folder", "mine", tmp_path / "data", tmp_path / "in")
+    call("video_folder", "mine", tmp_path / "data", tmp_path / "in")
 
 
 def test_a_folder_of_frames_is_cut_like_a_video_and_the_cuts_are_kept(tmp_path):
