@@ -43,6 +43,6 @@ class BadRecords:
             _logger.warning("training goes on without a bad record (%d so far): %s", total, error)
         if total > self._most:
             raise InputError(
-                f"{total} records of {self._name} could not be used, more than the {self._most} "
-                f"without which training would go on; the last: {error}"
+                f"more than {self._most} records of {self._name} could not be used, too many for "
+                f"training to go on; the last: {error}"
             )

@@ -9,13 +9,13 @@ def test_frames_stored_at_one_size_are_not_resized_to_another(tmp_path, photo_fo
     prepare("video_folder", "photos_train64", tmp_path, photo_folder)
     config = video_folder.get_config("photos_train64")
     config.dataset.data_dir = str(tmp_path)
-    with pytest.raises(ValueError, match="stored at 64 pixels, but config.dataset.resize is 146"):
-        Dataset(config)
-    config.dataset.resize, config.dataset.crop = 64, 56
     batches = Dataset(config).training_batches(
         batch_size=2, n=1, mode="before", first_step=0, num_steps=1, boxes=False
     )
     assert next(batches)["frames"].shape == (2, 2, 64, 64, 3)
+    config.dataset.resize = 72
+    with pytest.raises(ValueError, match="stored at 64 pixels, but config.dataset.resize is 72"):
+        Dataset(config)
 
 
 def test_data_that_were_prepared_with_other_options_are_refused(photo_data):
