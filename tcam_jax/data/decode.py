@@ -27,9 +27,13 @@ def decode_jpeg(jpeg: bytes) -> np.ndarray:
         ValueError: the bytes are no whole JPEG file.
     """
     try:
-        return tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE").numpy()
+        return _decode(jpeg).numpy()
     except tf.errors.InvalidArgumentError as error:
         raise ValueError("a truncated or damaged JPEG") from error  # TensorFlow says no more
+
+
+def _decode(jpeg: bytes | tf.Tensor) -> tf.Tensor:
+    return tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE")
 
 
 def decode_many(jpegs: Sequence[bytes], size: int) -> np.ndarray | None:
@@ -51,8 +55,7 @@ def _many_of_size(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
     shape = [size, size, 3]
 
     def one(jpeg: tf.Tensor) -> tf.Tensor:
-        image = tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE")
-        return tf.ensure_shape(image, shape)
+        return tf.ensure_shape(_decode(jpeg), shape)
 
     def many(jpegs: tf.Tensor) -> tf.Tensor:
         signature = tf.TensorSpec(shape, tf.uint8)

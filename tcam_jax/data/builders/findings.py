@@ -64,6 +64,11 @@ class Finding(NamedTuple):
         return f"{self.where}: {rule.meaning}{detail}: {rule.action}"
 
 
+def is_harmless(kind: str, published: frozenset[str]) -> bool:
+    """Whether a strict preparation goes on: see `Findings` for `published`."""
+    return RULES[kind].action == "kept" or kind in published
+
+
 class Findings:
     """The faults of one dataset, in the order in which they were found.
 
@@ -84,8 +89,7 @@ class Findings:
             InputError: in strict mode, for a fault that is not simply kept.
         """
         self.all.append(finding)
-        harmless = RULES[finding.kind].action == "kept" or finding.kind in self._published
-        if self._strict and not harmless:
+        if self._strict and not is_harmless(finding.kind, self._published):
             raise InputError(
                 f"{finding}; this is a strict preparation, which stops here: mend the source, or "
                 "prepare without --strict"

@@ -12,6 +12,9 @@ from tcam_jax.data.builders.findings import Finding, Findings
 # What systems and tools leave in any folder.
 _NO_DATA = re.compile(r"\._.*|\.DS_Store|\.git.*")
 
+# Bytes that are no UTF-8: Python turns them into surrogates, which cannot be written.
+_NO_TEXT = re.compile("[\ud800-\udfff]")
+
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -35,25 +38,30 @@ def entries(folder: Path, root: Path, findings: Findings) -> list[Path]:
         findings.add(Finding("unreadable", where, str(error.strerror)))
         return []
     for entry in listed:
-        where = _printable(entry.relative_to(root).as_posix())
-        # `realpath`, since `Path.resolve` raises in Python 3.11 where links form a loop.
-        target = os.path.realpath(entry) if entry.is_symlink() else ""
         if _NO_DATA.fullmatch(entry.name):
             continue
-        if entry.name.startswith("."):
-            findings.add(Finding("hidden", where))
-        elif not _is_text(entry.name):
-            findings.add(Finding("bad_name", where))
-        elif target and not Path(target).is_relative_to(os.path.realpath(root)):
-            findings.add(Finding("outside_link", where, f"it leads to {_printable(target)}"))
-        else:
+        fault = _fault(entry, root)
+        if fault is None:
             found.append(entry)
+        else:
+            kind, detail = fault
+            where = _printable(entry.relative_to(root).as_posix())
+            findings.add(Finding(kind, where, detail))
     return found
 
 
-def _is_text(name: str) -> bool:
-    """Whether a name is text; Python turns other bytes into surrogates, which cannot be written."""
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+def _fault(entry: Path, root: Path) -> tuple[str, str] | None:
+    """Why an entry is left out, kind and detail; None where it is not."""
+    if entry.name.startswith("."):
+        return "hidden", ""
+    if _NO_TEXT.search(entry.name):
+        return "bad_name", ""
+    if entry.is_symlink():
+        # `Path.resolve` raises in Python 3.11 where links form a loop.
+        target = os.path.realpath(entry)
+        if not Path(target).is_relative_to(os.path.realpath(root)):
+            return "outside_link", f"it leads to {_printable(target)}"
+    return None
 
 
 def _printable(path: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tcam_jax.data.builders.findings import Findings, is_harmless
 from tcam_jax.errors import InputError
 
 # Each module has one function `make_builder(config, *, data_dir, manual_dir, **options)`.
@@ -87,9 +88,11 @@ def prepare(
 
 def _check_clean(folder: Path, published: frozenset[str]) -> None:
     """Raises InputError where the report of a finished dataset lists what strictness forbids."""
-    report = json.loads((folder / "dataset_report.json").read_text())
+    from tcam_jax.data.builders.dataset_report import REPORT_FILE  # imports TensorFlow
+
+    report = json.loads((folder / REPORT_FILE).read_text())
     for kind, found in report["findings"].items():
-        if found["action"] != "kept" and kind not in published:
+        if not is_harmless(kind, published):
             raise InputError(
                 f"{folder} was prepared without --strict, from a source with faults; the first: "
                 f"{found['places'][0]['where']}: {found['meaning']}; mend the source and delete "
@@ -116,8 +119,6 @@ def validate(
     Raises:
         InputError: as `prepare`.
     """
-    from tcam_jax.data.builders.findings import Findings
-
     module = _module(name, options)
     builder = module.make_builder(config, data_dir=data_dir, manual_dir=manual_dir, **options)
     return builder.validate(Findings(strict, builder.published))

@@ -37,10 +37,13 @@ def boxes_of_frames(
         InputError: there are boxes, but none of a frame that is there.
     """
     noted = len(findings.all)
+    known = {}
     for name, of_frame in boxes.items():
-        for box in of_frame if name not in frames else ():
+        if name in frames:
+            known[name] = of_frame
+            continue
+        for box in of_frame:
             findings.add(Finding("box_without_frame", box.where, name))
-    known = {name: of_frame for name, of_frame in boxes.items() if name in frames}
     return _some(known, findings.all[noted:])
 
 

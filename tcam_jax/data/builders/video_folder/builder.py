@@ -43,7 +43,7 @@ class VideoFolder(ShotDatasetBuilder):
     def _root(self) -> Path:
         return Path(self.builder_config.manual_dir)
 
-    @property
+    @functools.cached_property
     def _boxes_file(self) -> Path | None:
         file = self._root / BOXES_FILE
         # A link that leaves the folder is noted when it is listed.
