@@ -13,6 +13,7 @@ from pathlib import Path
 from absl import flags
 
 from launch import command
+from tcam_jax.benchmark import data_pipeline, index_scale
 
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "measurements of each way of reading")
@@ -21,8 +22,6 @@ _FRAMES = flags.DEFINE_integer("frames", 600_000, "frames of the large index")
 
 def main() -> None:
     """Measure, print and write."""
-    from tcam_jax.benchmark import data_pipeline, index_scale  # import TensorFlow
-
     figures: dict = {
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "versions": {

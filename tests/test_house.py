@@ -56,8 +56,7 @@ def test_tensorflow_is_imported_by_the_pipeline_alone():
     }
 
 
-# The pipeline, and what measures it.
-NEED_TENSORFLOW = ("windows.py", "decode.py", "data_pipeline.py", "index_scale.py")
+NEED_TENSORFLOW = ("windows.py", "decode.py")
 
 
 def test_everything_but_the_pipeline_imports_without_tensorflow():

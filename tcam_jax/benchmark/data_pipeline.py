@@ -17,10 +17,8 @@ from PIL import Image
 from skimage import data
 
 from tcam_jax.data.builders.registry import prepare
-from tcam_jax.data.decode import decode_jpeg, resize
 from tcam_jax.data.records import Split, open_split
 from tcam_jax.data.sampler import window_indices
-from tcam_jax.data.windows import training_batches
 from tcam_jax.errors import InputError
 
 RESIZE = 256  # pixels, as in configs/base.py
@@ -53,6 +51,8 @@ def measure(folder: Path, width: int, height: int, num_shots: int, steps: int, r
         rounds of the pipeline's speed divided by the other's. Ways: `pipeline`; `decode`, bare
         `tf.io.decode_jpeg`; `decode_resize`, the pipeline's own operations bare; `dataloader`.
     """
+    from tcam_jax.data.decode import decode_jpeg, resize  # imports TensorFlow
+
     write_frames(folder / "source", width, height, num_shots)
     prepare("video_folder", "speed", folder / "data", folder / "source", fractions=(1.0, 0.0, 0.0))
     split = open_split(folder / "data", "video_folder", "speed", "train")
@@ -101,6 +101,8 @@ def _windows(split: Split, steps: int) -> list[list[int]]:
 
 
 def _run_pipeline(split: Split, steps: int) -> None:
+    from tcam_jax.data.windows import training_batches  # imports TensorFlow
+
     batches = training_batches(
         split,
         seed=SEED,

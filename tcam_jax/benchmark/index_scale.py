@@ -7,10 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 from array_record.python.array_record_module import ArrayRecordWriter
 from PIL import Image
 
@@ -20,54 +18,46 @@ FRAMES_PER_SHOT = 200
 FRAMES_PER_SHARD = 50_000
 
 
-class ManyFrames(tfds.core.dataset_builder.FileReaderBuilder, skip_registration=True):
-    """A dataset of very many frames, all with the same small image; `num_frames` says how many."""
-
-    name = "video_folder"  # a name that the registry knows
-    pkg_dir_path = Path(__file__).parent  # TFDS looks for texts about the dataset there
-    VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name="many")]
-    num_frames = 0
-
-    def __init__(self, **kwargs: Any):
-        super().__init__(**{"file_format": "array_record", **kwargs})
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        image = tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
-        label = tfds.features.ClassLabel(names=["a", "b"])
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict({"image": image, "label": label})
-        )
-
-    def _download_and_prepare(self, dl_manager: Any, download_config: Any) -> None:
-        file = io.BytesIO()
-        Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(file, "JPEG")
-        record = self.info.features.serialize_example({"image": file.getvalue(), "label": 0})
-        starts = range(0, self.num_frames, FRAMES_PER_SHARD)
-        lengths = [min(FRAMES_PER_SHARD, self.num_frames - start) for start in starts]
-        template = self._get_filename_template(split_name="train")
-        for number, length in enumerate(lengths):
-            path = template.sharded_filepath(shard_index=number, num_shards=len(lengths))
-            writer = ArrayRecordWriter(str(path), "group_size:1")
-            for _ in range(length):
-                writer.write(record)
-            writer.close()
-        split = tfds.core.SplitInfo(
-            name="train",
-            shard_lengths=lengths,
-            num_bytes=len(record) * self.num_frames,
-            filename_template=template,
-        )
-        self.info.set_splits(tfds.core.splits.SplitDict([split]))
-        table = ShotTable.from_rows(_rows(self.num_frames))
-        save_tables(Path(self.data_dir) / FILE_NAME, {"train": table})
-
-
 def write_dataset(data_dir: Path, num_frames: int) -> None:
-    """Prepares `video_folder/many` in `data_dir`."""
-    builder = ManyFrames(data_dir=data_dir)
-    builder.num_frames = num_frames
-    builder.download_and_prepare()
+    """Writes `video_folder/many` below `data_dir`: frames that all have the same small image."""
+    import tensorflow_datasets as tfds
+
+    folder = data_dir / "video_folder/many/1.0.0"
+    folder.mkdir(parents=True)
+    image = tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
+    label = tfds.features.ClassLabel(names=["a", "b"])
+    features = tfds.features.FeaturesDict({"image": image, "label": label})
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(file, "JPEG")
+    record = features.serialize_example({"image": file.getvalue(), "label": 0})
+    starts = range(0, num_frames, FRAMES_PER_SHARD)
+    lengths = [min(FRAMES_PER_SHARD, num_frames - start) for start in starts]
+    template = tfds.core.ShardedFileTemplate(
+        data_dir=folder,
+        dataset_name="video_folder",
+        split="train",
+        filetype_suffix="array_record",
+    )
+    for number, length in enumerate(lengths):
+        path = template.sharded_filepath(shard_index=number, num_shards=len(lengths))
+        writer = ArrayRecordWriter(str(path), "group_size:1")
+        for _ in range(length):
+            writer.write(record)
+        writer.close()
+    split = tfds.core.SplitInfo(
+        name="train",
+        shard_lengths=lengths,
+        num_bytes=len(record) * num_frames,
+        filename_template=template,
+    )
+    tfds.folder_dataset.write_metadata(
+        data_dir=folder,
+        features=features,
+        split_infos=[split],
+        filename_template=template,
+        check_data=False,
+    )
+    save_tables(folder / FILE_NAME, {"train": ShotTable.from_rows(_rows(num_frames))})
 
 
 def _rows(num_frames: int) -> Iterator[Row]:
@@ -90,6 +80,9 @@ def measure(data_dir: Path) -> dict[str, float]:
 
 
 def _measure_here(data_dir: str) -> None:
+    # Not counted as part of opening the dataset.
+    import tensorflow_datasets  # noqa: F401
+
     from tcam_jax.data.records import open_split
     from tcam_jax.data.sampler import window_indices
     from tcam_jax.data.windows import training_batches
