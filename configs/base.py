@@ -24,11 +24,15 @@ def get_config() -> ConfigDict:
     config.model = ConfigDict()
     config.model.depth = 50  # ResNet 18 | 34 | 50 | 101
     config.model.strides = (1, 2, 1, 1)  # of the four stages; this gives output stride 8
+    config.model.head = "wgap"  # wgap | gap | max | lse | wildcat | attention_mil
+    config.model.head_options = ConfigDict()  # further attributes of it, see models/heads.py
+    config.model.pretrained = ""  # a file or folder of weights, see README; "": from random ones
 
     # Stage 1: classifier. `optimizer` fields have the same meaning in both stages.
     config.classifier = classifier = ConfigDict()
     classifier.batch_size = 32
     classifier.epochs = 100
+    classifier.label_smoothing = 0.0  # share of the target spread over all classes
     classifier.optimizer = _optimizer(learning_rate=0.001)
     classifier.optimizer.new_layers_ratio = 10.0  # learning-rate factor of layer4 and the head
 
@@ -40,7 +44,7 @@ def get_config() -> ConfigDict:
     tcam.window = ConfigDict()
     tcam.window.n = 1  # neighbouring frames on each side that the mode names
     tcam.window.mode = "before"  # before | after | before_after
-    tcam.cam_method = "layercam"  # cam | layercam; also scores stage 1 on validation
+    tcam.cam_method = "layercam"  # see cams/methods.py; also scores stage 1 on validation
     tcam.encoder_checkpoint = "best_classification"  # best_classification | best_localization
     tcam.seed_checkpoint = "best_localization"  # the classifier whose CAMs give the seeds
     tcam.seed_source = "cam"  # cam | boxes: true boxes as maps, an oracle's upper bound

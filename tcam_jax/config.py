@@ -1,5 +1,6 @@
 """Checking a config, recording it in a run's workdir, and reading it back."""
 
+import dataclasses
 import inspect
 import json
 import platform
@@ -16,6 +17,7 @@ from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.data.sampler import WindowMode
 from tcam_jax.errors import InputError
 from tcam_jax.losses.objective import LOSSES
+from tcam_jax.models.heads import HEADS
 from tcam_jax.models.resnet import ARCHITECTURES
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
 
@@ -27,8 +29,9 @@ _CHOICES = {
     "parallel": PARALLEL_MODES,
     "precision": ("float32", "bfloat16"),
     "model.depth": tuple(ARCHITECTURES),
+    "model.head": tuple(HEADS),
     "tcam.window.mode": get_args(WindowMode),
-    "tcam.cam_method": tuple(CAM_METHODS),
+    "tcam.cam_method": CAM_METHODS,
     "tcam.encoder_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_source": ("cam", "boxes"),
@@ -54,6 +57,8 @@ _POSITIVE = (
     "tcam.barrier.growth",
     "checkpoint.every_steps",
 )
+# Attributes of every head module, which no config sets.
+_EVERY_HEAD = ("num_classes", "parent", "name")
 # Fields that say where and how a run is carried out, not what it computes: they may change.
 _CHANGEABLE = ("dataset.data_dir", "dataset.manual_dir", "eval.batch_size")
 
@@ -97,12 +102,32 @@ def validate(config: ConfigDict) -> None:
     if config.tcam.cam_method not in flat["eval.cam_methods"]:
         given = flat["eval.cam_methods"]
         _reject("eval.cam_methods", f"with tcam.cam_method={config.tcam.cam_method} in it", given)
+    pretrained = flat["model.pretrained"]
+    if pretrained and not Path(pretrained).exists():
+        _reject("model.pretrained", "a file or folder of weights that exists", pretrained)
+    if not 0 <= flat["classifier.label_smoothing"] < 1:
+        smoothing = flat["classifier.label_smoothing"]
+        _reject("classifier.label_smoothing", "at least 0 and less than 1", smoothing)
+    _check_head(config.model.head, config.model.head_options)
     for name, settings in config.tcam.losses.items():
         _check_loss(name, settings)
     for section in ("classifier", "tcam"):
         batch_size, devices = flat[f"{section}.batch_size"], jax.device_count()
         if batch_size % devices:
             _reject(f"{section}.batch_size", f"a multiple of the {devices} devices", batch_size)
+
+
+def _check_head(name: str, options: ConfigDict) -> None:
+    own = [x.name for x in dataclasses.fields(HEADS[name]) if x.name not in _EVERY_HEAD]
+    for option, value in options.items():
+        if option not in own:
+            _reject("model.head_options", f"made of {', '.join(own) or 'nothing'}", option)
+        may_be_zero = option in ("bottom", "alpha")
+        if value < 0 or (value == 0 and not may_be_zero):
+            expected = "0 or more" if may_be_zero else "greater than 0"
+            _reject(f"model.head_options.{option}", expected, value)
+        if option in ("top", "bottom") and value > 1:
+            _reject(f"model.head_options.{option}", "a share, at most 1", value)
 
 
 def _check_loss(name: str, settings: ConfigDict) -> None:

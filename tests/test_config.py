@@ -5,6 +5,7 @@ import pytest
 from configs import base, demo, video_folder, youtube_objects
 from tcam_jax import config as configuration
 from tcam_jax.errors import InputError
+from tcam_jax.train.stages import make_model
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,11 @@ def test_youtube_objects_has_the_published_numbers():
         ("tcam.window.n", -1, "0 or more"),
         ("tcam.batch_size", 12, "a multiple of the 8 devices; it is 12"),
         ("tcam.seeds.rule", "papers", "one of reference, paper"),
-        ("eval.cam_methods", ("cam", "gradcam"), r"made of cam, layercam; it is \['gradcam'\]"),
+        ("eval.cam_methods", ("cam", "gradcm"), r"made of cam, gradcam, .*; it is \['gradcm'\]"),
+        ("model.head", "gmp", "one of wgap, gap, max, lse, wildcat, attention_mil; it is 'gmp'"),
+        ("model.head_options.sharpness", 2.0, "must be made of nothing; it is 'sharpness'"),
+        ("model.pretrained", "nowhere.pth", "a file or folder of weights that exists"),
+        ("classifier.label_smoothing", 1.0, "at least 0 and less than 1; it is 1.0"),
     ],
 )
 def test_wrong_values_are_named(field, value, message):
@@ -69,6 +74,29 @@ def test_wrong_values_are_named(field, value, message):
         config.update_from_flattened_dict({field: value})
     with pytest.raises(InputError, match=message):
         configuration.validate(config)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("alpha", -1.0, r"head_options\.alpha must be 0 or more; it is -1"),
+        ("modalities", 0, "greater than 0"),
+        ("top", 1.5, "a share, at most 1; it is 1.5"),
+        ("kmax", 0.5, "made of modalities, top, bottom, alpha; it is 'kmax'"),
+        ("bottom", 0.0, None),
+    ],
+)
+def test_options_of_a_head(option, value, message):
+    config = base.get_config()
+    config.model.head = "wildcat"
+    with config.unlocked():
+        config.model.head_options[option] = value
+    if message is None:
+        configuration.validate(config)
+        assert make_model(config, 3).head(num_classes=3).bottom == 0
+    else:
+        with pytest.raises(InputError, match=message):
+            configuration.validate(config)
 
 
 def test_misspelt_loss_parameter_is_named():

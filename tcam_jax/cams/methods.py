@@ -1,69 +1,114 @@
-"""CAM methods as pure functions of one frame's features and the head's kernel.
+"""All CAM methods by name, and the maps that a network's classifier gives for a batch of frames.
 
-For the WGAP head (spatial mean, then linear), the gradient of a class's logit with respect to the
-features is constant in space, w[c, class] / (y x): gradient-based methods have closed forms and
-need no backward pass. Positive factors vanish in the min-max normalisation and are left out.
+Names are the method's usual name in lower case, as torch-cam's classes and the reference's
+`--method` write it. To add a method, write it in one of the neighbouring files and register it.
 """
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from tcam_jax.cams import gradient_free_methods as free
+from tcam_jax.cams import gradient_methods as gradient
+from tcam_jax.cams.head import ClassIndex, Head
+from tcam_jax.cams.normalise import min_max
+from tcam_jax.models.tcam import LAST, TCAM, ClassifierOutput, Variables
 
-def cam(
-    features: Float[Array, "y x c"], kernel: Float[Array, "c k"], class_index: Int[Array, ""] | int
-) -> Float[Array, "y x"]:
-    """CAM (Zhou et al., 2016): the features weighted by the class's head weights, unclipped.
+# (features [y, x, c], head, class index) -> raw map [y, x], of one frame.
+FEATURE_METHODS: dict[str, Callable[[Array, Head, ClassIndex], Array]] = {
+    "cam": free.cam,
+    "gradcam": gradient.gradcam,
+    "gradcampp": gradient.gradcampp,
+    "gradcampp_reference": gradient.gradcampp_reference,
+    "xgradcam": gradient.xgradcam,
+    "layercam": gradient.layercam,
+    "eigencam": free.eigencam,
+    "ablationcam": free.ablationcam,
+}
+# These see the frame too.
+FRAME_METHODS = ("smoothgradcampp", "scorecam")
+CAM_METHODS = (*FEATURE_METHODS, *FRAME_METHODS)
 
-    Args:
-      features: last encoder stage of one frame, `[y, x, c]`.
-      kernel: the linear head's kernel, `[c, k]`.
-      class_index: the class, 0..k-1.
-
-    Returns:
-      The raw map `[y, x]`, any range.
-    """
-    return jnp.einsum("yxc,c->yx", features, kernel[:, class_index])
-
-
-def layercam(
-    features: Float[Array, "y x c"], kernel: Float[Array, "c k"], class_index: Int[Array, ""] | int
-) -> Float[Array, "y x"]:
-    """LayerCAM (Jiang et al., 2021): relu(sum_c relu(gradient_c) A_c), gradient_c = w_c / (y x).
-
-    Arguments and result as for `cam`; the map is >= 0.
-    """
-    weights = jax.nn.relu(kernel[:, class_index])
-    return jax.nn.relu(jnp.einsum("yxc,c->yx", features, weights))
-
-
-# A map whose range is a smaller share of its largest magnitude than this is constant.
-CONSTANT_SPAN = 1e-5
-
-CAM_METHODS = {"cam": cam, "layercam": layercam}
-
-
-def min_max(raw: Float[Array, "y x"]) -> Float[Array, "y x"]:
-    """Scale a map to 0..1; a constant map, which says nothing, becomes zeros (never NaN).
-
-    Constant means: to within float32 rounding of the sums that made it, else a constant frame
-    would give a map of amplified rounding errors.
-    """
-    shifted = raw - raw.min()
-    span = shifted.max()
-    varies = span > CONSTANT_SPAN * jnp.abs(raw).max()
-    return jnp.where(varies, shifted / jnp.where(varies, span, 1), 0)
+# Smooth GradCAM++: noisy versions of a normalised frame, and the noise's standard deviation.
+NOISY_SAMPLES = 4
+NOISE_STD = 0.3
 
 
 def class_activation_map(
-    method: str,
-    features: Float[Array, "y x c"],
-    kernel: Float[Array, "c k"],
-    class_index: Int[Array, ""] | int,
+    method: str, features: Float[Array, "y x c"], head: Head, class_index: ClassIndex
 ) -> Float[Array, "y x"]:
-    """Return the normalised map, 0..1, of one frame for one class by `CAM_METHODS[method]`.
+    """Return the normalised map, 0..1, of one frame for one class by `FEATURE_METHODS[method]`.
 
     Features of any float dtype; the map is computed in float32.
     """
-    raw = CAM_METHODS[method](features.astype(kernel.dtype), kernel, class_index)
-    return min_max(raw)
+    return min_max(FEATURE_METHODS[method](_float32(features), head, class_index))
+
+
+def class_activation_maps(
+    model: TCAM,
+    variables: Variables,
+    frames: Float[Array, "b h w 3"],
+    output: ClassifierOutput,
+    classes: Int[Array, " b"],
+    method: str,
+    stage: str = LAST,
+) -> Float[Array, "b y x"]:
+    """Return the normalised maps, 0..1, of a batch of frames, each for its own class.
+
+    Args:
+      model, variables: the network; its batch norm must use running statistics.
+      frames: normalised.
+      output: `model.classify` of these frames, which is not done again.
+      classes: true or predicted (`output.logits.argmax(-1)`).
+      method: one of `CAM_METHODS`.
+      stage: the encoder feature that is looked at, see `models.resnet.FEATURES`; `cam` is a map of
+        the last one, whatever head there is.
+
+    Raises:
+      ValueError: `cam` at another stage than the last.
+    """
+    if method == "cam" and stage != LAST:
+        raise ValueError(f"cam is the head's own map, of stage {LAST}; got stage {stage!r}")
+    head = classifier_head(model, variables, stage)
+
+    def features_of(seen: Float[Array, "n h w 3"]) -> Float[Array, "n y x c"]:
+        return _float32(model.apply(variables, seen, method="classify").features[stage])
+
+    def one(frame: Array, features: Array, class_index: Array) -> Array:
+        if method == "smoothgradcampp":
+            # A linear head's gradient does not depend on its input: no noisy frame is needed.
+            linear = head.kernel is not None
+            noisy = features[None] if linear else features_of(frame + frame_noise(frame.shape))
+            return min_max(gradient.smoothgradcampp(features, noisy, head, class_index))
+        if method == "scorecam":
+            scores = lambda seen: head.scores(features_of(seen[None])[0])  # noqa: E731
+            return min_max(free.scorecam(features, frame, scores, class_index))
+        return class_activation_map(method, features, head, class_index)
+
+    return jax.vmap(one)(frames, _float32(output.features[stage]), classes)
+
+
+def classifier_head(model: TCAM, variables: Variables, stage: str = LAST) -> Head:
+    """Return what follows `stage` in the classifier, as CAM methods take it."""
+
+    def above(features: Array) -> tuple[Array, Array]:
+        logits, maps = model.apply(variables, features[None], stage, method="classify_from")
+        return logits[0], maps[0]
+
+    linear = stage == LAST
+    return Head(
+        scores=lambda features: above(features)[0],
+        maps=lambda features: above(features)[1],
+        kernel=model.apply(variables, method="linear_kernel") if linear else None,
+    )
+
+
+def frame_noise(shape: tuple[int, int, int]) -> Float[Array, "s h w 3"]:
+    """Return Smooth GradCAM++'s noise: always the same, so a map is a function of its frame."""
+    return NOISE_STD * jax.random.normal(jax.random.key(0), (NOISY_SAMPLES, *shape))
+
+
+def _float32(features: Array) -> Array:
+    return features.astype(jnp.promote_types(features.dtype, jnp.float32))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt8
 
-from tcam_jax.cams.methods import class_activation_map
+from tcam_jax.cams.methods import class_activation_maps
 from tcam_jax.data.geometry import normalise, resize_map
 from tcam_jax.models.tcam import TCAM, Variables, foreground
 
@@ -38,9 +38,9 @@ def make_forward(
         variables: Variables, frames: UInt8[Array, "b h w 3"], classes: Int[Array, " b"]
     ) -> FrameOutputs:
         size = frames.shape[1]
-        output = model.apply(variables, normalise(frames), method="classify")
+        frames = normalise(frames)
+        output = model.apply(variables, frames, method="classify")
         classes = jnp.where(classes == PREDICTED, output.logits.argmax(-1), classes)
-        kernel = variables["params"]["classification_head"]["fc"]["kernel"]
 
         def one_method(method: str) -> Float[Array, "b h w"]:
             if method == TCAM_METHOD:
@@ -48,11 +48,8 @@ def make_forward(
                     variables, output.features, (size, size), method="localise"
                 )
                 return foreground(map_logits)
-            return jax.vmap(
-                lambda features, index: resize_map(
-                    class_activation_map(method, features, kernel, index), size
-                )
-            )(output.features["layer4"], classes)
+            cams = class_activation_maps(model, variables, frames, output, classes, method)
+            return jax.vmap(lambda cam: resize_map(cam, size))(cams)
 
         maps = jnp.stack([one_method(method) for method in methods])
         return FrameOutputs(output.logits, jnp.clip(255 * maps, 0, 255).astype(jnp.uint8))

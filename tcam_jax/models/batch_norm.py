@@ -49,8 +49,8 @@ class BatchNorm(nn.Module):
             mean, var = running_mean.value, running_var.value
 
         factor = scale * lax.rsqrt(var + self.epsilon)
-        offset = bias - mean * factor
-        return x.astype(self.dtype) * factor.astype(self.dtype) + offset.astype(self.dtype)
+        # Rounded to `dtype` at the end: a bfloat16 offset would cancel badly where means are large.
+        return (x.astype(scale.dtype) * factor + (bias - mean * factor)).astype(self.dtype)
 
     def _batch_statistics(self, x: Array) -> tuple[Array, Array, int]:
         axes = tuple(range(x.ndim - 1))

@@ -23,6 +23,8 @@ ARCHITECTURES = {
     101: ((3, 4, 23, 3), True),
 }
 STAGE_WIDTHS = (64, 128, 256, 512)
+FEATURES = ("stem", "layer1", "layer2", "layer3", "layer4")
+"""Names of the encoder's features, from the finest to the last."""
 
 # torchvision draws convolutions from a normal with variance 2 / fan_out.
 _init_conv = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -119,15 +121,31 @@ class ResNet(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, frames: Float[Array, "b h w 3"]) -> Mapping[str, Array]:
-        """Return {"stem" (before max-pooling), "layer1" … "layer4"}, each `[b, y, x, c]`."""
+    def __call__(
+        self, x: Float[Array, "b h w c"], after: str | None = None
+    ) -> Mapping[str, Float[Array, "b y x d"]]:
+        """Return {"stem" (before max-pooling), "layer1" … "layer4"}, each `[b, y, x, c]`.
+
+        Args:
+          x: normalised frames `[b, h, w, 3]`, or one of these features to go on from.
+          after: the name of that feature; what follows it is computed and returned.
+        """
+        done = 0 if after is None else FEATURES.index(after) + 1
+        x = x.astype(self.dtype)
+        features = {}
+        if done == 0:
+            x = conv(64, 7, 2, dtype=self.dtype, name="conv1")(x)
+            norm = BatchNorm(
+                train=self.train, axis_name=self.axis_name, dtype=self.dtype, name="bn1"
+            )
+            features["stem"] = x = nn.relu(norm(x))
+        if done <= 1:
+            x = max_pool(x)
         blocks, bottleneck = ARCHITECTURES[self.depth]
-        x = conv(64, 7, 2, dtype=self.dtype, name="conv1")(frames.astype(self.dtype))
-        x = BatchNorm(train=self.train, axis_name=self.axis_name, dtype=self.dtype, name="bn1")(x)
-        features = {"stem": nn.relu(x)}
-        x = max_pool(features["stem"])
         stages = zip(STAGE_WIDTHS, blocks, self.strides, strict=True)
         for stage, (width, count, stride) in enumerate(stages, start=1):
+            if stage < done:
+                continue
             for i in range(count):
                 x = ResidualBlock(
                     width=width,

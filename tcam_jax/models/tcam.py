@@ -4,7 +4,7 @@ It returns everything that later stages need (class logits, features, map logits
 into it: CAMs are functions of the features and the head's kernel.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from tcam_jax.models.heads import WGAP
-from tcam_jax.models.resnet import ResNet
+from tcam_jax.models.heads import WGAP, HeadOutput
+from tcam_jax.models.resnet import FEATURES, ResNet
 from tcam_jax.models.unet import MapHead, UNetDecoder
 
 # The submodules of each part, that is, the top-level keys of its variables.
@@ -23,11 +23,15 @@ LOCALISER_PARTS = ("decoder", "map_head")
 
 Variables = Mapping[str, Any]
 
+LAST = FEATURES[-1]
+"""The feature that the head reads."""
+
 
 class ClassifierOutput(NamedTuple):
     """What the classifier knows of a batch of frames."""
 
     logits: Float[Array, "b k"]
+    maps: Float[Array, "b y x k"]  # the head's native class maps, any range
     features: Mapping[str, Array]  # "stem", "layer1" … "layer4", each [b, y, x, c]
 
 
@@ -38,6 +42,7 @@ class TCAM(nn.Module):
       num_classes: k.
       depth: ResNet depth, see `models.resnet.ARCHITECTURES`.
       strides: stride of each encoder stage.
+      head: makes the classification head, given `num_classes`: one of `models.heads`.
       train_classifier: the encoder's batch norm uses batch statistics (stage 1).
       train_localiser: the decoder's batch norm uses batch statistics (stage 2).
       axis_name: device axis for synchronised batch norm, or None.
@@ -47,6 +52,7 @@ class TCAM(nn.Module):
     num_classes: int
     depth: int = 50
     strides: tuple[int, int, int, int] = (1, 2, 1, 1)
+    head: Callable[..., nn.Module] = WGAP
     train_classifier: bool = False
     train_localiser: bool = False
     axis_name: str | None = None
@@ -61,16 +67,27 @@ class TCAM(nn.Module):
             axis_name=self.axis_name,
             dtype=self.dtype,
         )
-        self.classification_head = WGAP(self.num_classes, dtype=self.dtype)
+        self.classification_head = self.head(num_classes=self.num_classes)
         self.decoder = UNetDecoder(
             train=self.train_localiser, axis_name=self.axis_name, dtype=self.dtype
         )
         self.map_head = MapHead(dtype=self.dtype)
 
     def classify(self, frames: Float[Array, "b h w 3"]) -> ClassifierOutput:
-        """Return logits and features of normalised `frames [b, h, w, 3]`."""
+        """Return logits, class maps and features of normalised `frames [b, h, w, 3]`."""
         features = self.encoder(frames)
-        return ClassifierOutput(self.classification_head(features["layer4"]), features)
+        logits, maps = self.classification_head(features[LAST])
+        return ClassifierOutput(logits, maps, features)
+
+    def classify_from(self, features: Float[Array, "b y x c"], stage: str) -> HeadOutput:
+        """Return logits and class maps, given the encoder's feature `stage` instead of frames."""
+        if stage != LAST:
+            features = self.encoder(features, after=stage)[LAST]
+        return self.classification_head(features)
+
+    def linear_kernel(self) -> Float[Array, "c k"] | None:
+        """Return W where logits = mean(last features) @ W + bias; None for any other head."""
+        return self.classification_head.linear_kernel()
 
     def localise(
         self, features: Mapping[str, Array], size: tuple[int, int]

@@ -7,6 +7,7 @@ which steps are best at what. Steps that the newest record names are kept, and t
 from pathlib import Path
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 from tcam_jax.errors import InputError
@@ -102,6 +103,32 @@ class Checkpoints:
     def close(self) -> None:
         """Finish writing."""
         self._manager.close()
+
+
+def read_variables(folder: Path) -> Variables:
+    """Read the variables of a checkpoint, whatever devices wrote it, as NumPy arrays.
+
+    Args:
+      folder: of one step, such as `runs/demo/tcam/checkpoints/120`.
+
+    Raises:
+      InputError: it holds none, or they are damaged.
+    """
+    if not (folder / "variables").is_dir():
+        raise InputError(
+            f"{folder} must be the folder of a checkpoint's step (with `variables` in it), such as "
+            "WORKDIR/classifier/checkpoints/STEP."
+        )
+    try:
+        # The handler itself: a checkpointer would warn of the items that are not wanted here.
+        handler, item = ocp.PyTreeCheckpointHandler(), (folder / "variables").absolute()
+        saved = handler.metadata(item).tree
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), saved)
+        return handler.restore(item, args=ocp.args.PyTreeRestore(restore_args=as_numpy))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"the checkpoint {folder} is damaged ({error}); use another step."
+        ) from error
 
 
 def _abstract(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:

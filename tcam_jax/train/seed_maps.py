@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
-from tcam_jax.cams.methods import class_activation_map
+from tcam_jax.cams.methods import class_activation_maps
 from tcam_jax.cams.temporal import temporal_max
 from tcam_jax.data.geometry import Geometry, normalise, resize_map, shrink_frames, transform
 from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables
@@ -59,28 +59,26 @@ def features_and_seed_maps(
       Encoder features of the target's crop, and the temporal CAMs in the same crop, 0..1
       `[b, h, w]`.
     """
-    images = views[:, target]
-    if config.tcam.seed_source == "boxes":
-        return _classify(model, frozen.encoder, images).features, _box_maps(
-            batch["boxes"], geometry, config
-        )
-
     crop, resize = config.dataset.crop, config.dataset.resize
+
+    def classify(variables: Variables, normalised: Array) -> ClassifierOutput:
+        return model.apply(variables, normalised, method="classify")
+
+    images = normalise(views[:, target])
+    if config.tcam.seed_source == "boxes":
+        features = classify(frozen.encoder, images).features
+        return features, _box_maps(batch["boxes"], geometry, config)
+
     from_crop = config.tcam.seed_view == "crop"
-    seen = views if from_crop else shrink_frames(batch["frames"], crop)
+    seen = normalise(views if from_crop else shrink_frames(batch["frames"], crop))
     b, t = seen.shape[:2]
+    seen = seen.reshape(b * t, *seen.shape[2:])
     seed_variables = frozen.encoder if frozen.seeds is None else frozen.seeds
-    output = _classify(model, seed_variables, seen.reshape(b * t, *seen.shape[2:]))
-
-    def one_window(features: Array, label: Array, valid: Array) -> Array:
-        kernel = seed_variables["params"]["classification_head"]["fc"]["kernel"]
-        cams = jax.vmap(
-            lambda frame: class_activation_map(config.tcam.cam_method, frame, kernel, label)
-        )(features)
-        return temporal_max(cams, valid)
-
-    last = output.features["layer4"]
-    cams = jax.vmap(one_window)(last.reshape(b, t, *last.shape[1:]), batch["label"], batch["valid"])
+    output = classify(seed_variables, seen)
+    cams = class_activation_maps(
+        model, seed_variables, seen, output, batch["label"].repeat(t), config.tcam.cam_method
+    )
+    cams = jax.vmap(temporal_max)(cams.reshape(b, t, *cams.shape[1:]), batch["valid"])
     if from_crop:
         maps = jax.vmap(lambda cam: resize_map(cam, crop))(cams)
     else:
@@ -92,12 +90,8 @@ def features_and_seed_maps(
             for name, stage in output.features.items()
         }
     else:
-        features = _classify(model, frozen.encoder, images).features
+        features = classify(frozen.encoder, images).features
     return features, maps
-
-
-def _classify(model: TCAM, variables: Variables, frames: Array) -> ClassifierOutput:
-    return model.apply(variables, normalise(frames), method="classify")
 
 
 def _box_maps(boxes: Array, geometry: Geometry, config: ConfigDict) -> Float[Array, "b h w"]:

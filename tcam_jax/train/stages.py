@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
@@ -14,16 +13,18 @@ from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.evaluator import accuracy, evaluate, localisation
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
+from tcam_jax.models.heads import HEADS
+from tcam_jax.models.pretrained import Pretrained
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,
     TCAM,
     Variables,
-    init_variables,
     merge,
     select,
 )
 from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.initial import initial_variables, report_weights
 from tcam_jax.train.logs import log
 from tcam_jax.train.loop import Stage, Validation, is_finished, run
 from tcam_jax.train.optimizer import sgd, stepped_schedule
@@ -62,6 +63,7 @@ def make_model(config: ConfigDict, num_classes: int, **training: object) -> TCAM
         num_classes=num_classes,
         depth=config.model.depth,
         strides=tuple(config.model.strides),
+        head=partial(HEADS[config.model.head], **config.model.head_options),
         dtype=jnp.dtype(config.precision),
         **training,
     )
@@ -70,6 +72,7 @@ def make_model(config: ConfigDict, num_classes: int, **training: object) -> TCAM
 def classifier_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> Stage:
     """Stage 1: the frame classifier, from the encoder's initial weights."""
     parts = _common(config, CLASSIFIER_DIR, data, parallel, train_classifier=True)
+    report_weights(parts.initial, CLASSIFIER_PARTS, config.model.pretrained)
     measure = _validation(config, data, parallel, config.tcam.cam_method)
 
     def validate(variables: Variables, step: int) -> Validation:
@@ -83,7 +86,7 @@ def classifier_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir
     return Stage(
         directory=workdir / CLASSIFIER_DIR,
         step=partial(classifier_step, **parts.for_step),
-        state=create_state(select(parts.initial, CLASSIFIER_PARTS), parts.for_step["optimizer"]),
+        state=create_state(parts.select(CLASSIFIER_PARTS), parts.for_step["optimizer"]),
         frozen=None,
         batches=lambda first: data.training_batches(
             batch_size=config.classifier.batch_size,
@@ -103,9 +106,11 @@ def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path
     """Stage 2: the decoder, on the frozen classifiers that stage 1 left in `workdir`."""
     section = config.tcam
     parts = _common(config, TCAM_DIR, data, parallel, train_localiser=True)
+    if parts.initial.parts:  # the decoder of a whole network's file, or random as ever
+        report_weights(parts.initial, LOCALISER_PARTS, config.model.pretrained)
 
     stage1 = Checkpoints(workdir / CLASSIFIER_DIR / "checkpoints")
-    like = parallel.place(select(parts.initial, CLASSIFIER_PARTS))
+    like = parallel.place(parts.select(CLASSIFIER_PARTS))
     encoder = stage1.restore_variables(section.encoder_checkpoint, like)
     seeds = None
     if stage1.role_step(section.seed_checkpoint) != stage1.role_step(section.encoder_checkpoint):
@@ -122,7 +127,7 @@ def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path
     return Stage(
         directory=workdir / TCAM_DIR,
         step=partial(tcam_step, **parts.for_step, steps_per_epoch=parts.steps_per_epoch),
-        state=create_state(select(parts.initial, LOCALISER_PARTS), parts.for_step["optimizer"]),
+        state=create_state(parts.select(LOCALISER_PARTS), parts.for_step["optimizer"]),
         frozen=FrozenClassifiers(encoder, seeds),
         batches=lambda first: data.training_batches(
             batch_size=section.batch_size,
@@ -141,8 +146,11 @@ def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path
 class _Common(NamedTuple):
     steps_per_epoch: int
     num_steps: int
-    initial: Variables  # of the whole network
+    initial: Pretrained  # of the whole network
     for_step: dict[str, Any]  # keyword arguments of both steps
+
+    def select(self, names: tuple[str, ...]) -> Variables:
+        return select(self.initial.variables, names)
 
 
 def _common(
@@ -155,7 +163,7 @@ def _common(
     return _Common(
         steps_per_epoch=steps_per_epoch,
         num_steps=section.epochs * steps_per_epoch,
-        initial=init_variables(model, jax.random.key(config.seed), config.dataset.crop),
+        initial=initial_variables(config, model),
         for_step={
             "config": config,
             "model": model,

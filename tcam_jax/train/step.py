@@ -67,7 +67,9 @@ def classifier_step(
             method="classify",
             mutable=["batch_stats"],
         )
-        losses = optax.softmax_cross_entropy_with_integer_labels(output.logits, batch["label"])
+        targets = jax.nn.one_hot(batch["label"], output.logits.shape[-1], dtype=output.logits.dtype)
+        targets = optax.smooth_labels(targets, config.classifier.label_smoothing)
+        losses = optax.softmax_cross_entropy(output.logits, targets)
         return losses.sum() / count, (output.logits, losses, updates["batch_stats"])
 
     grads, (logits, losses, batch_stats) = jax.grad(loss, has_aux=True)(state.params)

@@ -15,7 +15,7 @@ DEMO = "--config=configs/demo.py"
         ([DEMO, "--config.tcam.windw.n=3"], 'Did you mean "window"'),
         ([DEMO, "--config.tcam.window.n=three"], "config.tcam.window.n=three"),
         ([DEMO, "--config.tcam.window.n=-1"], "config.tcam.window.n must be 0 or more; it is -1"),
-        ([DEMO, "--config.tcam.cam_method=gradcam"], "must be one of cam, layercam"),
+        ([DEMO, "--config.tcam.cam_method=gradcm"], "must be one of cam, gradcam"),
         ([DEMO, "--config.dataset.crop=300"], "config.dataset.crop must be at most"),
         ([DEMO, "--config.dataset.name=moving_shape"], "did you mean 'moving_shapes'?"),
         ([DEMO, "--config.dataset.data_dir=nowhere"], "python -m launch.prepare"),

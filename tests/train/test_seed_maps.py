@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tcam_jax.cams.head import linear_head
 from tcam_jax.cams.methods import class_activation_map
 from tcam_jax.data.geometry import Geometry, normalise, resize_map, shrink_frames, transform
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, TCAM, init_variables, select
@@ -36,7 +37,9 @@ def sample(config, make_batch):
 def _cam(variables, frame, label):
     output = MODEL.apply(variables, normalise(frame[None]), method="classify")
     kernel = variables["params"]["classification_head"]["fc"]["kernel"]
-    return class_activation_map("layercam", output.features["layer4"][0], kernel, label)
+    return class_activation_map(
+        "layercam", output.features["layer4"][0], linear_head(kernel), label
+    )
 
 
 @pytest.mark.parametrize("view", ["crop", "frame"])

@@ -1,0 +1,94 @@
+"""CAM methods that need no gradient: the head's own map, and those that look at or change features.
+
+`cam`, `eigencam` and `ablationcam` take (features `[y, x, c]`, head, class index), `scorecam` also
+the frame; they return the raw map `[y, x]`.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from tcam_jax.cams.head import ClassIndex, Head, weighted_sum
+from tcam_jax.cams.normalise import min_max
+
+# Channels changed and classified at once, a frame; more is faster where the memory allows.
+CHANNELS_AT_ONCE = 16
+
+
+def cam(
+    features: Float[Array, "y x c"], head: Head, class_index: ClassIndex
+) -> Float[Array, "y x"]:
+    """CAM (Zhou et al., CVPR 2016): the head's own map of the class, unclipped, any range.
+
+    For a head that is linear in the spatial mean: the features weighted by the class's kernel.
+    """
+    if head.kernel is not None:
+        return weighted_sum(features, head.kernel[:, class_index])
+    return head.maps(features)[..., class_index]
+
+
+def eigencam(
+    features: Float[Array, "y x c"], head: Head, class_index: ClassIndex
+) -> Float[Array, "y x"]:
+    """EigenCAM (Muhammad and Yeasin, IJCNN 2020): projection on the first right singular vector.
+
+    The same for every class. As published, features are not centred; after a ReLU the vector then
+    has one sign, taken positive. A V_1 = sigma_1 U_1, and U_1 is the first eigenvector of A A^T.
+    """
+    del head, class_index
+    flat = features.reshape(-1, features.shape[-1])
+    values, vectors = jnp.linalg.eigh(jnp.matmul(flat, flat.T, precision="highest"))
+    first = vectors[:, -1] * jnp.where(vectors[:, -1].sum() < 0, -1, 1)
+    # Without the singular value, features that are zero would have a map.
+    return (first * jnp.sqrt(jnp.maximum(values[-1], 0))).reshape(features.shape[:2])
+
+
+def ablationcam(
+    features: Float[Array, "y x c"], head: Head, class_index: ClassIndex
+) -> Float[Array, "y x"]:
+    """AblationCAM (Desai and Ramaswamy, WACV 2020): channels weighted by what their loss costs.
+
+    The published weight is that drop of the logit divided by the logit, a factor that the
+    normalisation removes, but which would turn the map around where the logit is negative: it is
+    left out. For a linear head the drop is W[c, class] times the channel's mean.
+    """
+    if head.kernel is not None:
+        drops = head.kernel[:, class_index] * features.mean((0, 1))
+        return jax.nn.relu(weighted_sum(features, drops))
+
+    def without(channel: Array) -> Array:
+        return head.scores(features.at[:, :, channel].set(0))[class_index]
+
+    channels = jnp.arange(features.shape[-1])
+    remaining = jax.lax.map(without, channels, batch_size=CHANNELS_AT_ONCE)
+    return jax.nn.relu(weighted_sum(features, head.scores(features)[class_index] - remaining))
+
+
+def scorecam(
+    features: Float[Array, "y x c"],
+    frame: Float[Array, "h w 3"],
+    scores: Callable[[Array], Array],
+    class_index: ClassIndex,
+) -> Float[Array, "y x"]:
+    """ScoreCAM (Wang et al., CVPRW 2020): channels weighted by what the frame scores behind them.
+
+    Each channel, enlarged to the frame and scaled to 0..1, masks the frame; the softmax over the
+    channels of the masked frames' logits gives the weights (the published baseline's score is the
+    same for all channels and drops out). One forward pass a channel: slow.
+
+    Args:
+      features: of the frame, `[y, x, c]`.
+      frame: normalised, `[h, w, 3]`.
+      scores: normalised frame to class logits `[k]`.
+      class_index: the class.
+    """
+
+    def through(channel: Array) -> Array:
+        enlarged = jax.image.resize(features[:, :, channel], frame.shape[:2], "linear")
+        return scores(frame * min_max(enlarged)[:, :, None])[class_index]
+
+    channels = jnp.arange(features.shape[-1])
+    logits = jax.lax.map(through, channels, batch_size=CHANNELS_AT_ONCE)
+    return jax.nn.relu(weighted_sum(features, jax.nn.softmax(logits)))

@@ -1,0 +1,65 @@
+"""What a CAM method sees of the network above the features of one frame."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+# A class, 0..k-1.
+ClassIndex = Int[Array, ""] | int
+
+
+class Head(NamedTuple):
+    """The rest of the classifier, for one frame: everything above the features in question.
+
+    Attributes:
+      scores: features `[y, x, c]` to class logits `[k]` (before the softmax).
+      maps: features `[y, x, c]` to native class maps `[y, x, k]`.
+      kernel: W `[c, k]` where logits = mean(features) @ W + bias; None for any other head. It
+        saves the backward pass: see `class_gradient`.
+    """
+
+    scores: Callable[[Array], Array]
+    maps: Callable[[Array], Array]
+    kernel: Float[Array, "c k"] | None = None
+
+
+def linear_head(kernel: Float[Array, "c k"]) -> Head:
+    """Return the WGAP head of `kernel [c, k]` (a bias changes no map)."""
+    return Head(
+        scores=lambda features: features.mean((0, 1)) @ kernel,
+        maps=lambda features: features @ kernel,
+        kernel=kernel,
+    )
+
+
+def class_gradient(
+    features: Float[Array, "y x c"], head: Head, class_index: ClassIndex
+) -> Float[Array, "_ _ c"]:
+    """Return the gradient of the class's logit with respect to the features.
+
+    One vector-Jacobian product through the head. Where the head is linear in the spatial mean, the
+    gradient is W[c, class] / (y x) at every place and no backward pass is needed: it comes as
+    `[1, 1, c]`, which broadcasts, so that every formula written with it has its closed form.
+
+    Returns:
+      `[y, x, c]`, or `[1, 1, c]` for a linear head.
+    """
+    if head.kernel is not None:
+        places = features.shape[0] * features.shape[1]
+        return head.kernel[None, None, :, class_index] / places
+    scores, pull_back = jax.vjp(head.scores, features)
+    (gradient,) = pull_back(jax.nn.one_hot(class_index, len(scores), dtype=scores.dtype))
+    return gradient
+
+
+def weighted_sum(
+    features: Float[Array, "y x c"], weights: Float[Array, "..."]
+) -> Float[Array, "y x"]:
+    """Sum the channels by `weights`: one a channel `[c]` or `[1, 1, c]`, or everywhere others."""
+    if weights.shape == features.shape:
+        return (features * weights).sum(-1)
+    # "highest": on TPUs and with TF32 the default would round the factors of this small product.
+    return jnp.einsum("yxc,c->yx", features, weights.reshape(-1), precision="highest")

@@ -1,0 +1,51 @@
+"""The variables that training starts from: random ones, or those of `config.model.pretrained`."""
+
+from pathlib import Path
+
+import jax
+from ml_collections import ConfigDict
+
+from tcam_jax.models.pretrained import Pretrained, adopt, own_tensors
+from tcam_jax.models.tcam import TCAM, init_variables
+from tcam_jax.models.weight_files import read_tensors
+from tcam_jax.train.checkpoint import read_variables
+from tcam_jax.train.logs import log
+
+
+def initial_variables(config: ConfigDict, model: TCAM) -> Pretrained:
+    """Draw the whole network's variables, then take what the configured weights have.
+
+    Raises:
+      InputError: the weights cannot be read, or do not fit the network.
+    """
+    drawn = init_variables(model, jax.random.key(config.seed), config.dataset.crop)
+    if not config.model.pretrained:
+        return Pretrained(drawn, parts=(), left_out=())
+    return load_weights(Path(config.model.pretrained), drawn)
+
+
+def load_weights(path: Path, variables: dict) -> Pretrained:
+    """Put the weights of a file, or of a checkpoint's folder, into `variables`.
+
+    Raises:
+      InputError: they cannot be read, or do not fit.
+    """
+    tensors = own_tensors(read_variables(path)) if path.is_dir() else read_tensors(path)
+    return adopt(variables, tensors, str(path))
+
+
+def report_weights(initial: Pretrained, parts: tuple[str, ...], source: str) -> None:
+    """Log where the variables of `parts` come from."""
+    if not source:
+        log.warning(
+            "config.model.pretrained is empty: %s from random weights. The published recipe starts "
+            "from a ResNet trained on ImageNet, see Pretrained weights in README.md",
+            " and ".join(parts),
+        )
+        return
+    random = [part for part in parts if part not in initial.parts]
+    log.info("weights of %s: %s", source, ", ".join(p for p in parts if p in initial.parts))
+    if random:
+        log.info("not in that file, from random weights: %s", ", ".join(random))
+    if initial.left_out:
+        log.info("in that file, left out: %s", ", ".join(initial.left_out))

@@ -1,0 +1,47 @@
+"""PyTorch twins with weights that are not an initialisation's, and the same weights in JAX."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+from tcam_jax.benchmark.torch_twin import TCAM as TorchTCAM
+from tcam_jax.models.pretrained import adopt
+from tcam_jax.models.tcam import TCAM, Variables, init_variables
+
+STRIDE_8, STRIDE_32 = (1, 2, 1, 1), (1, 2, 2, 2)
+
+
+def torch_network(seed: int = 0, **kwargs) -> TorchTCAM:
+    """A network whose batch norm does something."""
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    network = TorchTCAM(**kwargs).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data.uniform_(0.5, 1.5, generator=generator)
+            module.bias.data.normal_(0, 0.2, generator=generator)
+            module.running_mean.normal_(0, 0.2, generator=generator)
+            module.running_var.uniform_(0.5, 2, generator=generator)
+    return network
+
+
+def state_dict(network: torch.nn.Module) -> dict[str, np.ndarray]:
+    """A copy of the state dict in NumPy, counters and all."""
+    return {name: value.numpy().copy() for name, value in network.state_dict().items()}
+
+
+def same_weights(network: torch.nn.Module, model: TCAM) -> Variables:
+    """The twin's weights as variables of `model`."""
+    shapes = jax.eval_shape(lambda key: init_variables(model, key, 32), jax.random.key(0))
+    return jax.tree.map(jnp.asarray, adopt(shapes, state_dict(network), "the twin").variables)
+
+
+def channels_last(tensor: torch.Tensor) -> np.ndarray:
+    """NCHW to NHWC."""
+    return tensor.detach().permute(0, 2, 3, 1).numpy()
+
+
+def channels_first(x: np.ndarray) -> torch.Tensor:
+    """NHWC to NCHW."""
+    return torch.from_numpy(np.asarray(x)).permute(0, 3, 1, 2).contiguous()
