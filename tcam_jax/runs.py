@@ -192,12 +192,24 @@ def record_classes(workdir: Path, class_names: tuple[str, ...]) -> None:
       InputError: the run was started with other classes.
     """
     path = workdir / "classes.json"
-    if path.exists() and tuple(json.loads(path.read_text())) != class_names:
+    if path.exists() and read_classes(workdir) != class_names:
         raise InputError(
-            f"{workdir} was started with the classes {json.loads(path.read_text())}, the dataset "
+            f"{workdir} was started with the classes {list(read_classes(workdir))}, the dataset "
             f"now has {list(class_names)}; use another --workdir, or the dataset as it was."
         )
     path.write_text(json.dumps(class_names) + "\n")
+
+
+def read_classes(workdir: Path) -> tuple[str, ...]:
+    """Read what `record_classes` wrote.
+
+    Raises:
+      InputError: nothing was.
+    """
+    path = workdir / "classes.json"
+    if not path.exists():
+        raise InputError(f"{workdir} was never started; run `python -m launch.train` there.")
+    return tuple(json.loads(path.read_text()))
 
 
 def load(workdir: str | Path) -> Predictor:
@@ -211,9 +223,7 @@ def load(workdir: str | Path) -> Predictor:
     """
     workdir = Path(workdir)
     config = configuration.load(workdir)
-    if not (workdir / "classes.json").exists():
-        raise InputError(f"{workdir} was never started; run `python -m launch.train` there.")
-    class_names = json.loads((workdir / "classes.json").read_text())
+    class_names = read_classes(workdir)
     parallel = Parallel(config.parallel, jax.devices()[:1])
     networks = load_networks(config, workdir, len(class_names), parallel)
     tau = None

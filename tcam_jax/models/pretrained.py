@@ -77,7 +77,7 @@ def adopt(variables: Variables, tensors: Mapping[str, np.ndarray], source: str) 
             continue
         value = tensors[name] if ours else from_torch(path, tensors[name])
         if value.shape != flat[path].shape:
-            expected = flat[path].shape if ours else _torch_shape(path, flat[path])
+            expected = flat[path].shape if ours else _torch_shape(path, flat[path].shape)
             wrong.append(f"{name} {list(tensors[name].shape)} instead of {list(expected)}")
         elif not np.isfinite(np.asarray(value, np.float32)).all():
             broken.append(name)
@@ -103,8 +103,8 @@ def own_tensors(variables: Variables) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in flat.items()}
 
 
-def _torch_shape(path: Path, value: np.ndarray) -> tuple[int, ...]:
-    return to_torch(path, np.empty(value.shape, np.int8)).shape
+def _torch_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return to_torch(path, np.broadcast_to(np.int8(0), shape)).shape
 
 
 def _refuse(source: str, problem: str, names: list[str], tensors: Mapping[str, np.ndarray]) -> None:

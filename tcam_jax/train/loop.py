@@ -54,6 +54,11 @@ def is_finished(directory: Path) -> bool:
     return (directory / FINISHED).exists()
 
 
+def finish(directory: Path) -> None:
+    """Mark the stage in `directory` as trained to its end."""
+    (directory / FINISHED).touch()
+
+
 def run(stage: Stage, parallel: Parallel, save_every: int) -> None:
     """Train `stage` from its newest checkpoint, or from its start, to its end."""
     name = stage.directory.name
@@ -99,7 +104,7 @@ def run(stage: Stage, parallel: Parallel, save_every: int) -> None:
     progress.close()
     writer.close()
     checkpoints.close()
-    (stage.directory / FINISHED).touch()
+    finish(stage.directory)
 
 
 def _update_roles(roles: Roles, step: int, scores: Mapping[str, float]) -> Roles:

@@ -1,0 +1,87 @@
+"""Weights from elsewhere as a finished run, and a run's weights as a file for elsewhere."""
+
+from pathlib import Path
+
+import jax
+from ml_collections import ConfigDict
+
+from tcam_jax import config as configuration
+from tcam_jax.errors import InputError
+from tcam_jax.models.pretrained import own_tensors, torch_tensors
+from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, init_variables, select
+from tcam_jax.models.weight_files import write_tensors
+from tcam_jax.runs import load_networks, read_classes, record_classes
+from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.initial import load_weights
+from tcam_jax.train.loop import finish
+from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.train.parallel import Parallel
+from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
+from tcam_jax.train.state import create_state
+
+
+def import_weights(
+    config: ConfigDict, class_names: tuple[str, ...], workdir: Path, source: Path
+) -> tuple[str, ...]:
+    """Make `workdir` a run whose stages are those that the weights of `source` have.
+
+    A classifier alone makes a finished stage 1, on which `launch.train` builds stage 2; a whole
+    network makes a finished run. One classifier then plays both roles, encoder and seeds.
+
+    Args:
+      config: of the run; its network must be that of the weights.
+      class_names: `[k]`, in the order of the logits.
+      workdir: of a new run.
+      source: see `train.initial.load_weights`.
+
+    Returns:
+      The finished stages.
+
+    Raises:
+      InputError: the weights cannot be read, do not fit or have no classifier, or `workdir` holds
+        a run.
+    """
+    configuration.validate(config)
+    if (workdir / "config.json").exists():
+        raise InputError(f"--workdir={workdir} holds a run already; choose a new folder.")
+    model = make_model(config, len(class_names))
+    # Fields of the shapes alone: what the file has not is left out below.
+    shapes = jax.eval_shape(
+        lambda key: init_variables(model, key, config.dataset.crop), jax.random.key(config.seed)
+    )
+    loaded = load_weights(source, shapes)
+    if "classification_head" not in loaded.parts:
+        raise InputError(
+            f"{source} must hold a classification head for {len(class_names)} classes; it has "
+            f"{', '.join(loaded.parts)}. To train from an encoder, use --config.model.pretrained."
+        )
+    stages = {CLASSIFIER_DIR: (CLASSIFIER_PARTS, ("best_classification", "best_localization"))}
+    if set(LOCALISER_PARTS) <= set(loaded.parts):
+        stages[TCAM_DIR] = (LOCALISER_PARTS, ("best_localization",))
+    configuration.record(config, workdir)
+    record_classes(workdir, class_names)
+    parallel = Parallel(config.parallel)
+    for name, (parts, roles) in stages.items():
+        optimizer = sgd(config[name].optimizer, stepped_schedule(config[name].optimizer, 1))
+        state = create_state(select(loaded.variables, parts), optimizer)
+        checkpoints = Checkpoints(workdir / name / "checkpoints")
+        checkpoints.save(0, parallel.place(state), {role: {"step": 0} for role in roles})
+        checkpoints.close()
+        finish(workdir / name)
+    return tuple(stages)
+
+
+def export_weights(workdir: Path, target: Path) -> None:
+    """Write a finished run's TCAM network: `.safetensors` by PyTorch's names, or our `.msgpack`.
+
+    The encoder and the head are those of `config.tcam.encoder_checkpoint`.
+
+    Raises:
+      InputError: there is no finished run, or `target` cannot be written.
+    """
+    config = configuration.load(workdir)
+    class_names = read_classes(workdir)
+    parallel = Parallel(config.parallel, jax.devices()[:1])
+    variables = load_networks(config, workdir, len(class_names), parallel).tcam.variables
+    by_torch = target.suffix == ".safetensors"
+    write_tensors(target, torch_tensors(variables) if by_torch else own_tensors(variables))

@@ -1,0 +1,143 @@
+"""Weights into runs and out of them, by the commands."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+from tests.launch.conftest import TINY
+from tests.torch_networks import state_dict, torch_network
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A PyTorch state dict of a whole network, and of its classifier alone."""
+    folder = tmp_path_factory.mktemp("published")
+    network = torch_network(num_classes=10, depth=18)
+    torch.save(network.state_dict(), folder / "whole.pth")
+    parts = ("encoder.", "classification_head.")
+    classifier = {n: x for n, x in network.state_dict().items() if n.startswith(parts)}
+    torch.save({"state_dict": classifier, "epoch": 7}, folder / "classifier.pth")
+    torch.save(
+        {n.removeprefix("encoder."): x for n, x in classifier.items() if n.startswith("encoder.")},
+        folder / "resnet18.pth",
+    )
+    return folder
+
+
+@pytest.mark.slow
+def test_published_weights_are_evaluated_and_come_out_as_they_went_in(
+    published, shapes_data, tmp_path, launch
+):
+    run, data = tmp_path / "run", f"--config.dataset.data_dir={shapes_data}"
+    weights = f"--weights={published / 'whole.pth'}"
+    done = launch("import_weights", *TINY, data, weights, f"--workdir={run}")
+    assert "finished stages classifier, tcam" in done.stdout
+    methods = "--config.eval.cam_methods=('layercam','gradcampp')"
+    launch("evaluate", f"--workdir={run}", "--split=test")
+    results = json.loads((run / "results.json").read_text())
+    assert set(results["classification"]) == {
+        "classifier/best_localization@0",
+        "tcam/best_localization@0",
+    }
+    out = tmp_path / "out.safetensors"
+    launch("export_weights", f"--workdir={run}", f"--output={out}")
+    exported, given = load_file(out), state_dict(torch_network(num_classes=10, depth=18))
+    assert len(exported) > 100
+    for name, tensor in exported.items():
+        np.testing.assert_array_equal(tensor, given[name])
+    # Our own format gives the same run again.
+    launch("export_weights", f"--workdir={run}", f"--output={tmp_path / 'out.msgpack'}")
+    again = tmp_path / "again"
+    weights = f"--weights={tmp_path / 'out.msgpack'}"
+    launch("import_weights", *TINY, data, methods, weights, f"--workdir={again}")
+    launch("evaluate", f"--workdir={again}", "--split=test")
+    rows = {
+        (row["method"], row["threshold"]): row["per_class"]
+        for row in json.loads((again / "results.json").read_text())["rows"]
+    }
+    for row in results["rows"]:
+        if row["method"] != "cam":
+            assert rows[row["method"], row["threshold"]] == row["per_class"]
+    assert ("gradcampp", "val") in rows
+    refused = launch("import_weights", *TINY, data, weights, f"--workdir={again}", status=2)
+    assert "holds a run already" in refused.stderr
+
+
+@pytest.mark.slow
+def test_stage_2_is_trained_on_an_imported_classifier(published, shapes_data, tmp_path, launch):
+    run, data = tmp_path / "run", f"--config.dataset.data_dir={shapes_data}"
+    weights = f"--weights={published / 'classifier.pth'}"
+    done = launch("import_weights", *TINY, data, weights, f"--workdir={run}")
+    assert "python -m launch.train" in done.stdout
+    done = launch("train", *TINY, data, f"--workdir={run}")
+    assert "classifier: finished before" in done.stdout
+    assert (run / "results.json").exists()
+    encoder = launch("export_weights", f"--workdir={run}", f"--output={run / 'w.safetensors'}")
+    assert "w.safetensors" in encoder.stdout
+    given = state_dict(torch_network(num_classes=10, depth=18))
+    exported = load_file(run / "w.safetensors")
+    np.testing.assert_array_equal(exported["encoder.conv1.weight"], given["encoder.conv1.weight"])
+    assert np.abs(exported["decoder.blocks.0.conv1.0.weight"]).max() > 0
+
+
+@pytest.mark.slow
+def test_training_starts_from_pretrained_weights_of_every_kind(
+    published, shapes_data, tmp_path, launch
+):
+    data = f"--config.dataset.data_dir={shapes_data}"
+    first = tmp_path / "first"
+    start = f"--config.model.pretrained={published / 'resnet18.pth'}"
+    # A learning rate of next to nothing leaves the weights where they started.
+    still = "--config.classifier.optimizer.learning_rate=1e-30"
+    smoothed = "--config.classifier.label_smoothing=0.1"
+    head = "--config.model.head=lse"
+    frames = "--config.tcam.cam_method=smoothgradcampp"
+    methods = "--config.eval.cam_methods=('cam','smoothgradcampp','xgradcam')"
+    arguments = [*TINY, data, start, still, smoothed, head, frames, methods]
+    floor = "--config.classifier.optimizer.min_learning_rate=0"
+    done = launch("train", *arguments, floor, f"--workdir={first}")
+    assert "resnet18.pth: encoder" in done.stdout
+    assert "from random weights: classification_head" in done.stdout
+    launch("export_weights", f"--workdir={first}", f"--output={tmp_path / 'w.safetensors'}")
+    exported = load_file(tmp_path / "w.safetensors")
+    given = state_dict(torch_network(num_classes=10, depth=18))
+    for name in ("encoder.conv1.weight", "encoder.layer4.1.conv2.weight"):
+        np.testing.assert_array_equal(exported[name], given[name])
+
+    second = tmp_path / "second"
+    (checkpoint,) = sorted((first / "classifier" / "checkpoints").glob("[0-9]*"))[-1:]
+    done = launch(
+        "train",
+        *TINY,
+        data,
+        head,
+        f"--config.model.pretrained={checkpoint}",
+        f"--workdir={second}",
+    )
+    assert f"weights of {checkpoint}: encoder, classification_head" in done.stdout
+    assert "from random weights: decoder, map_head" in done.stdout
+
+
+def test_bad_weights_end_with_one_clear_line(published, shapes_data, tmp_path, launch):
+    data = f"--config.dataset.data_dir={shapes_data}"
+    run = f"--workdir={tmp_path / 'run'}"
+    damaged = tmp_path / "damaged.pth"
+    damaged.write_bytes((published / "whole.pth").read_bytes()[:100_000])
+    shutil.copy(published / "whole.pth", tmp_path / "whole.pth")
+    for arguments, expected in (
+        ([f"--weights={tmp_path / 'none.pth'}"], "there is none"),
+        ([f"--weights={damaged}"], "is damaged"),
+        ([f"--weights={tmp_path}"], "must be the folder of a checkpoint's step"),
+        ([f"--weights={published / 'whole.pth'}", "--config.model.depth=34"], "ResNet-18"),
+        ([f"--weights={published / 'resnet18.pth'}"], "must hold a classification head"),
+    ):
+        done = launch("import_weights", *TINY, data, run, *arguments, status=2)
+        assert done.stderr.startswith("error: ") and expected in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+    done = launch("export_weights", run, f"--output={tmp_path / 'w.pth'}", status=2)
+    assert "must hold a run" in done.stderr

@@ -1,0 +1,153 @@
+"""Weights of PyTorch networks in, ours out, all of them or a clear error."""
+
+import jax
+import numpy as np
+import pytest
+import torch
+
+from tcam_jax.errors import InputError
+from tcam_jax.models.heads import HEADS
+from tcam_jax.models.pretrained import adopt, own_tensors, torch_tensors
+from tcam_jax.models.tcam import TCAM, init_variables
+from tcam_jax.models.torch_names import unet_names
+from tests.torch_networks import state_dict, torch_network
+
+ALL_PARTS = ("encoder", "classification_head", "decoder", "map_head")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return torch_network(num_classes=4, depth=18)
+
+
+@pytest.fixture
+def tensors(network):
+    return state_dict(network)
+
+
+def _shapes(**kwargs):
+    model = TCAM(**{"num_classes": 4, "depth": 18, **kwargs})
+    return jax.eval_shape(lambda key: init_variables(model, key, 32), jax.random.key(0))
+
+
+def _torchvision(tensors):
+    """The encoder alone as torchvision names it, with the last layer of 1000 classes."""
+    names = {n.removeprefix("encoder."): x for n, x in tensors.items() if n.startswith("encoder.")}
+    fc = {"fc.weight": np.ones((1000, 512), np.float32), "fc.bias": np.ones(1000, np.float32)}
+    return names | fc
+
+
+def _trees_equal(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_whole_networks_go_both_ways(depth):
+    network = torch_network(num_classes=4, depth=depth)
+    tensors = state_dict(network)
+    loaded = adopt(_shapes(depth=depth), tensors, "file")
+    assert loaded.parts == ALL_PARTS and not loaded.left_out
+    back = torch_tensors(loaded.variables)
+    counters = {name for name in tensors if name.endswith("num_batches_tracked")}
+    assert set(back) == set(tensors) - counters
+    assert depth != 50 or len(back) == 319  # as the reference's checkpoints
+    for name, tensor in back.items():
+        np.testing.assert_array_equal(tensor, tensors[name])
+    other = torch_network(seed=1, num_classes=4, depth=depth)
+    other.load_state_dict({n: torch.tensor(np.ascontiguousarray(x)) for n, x in back.items()})
+    images = torch.randn(1, 3, 33, 33)
+    with torch.no_grad():
+        for ours, theirs in zip(other(images)[:2], network(images)[:2], strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_goes_both_ways(head):
+    model = TCAM(num_classes=4, depth=18, head=HEADS[head])
+    variables = init_variables(model, jax.random.key(0), 32)
+    for tensors in (torch_tensors(variables), own_tensors(variables)):
+        loaded = adopt(_shapes(head=HEADS[head]), tensors, "file")
+        assert loaded.parts == ALL_PARTS
+        _trees_equal(loaded.variables, variables)
+    if head == "wildcat":  # class scores are a 1x1 convolution in PyTorch
+        assert torch_tensors(variables)["classification_head.conv.weight"].shape == (20, 512, 1, 1)
+
+
+def test_a_torchvision_encoder_leaves_its_classes_out_and_the_rest_as_it_was(tensors):
+    model = TCAM(num_classes=4, depth=18)
+    drawn = init_variables(model, jax.random.key(0), 32)
+    loaded = adopt(drawn, _torchvision(tensors), "file")
+    assert loaded.parts == ("encoder",) and loaded.left_out == ("fc.weight", "fc.bias")
+    whole = adopt(drawn, tensors, "file")
+    for collection in ("params", "batch_stats"):
+        ours = loaded.variables[collection]
+        _trees_equal(ours["encoder"], whole.variables[collection]["encoder"])
+        _trees_equal(ours["decoder"], drawn[collection]["decoder"])
+
+
+@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module."])
+def test_prefixes_of_wrappers(tensors, prefix):
+    loaded = adopt(_shapes(), {prefix + name: x for name, x in tensors.items()}, "file")
+    _trees_equal(loaded.variables, adopt(_shapes(), tensors, "file").variables)
+
+
+def test_names_of_transformers():
+    """As `ResNetForImageClassification` of transformers 5 lists them."""
+    names = {
+        "resnet.embedder.embedder.convolution.weight": "encoder.conv1.weight",
+        "resnet.embedder.embedder.normalization.running_var": "encoder.bn1.running_var",
+        "resnet.encoder.stages.0.layers.0.shortcut.convolution.weight": (
+            "encoder.layer1.0.downsample.0.weight"
+        ),
+        "resnet.encoder.stages.0.layers.0.shortcut.normalization.bias": (
+            "encoder.layer1.0.downsample.1.bias"
+        ),
+        "resnet.encoder.stages.3.layers.2.layer.1.convolution.weight": (
+            "encoder.layer4.2.conv2.weight"
+        ),
+        "resnet.encoder.stages.2.layers.5.layer.2.normalization.running_mean": (
+            "encoder.layer3.5.bn3.running_mean"
+        ),
+        "classifier.1.weight": "fc.weight",
+    }
+    counter = {"resnet.embedder.embedder.normalization.num_batches_tracked": np.zeros(())}
+    renamed = unet_names({name: np.zeros(1) for name in names} | counter)
+    assert list(renamed) == list(names.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "shapes", "message"),
+    [
+        (lambda t: t, {"depth": 34}, r"lacks \d+ tensors of the encoder: .*is a ResNet-18;"),
+        (lambda t: t, {"num_classes": 6}, r"fc\.weight \[4, 512\] instead of \[6, 512\]"),
+        (lambda t: t, {"head": HEADS["lse"]}, r"no place for: classification_head\.fc\.weight"),
+        (lambda t: {**t, "extra": np.zeros(1)}, {}, "1 tensors .* no place for: extra"),
+        (
+            lambda t: {n: x for n, x in t.items() if "layer2.1.bn1.bias" not in n},
+            {},
+            r"lacks 1 tensors of the encoder: encoder\.layer2\.1\.bn1\.bias",
+        ),
+        (
+            lambda t: {n: x for n, x in t.items() if not n.startswith("encoder.")},
+            {},
+            "nothing of the encoder",
+        ),
+        (
+            lambda t: {**t, "encoder.conv1.weight": t["encoder.conv1.weight"][:, :1]},
+            {},
+            r"encoder\.conv1\.weight \[64, 1, 7, 7\] instead of \[64, 3, 7, 7\]",
+        ),
+        (
+            lambda t: {**t, "encoder.bn1.bias": t["encoder.bn1.bias"] * np.nan},
+            {},
+            r"not finite in 1: encoder\.bn1\.bias",
+        ),
+        (lambda t: {"blocks.0.attn.qkv.weight": np.zeros((3, 3))}, {}, "is no ResNet"),
+        (lambda t: {**t, "encoder.bn1.bias": t["encoder.conv1.weight"]}, {}, r"instead of \[64\]"),
+    ],
+)
+def test_what_does_not_fit_is_named(tensors, change, shapes, message):
+    with pytest.raises(InputError, match=message) as error:
+        adopt(_shapes(**shapes), change(tensors), "weights.pth")
+    assert str(error.value).startswith("weights.pth does not fit the configured network")
+    assert len(str(error.value)) < 700

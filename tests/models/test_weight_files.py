@@ -1,0 +1,154 @@
+"""Files of weights: every format read, every bad file told in one clear error, no code ever run."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tcam_jax.errors import InputError
+from tcam_jax.models.weight_files import read_tensors, write_tensors
+
+TENSORS = {
+    "conv1.weight": torch.arange(24.0).reshape(2, 3, 2, 2),
+    "bn1.bias": torch.tensor([0.5, -1.5]),
+}
+
+
+def _write(path, tensors, **kwargs):
+    if path.suffix == ".safetensors":
+        save_file(tensors, path)
+    else:
+        torch.save(tensors, path, **kwargs)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt", ".bin", ".ckpt"])
+def test_files_of_pytorch(tmp_path, suffix):
+    path = tmp_path / f"weights{suffix}"
+    _write(path, TENSORS)
+    read = read_tensors(path)
+    assert set(read) == set(TENSORS)
+    for name, tensor in TENSORS.items():
+        np.testing.assert_array_equal(read[name], tensor.numpy())
+
+
+def test_the_old_format_of_torchvisions_files(tmp_path):
+    path = tmp_path / "resnet50-19c8e357.pth"
+    _write(path, TENSORS, _use_new_zipfile_serialization=False)
+    assert set(read_tensors(path)) == set(TENSORS)
+
+
+@pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
+def test_a_state_dict_inside_a_trainers_checkpoint(tmp_path, wrapper):
+    path = tmp_path / "checkpoint.pth"
+    torch.save({"epoch": 3, wrapper: TENSORS, "optimizer": {"lr": 0.1}}, path)
+    assert set(read_tensors(path)) == set(TENSORS)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_bfloat16_tensors(tmp_path, suffix):
+    path = tmp_path / f"weights{suffix}"
+    _write(path, {"x": torch.tensor([1.5, -2.0]).bfloat16()})
+    np.testing.assert_array_equal(read_tensors(path)["x"].astype(np.float32), [1.5, -2.0])
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".msgpack"])
+def test_what_is_written_is_read_again(tmp_path, suffix):
+    tensors = {
+        "params/a/kernel": np.arange(6, dtype=np.float32).reshape(2, 3).T,  # not contiguous
+        "params/a/bias": np.zeros(2, np.float32),
+    }
+    path = tmp_path / f"weights{suffix}"
+    write_tensors(path, tensors)
+    read = read_tensors(path)
+    assert set(read) == set(tensors)
+    for name, tensor in tensors.items():
+        np.testing.assert_array_equal(read[name], tensor)
+    assert [x.name for x in tmp_path.iterdir()] == [path.name]
+
+
+class _Trap:
+    """Unpickled the ordinary way, this would make a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("writer", ["pickle", "torch", "torch_old"])
+def test_a_pickle_with_code_in_it_is_not_run(tmp_path, writer):
+    path, trace = tmp_path / "weights.pth", tmp_path / "trace"
+    content = {**TENSORS, "extra": _Trap(trace)}
+    if writer == "pickle":
+        path.write_bytes(pickle.dumps(content))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=writer == "torch")
+    with pytest.raises(InputError, match="would run code. Save the state dict alone"):
+        read_tensors(path)
+    assert not trace.exists()
+    if writer == "pickle":
+        pickle.loads(path.read_bytes())["extra"].close()
+        assert trace.exists(), "the trap would not have worked"
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".msgpack"])
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.95])
+def test_truncated_files(tmp_path, suffix, kept):
+    path = tmp_path / f"weights{suffix}"
+    if suffix == ".msgpack":
+        write_tensors(path, {"params/a": np.zeros((50, 50), np.float32)})
+    else:
+        _write(path, {"a": torch.zeros(50, 50), "b": torch.zeros(7)})
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(InputError, match=r"weights\.\w+ (is|cannot)"):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".msgpack"])
+def test_files_of_something_else(tmp_path, suffix):
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(b"<html>404 Not Found</html>" * 20)
+    with pytest.raises(InputError, match=r"weights\.\w+ (is|cannot|must)"):
+        read_tensors(path)
+
+
+def test_missing_files_and_unknown_formats(tmp_path):
+    with pytest.raises(InputError, match=r"nothing\.pth must be a file of weights; there is none"):
+        read_tensors(tmp_path / "nothing.pth")
+    (tmp_path / "weights.h5").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"must end in \.safetensors, .*; '\.h5' is not known"):
+        read_tensors(tmp_path / "weights.h5")
+    with pytest.raises(InputError, match="must end in .safetensors or .msgpack"):
+        write_tensors(tmp_path / "weights.pth", {"a": np.zeros(1)})
+    with pytest.raises(InputError, match="cannot be written"):
+        write_tensors(tmp_path / "no folder" / "weights.safetensors", {"a": np.zeros(1)})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([torch.zeros(2)], "must hold a state dict; it holds a list"),
+        (torch.zeros(2), "must hold a state dict; it holds a Tensor"),
+        ({"epoch": 3, "lr": 0.1}, "must hold tensors by name; 'epoch' is of type int"),
+        ({}, "holds no tensors"),
+    ],
+)
+def test_what_is_no_state_dict(tmp_path, content, message):
+    path = tmp_path / "weights.pth"
+    torch.save(content, path)
+    with pytest.raises(InputError, match=message):
+        read_tensors(path)
+
+
+def test_without_pytorch(tmp_path, monkeypatch):
+    import sys
+
+    path = tmp_path / "weights.pth"
+    _write(path, TENSORS)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InputError, match="pip install torch"):
+        read_tensors(path)

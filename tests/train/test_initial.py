@@ -1,0 +1,41 @@
+import logging
+
+import jax
+import numpy as np
+import pytest
+import torch
+
+from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM
+from tcam_jax.train.initial import initial_variables, report_weights
+from tests.torch_networks import same_weights, torch_network
+
+
+@pytest.fixture
+def messages(caplog):
+    caplog.set_level(logging.INFO, logger="tcam_jax")
+    return lambda: [(r.levelname, r.getMessage()) for r in caplog.records]
+
+
+def test_random_weights_are_a_visible_warning(config, messages):
+    initial = initial_variables(config, TCAM(num_classes=4, depth=18))
+    assert initial.parts == ()
+    report_weights(initial, CLASSIFIER_PARTS, config.model.pretrained)
+    ((level, message),) = messages()
+    assert level == "WARNING"
+    assert "encoder and classification_head from random weights" in message
+
+
+def test_a_whole_networks_file_serves_both_stages(config, messages, tmp_path):
+    network, model = torch_network(num_classes=4, depth=18), TCAM(num_classes=4, depth=18)
+    config.model.pretrained = str(tmp_path / "whole.pth")
+    torch.save(network.state_dict(), config.model.pretrained)
+    initial = initial_variables(config, model)
+    jax.tree.map(
+        np.testing.assert_array_equal, dict(initial.variables), dict(same_weights(network, model))
+    )
+    for parts in (CLASSIFIER_PARTS, LOCALISER_PARTS):
+        report_weights(initial, parts, config.model.pretrained)
+    assert [text.split(": ")[1] for _, text in messages()] == [
+        "encoder, classification_head",
+        "decoder, map_head",
+    ]

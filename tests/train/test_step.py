@@ -1,0 +1,80 @@
+"""Single steps: the classifier's loss against PyTorch, and what mixed precision leaves alone."""
+
+import dataclasses
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from tcam_jax.data.geometry import normalise, random_geometry, transform
+from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, init_variables, select
+from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.train.seed_maps import FrozenClassifiers
+from tcam_jax.train.state import create_state
+from tcam_jax.train.step import classifier_step, sample_keys, tcam_step
+
+
+def _run(config, batch, stage, dtype=jnp.float32):
+    model = TCAM(num_classes=10, depth=18, dtype=dtype)
+    variables = init_variables(model, jax.random.key(0), config.dataset.crop)
+    schedule = stepped_schedule(config[stage].optimizer, 2)
+    common = {
+        "config": config,
+        "optimizer": sgd(config[stage].optimizer, schedule),
+        "schedule": schedule,
+        "axis_name": None,
+    }
+    if stage == "classifier":
+        training, parts, frozen = {"train_classifier": True}, CLASSIFIER_PARTS, None
+        step = classifier_step
+    else:
+        training, parts = {"train_localiser": True}, LOCALISER_PARTS
+        frozen = FrozenClassifiers(select(variables, CLASSIFIER_PARTS), None)
+        step = partial(tcam_step, steps_per_epoch=2)
+    model = dataclasses.replace(model, **training)
+    state = create_state(select(variables, parts), common["optimizer"])
+    return jax.jit(partial(step, model=model, **common))(state, frozen, batch), (model, variables)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_classifiers_loss_equals_torch(config, make_batch, smoothing):
+    config.classifier.label_smoothing = smoothing
+    batch = jax.tree.map(jnp.asarray, make_batch(0, 1))
+    (_, metrics), (model, variables) = _run(config, batch, "classifier")
+    crop, resize = config.dataset.crop, config.dataset.resize
+    keys = sample_keys(config.seed, jnp.int32(0), batch)
+    images = jnp.stack(
+        [
+            transform(jnp.asarray(frame), random_geometry(key, resize, crop), crop)
+            for frame, key in zip(batch["frames"][:, 0], keys, strict=True)
+        ]
+    )
+    output, _ = model.apply(
+        variables, normalise(images), method="classify", mutable=["batch_stats"]
+    )
+    expected = torch.nn.functional.cross_entropy(
+        torch.from_numpy(np.array(output.logits)),
+        torch.from_numpy(np.array(batch["label"])).long(),
+        label_smoothing=smoothing,
+    )
+    total, count = metrics["loss"]
+    np.testing.assert_allclose(total / count, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("stage", ["classifier", "tcam"])
+def test_bfloat16_computes_but_does_not_keep(config, make_batch, stage):
+    """Parameters, optimiser, running statistics, losses stay float32; the loss is about equal."""
+    batch = make_batch(0, 2 if stage == "tcam" else 1)
+    (full, metrics), _ = _run(config, batch, stage)
+    (half, half_metrics), _ = _run(config, batch, stage, jnp.bfloat16)
+    for leaf in jax.tree.leaves((half.params, half.batch_stats, half.opt_state, half_metrics)):
+        assert leaf.dtype in (jnp.float32, jnp.int32)
+        assert np.isfinite(leaf).all()
+    total, count = metrics["loss"]
+    half_total, half_count = half_metrics["loss"]
+    np.testing.assert_allclose(half_total / half_count, total / count, rtol=0.05)
+    changed = jax.tree.map(lambda a, b: np.abs(a - b).max() > 0, full.params, half.params)
+    assert any(jax.tree.leaves(changed)), "nothing was computed in bfloat16"
