@@ -3,6 +3,8 @@
     python -m launch.prepare --config=configs/youtube_objects.py:v2.2 --manual_dir=YOUR_DOWNLOADS
     python -m launch.train --config=configs/youtube_objects.py:v2.2 --workdir=runs/yto22
 
+The published recipe starts from ImageNet's ResNet50: add --config.model.pretrained=FILE.
+
 Data: YouTube-Objects from its authors (see README). v1.0_train256 and v2.2_train256 store the
 training frames at the 256 px to which they are resized anyway: much smaller and faster. Expected
 mean CorLoc (the paper's Table 1, its own implementation, tau maximised on test): 73.0 on v1.0 and

@@ -16,6 +16,7 @@ from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.report.table import results_table
 from tcam_jax.train import stages
+from tcam_jax.train.initial import check_weights
 from tcam_jax.train.logs import start_logging
 from tcam_jax.train.parallel import Parallel
 
@@ -27,6 +28,8 @@ def train_and_evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Run what is left of `config` in `workdir`; return the results on the test split."""
     configuration.validate(config)
     data = Dataset(config)
+    if not (workdir / "config.json").exists():
+        check_weights(config, stages.make_model(config, len(data.class_names)))
     configuration.record(config, workdir)
     start_logging(workdir)
     runs.record_classes(workdir, data.class_names)

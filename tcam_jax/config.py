@@ -57,6 +57,13 @@ _POSITIVE = (
     "tcam.barrier.growth",
     "checkpoint.every_steps",
 )
+# Fields that the config.json of an earlier version does not have, and what it did.
+_ADDED = {
+    "model.head": "wgap",
+    "model.head_options": {},
+    "model.pretrained": "",
+    "classifier.label_smoothing": 0.0,
+}
 # Attributes of every head module, which no config sets.
 _EVERY_HEAD = ("num_classes", "parent", "name")
 # Fields that say where and how a run is carried out, not what it computes: they may change.
@@ -102,9 +109,6 @@ def validate(config: ConfigDict) -> None:
     if config.tcam.cam_method not in flat["eval.cam_methods"]:
         given = flat["eval.cam_methods"]
         _reject("eval.cam_methods", f"with tcam.cam_method={config.tcam.cam_method} in it", given)
-    pretrained = flat["model.pretrained"]
-    if pretrained and not Path(pretrained).exists():
-        _reject("model.pretrained", "a file or folder of weights that exists", pretrained)
     if not 0 <= flat["classifier.label_smoothing"] < 1:
         smoothing = flat["classifier.label_smoothing"]
         _reject("classifier.label_smoothing", "at least 0 and less than 1", smoothing)
@@ -118,10 +122,12 @@ def validate(config: ConfigDict) -> None:
 
 
 def _check_head(name: str, options: ConfigDict) -> None:
-    own = [x.name for x in dataclasses.fields(HEADS[name]) if x.name not in _EVERY_HEAD]
+    own = {x.name: x.type for x in dataclasses.fields(HEADS[name]) if x.name not in _EVERY_HEAD}
     for option, value in options.items():
         if option not in own:
             _reject("model.head_options", f"made of {', '.join(own) or 'nothing'}", option)
+        if not isinstance(value, own[option] if own[option] is int else int | float):
+            _reject(f"model.head_options.{option}", f"of type {own[option].__name__}", value)
         may_be_zero = option in ("bottom", "alpha")
         if value < 0 or (value == 0 and not may_be_zero):
             expected = "0 or more" if may_be_zero else "greater than 0"
@@ -164,7 +170,7 @@ def record(config: ConfigDict, workdir: Path) -> None:
         ) from error
     path = workdir / "config.json"
     if path.exists():
-        _check_same(flatten(json.loads(path.read_text())), flatten(config), workdir)
+        _check_same(flatten(load(workdir)), flatten(config), workdir)
     _write(path, config.to_dict())
     environment = {
         "python": platform.python_version(),
@@ -217,4 +223,9 @@ def load(workdir: str | Path) -> ConfigDict:
             f"--workdir={workdir} must hold a run (a config.json); there is none. "
             "Train one with `python -m launch.train --config=… --workdir=…`."
         )
-    return ConfigDict(json.loads(path.read_text()))
+    config = ConfigDict(json.loads(path.read_text()))
+    for field, value in _ADDED.items():
+        section, name = field.split(".")
+        if name not in config[section]:
+            config[section][name] = value
+    return config

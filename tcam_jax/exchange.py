@@ -1,5 +1,6 @@
 """Weights from elsewhere as a finished run, and a run's weights as a file for elsewhere."""
 
+import shutil
 from pathlib import Path
 
 import jax
@@ -8,7 +9,7 @@ from ml_collections import ConfigDict
 from tcam_jax import config as configuration
 from tcam_jax.errors import InputError
 from tcam_jax.models.pretrained import own_tensors, torch_tensors
-from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, init_variables, select
+from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, select, variable_shapes
 from tcam_jax.models.weight_files import write_tensors
 from tcam_jax.runs import load_networks, read_classes, record_classes
 from tcam_jax.train.checkpoint import Checkpoints
@@ -29,7 +30,7 @@ def import_weights(
     network makes a finished run. One classifier then plays both roles, encoder and seeds.
 
     Args:
-      config: of the run; its network must be that of the weights.
+      config: of the run, validated; its network must be that of the weights.
       class_names: `[k]`, in the order of the logits.
       workdir: of a new run.
       source: see `train.initial.load_weights`.
@@ -38,36 +39,41 @@ def import_weights(
       The finished stages.
 
     Raises:
-      InputError: the weights cannot be read, do not fit or have no classifier, or `workdir` holds
-        a run.
+      InputError: the weights cannot be read, do not fit, or have no classifier or half a
+        localiser; `workdir` is in use or cannot be written.
     """
-    configuration.validate(config)
-    if (workdir / "config.json").exists():
-        raise InputError(f"--workdir={workdir} holds a run already; choose a new folder.")
+    if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
+        raise InputError(f"--workdir={workdir} must be a new folder; there is something already.")
     model = make_model(config, len(class_names))
-    # Fields of the shapes alone: what the file has not is left out below.
-    shapes = jax.eval_shape(
-        lambda key: init_variables(model, key, config.dataset.crop), jax.random.key(config.seed)
-    )
-    loaded = load_weights(source, shapes)
+    # Given shapes alone, parts that the file does not have are not made.
+    loaded = load_weights(source, variable_shapes(model, config.dataset.crop))
     if "classification_head" not in loaded.parts:
         raise InputError(
             f"{source} must hold a classification head for {len(class_names)} classes; it has "
             f"{', '.join(loaded.parts)}. To train from an encoder, use --config.model.pretrained."
         )
     stages = {CLASSIFIER_DIR: (CLASSIFIER_PARTS, ("best_classification", "best_localization"))}
-    if set(LOCALISER_PARTS) <= set(loaded.parts):
+    localiser = [part for part in LOCALISER_PARTS if part in loaded.parts]
+    if len(localiser) == 1:
+        raise InputError(f"{source} has a {localiser[0]}, but not all of {LOCALISER_PARTS}.")
+    if localiser:
         stages[TCAM_DIR] = (LOCALISER_PARTS, ("best_localization",))
-    configuration.record(config, workdir)
-    record_classes(workdir, class_names)
+    # Whole or not at all: half a run would be trained from wherever it is.
+    unfinished = workdir.with_name(f"{workdir.name}.importing")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    configuration.record(config, unfinished)
+    record_classes(unfinished, class_names)
     parallel = Parallel(config.parallel)
     for name, (parts, roles) in stages.items():
         optimizer = sgd(config[name].optimizer, stepped_schedule(config[name].optimizer, 1))
         state = create_state(select(loaded.variables, parts), optimizer)
-        checkpoints = Checkpoints(workdir / name / "checkpoints")
-        checkpoints.save(0, parallel.place(state), {role: {"step": 0} for role in roles})
+        checkpoints = Checkpoints(unfinished / name / "checkpoints")
+        # Nothing was measured: below any score.
+        best = {role: {"step": 0, "value": -1.0} for role in roles}
+        checkpoints.save(0, parallel.place(state), best)
         checkpoints.close()
-        finish(workdir / name)
+        finish(unfinished / name)
+    unfinished.replace(workdir)
     return tuple(stages)
 
 

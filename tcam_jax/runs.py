@@ -26,9 +26,9 @@ from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,
     Variables,
-    init_variables,
     merge,
     select,
+    variable_shapes,
 )
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.loop import is_finished
@@ -59,11 +59,9 @@ def load_networks(
       InputError: a stage is not trained to its end.
     """
     model = make_model(config, num_classes)
-    shapes = jax.eval_shape(
-        lambda key: init_variables(model, key, config.dataset.crop), jax.random.key(0)
-    )
     like = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=parallel.replicated), shapes
+        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=parallel.replicated),
+        variable_shapes(model, config.dataset.crop),
     )
 
     def restore(stage: str, role: str, parts: tuple[str, ...]) -> Network:

@@ -64,7 +64,6 @@ def test_youtube_objects_has_the_published_numbers():
         ("eval.cam_methods", ("cam", "gradcm"), r"made of cam, gradcam, .*; it is \['gradcm'\]"),
         ("model.head", "gmp", "one of wgap, gap, max, lse, wildcat, attention_mil; it is 'gmp'"),
         ("model.head_options.sharpness", 2.0, "must be made of nothing; it is 'sharpness'"),
-        ("model.pretrained", "nowhere.pth", "a file or folder of weights that exists"),
         ("classifier.label_smoothing", 1.0, "at least 0 and less than 1; it is 1.0"),
     ],
 )
@@ -83,6 +82,8 @@ def test_wrong_values_are_named(field, value, message):
         ("modalities", 0, "greater than 0"),
         ("top", 1.5, "a share, at most 1; it is 1.5"),
         ("kmax", 0.5, "made of modalities, top, bottom, alpha; it is 'kmax'"),
+        ("modalities", 2.5, "modalities must be of type int; it is 2.5"),
+        ("top", "half", "top must be of type float; it is 'half'"),
         ("bottom", 0.0, None),
     ],
 )
@@ -123,3 +124,19 @@ def test_record_and_load(tmp_path):
         configuration.record(config, workdir)
     with pytest.raises(InputError, match="must hold a run"):
         configuration.load(tmp_path / "nothing")
+
+
+def test_the_config_of_an_earlier_version_is_read_as_what_it_did(tmp_path):
+    config = base.get_config()
+    configuration.record(config, tmp_path)
+    old = json.loads((tmp_path / "config.json").read_text())
+    for name in ("head", "head_options", "pretrained"):
+        del old["model"][name]
+    del old["classifier"]["label_smoothing"]
+    (tmp_path / "config.json").write_text(json.dumps(old))
+    loaded = configuration.load(tmp_path)
+    assert make_model(loaded, 3).head(num_classes=3).linear_kernel.__qualname__.startswith("WGAP")
+    configuration.record(config, tmp_path)  # goes on
+    config.model.head = "gap"
+    with pytest.raises(InputError, match=r"model\.head: 'wgap' there, 'gap' now"):
+        configuration.record(config, tmp_path)

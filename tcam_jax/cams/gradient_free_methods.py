@@ -5,6 +5,7 @@ the frame; they return the raw map `[y, x]`.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -34,15 +35,21 @@ def eigencam(
 ) -> Float[Array, "y x"]:
     """EigenCAM (Muhammad and Yeasin, IJCNN 2020): projection on the first right singular vector.
 
-    The same for every class. As published, features are not centred; after a ReLU the vector then
-    has one sign, taken positive. A V_1 = sigma_1 U_1, and U_1 is the first eigenvector of A A^T.
+    The same for every class. As published, features are not centred; after a ReLU the projection
+    A V_1 then has one sign, taken positive. A V_1 is sigma_1 U_1: whichever of A^T A and A A^T is
+    smaller gives it.
     """
     del head, class_index
     flat = features.reshape(-1, features.shape[-1])
-    values, vectors = jnp.linalg.eigh(jnp.matmul(flat, flat.T, precision="highest"))
-    first = vectors[:, -1] * jnp.where(vectors[:, -1].sum() < 0, -1, 1)
-    # Without the singular value, features that are zero would have a map.
-    return (first * jnp.sqrt(jnp.maximum(values[-1], 0))).reshape(features.shape[:2])
+    multiply = partial(jnp.matmul, precision="highest")
+    if flat.shape[0] > flat.shape[1]:
+        projection = multiply(flat, jnp.linalg.eigh(multiply(flat.T, flat))[1][:, -1])
+    else:
+        values, vectors = jnp.linalg.eigh(multiply(flat, flat.T))
+        # Without the singular value, features that are zero would have a map.
+        projection = vectors[:, -1] * jnp.sqrt(jnp.maximum(values[-1], 0))
+    projection *= jnp.where(projection.sum() < 0, -1, 1)
+    return projection.reshape(features.shape[:2])
 
 
 def ablationcam(
@@ -52,7 +59,8 @@ def ablationcam(
 
     The published weight is that drop of the logit divided by the logit, a factor that the
     normalisation removes, but which would turn the map around where the logit is negative: it is
-    left out. For a linear head the drop is W[c, class] times the channel's mean.
+    left out. For a linear head the drop is W[c, class] times the channel's mean. In bfloat16,
+    drops through several layers are smaller than what is rounded away: use float32.
     """
     if head.kernel is not None:
         drops = head.kernel[:, class_index] * features.mean((0, 1))

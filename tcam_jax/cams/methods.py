@@ -30,6 +30,8 @@ FEATURE_METHODS: dict[str, Callable[[Array, Head, ClassIndex], Array]] = {
 # These see the frame too.
 FRAME_METHODS = ("smoothgradcampp", "scorecam")
 CAM_METHODS = (*FEATURE_METHODS, *FRAME_METHODS)
+# These already run the network for many channels of a frame at once: frame by frame, then.
+CHANNEL_BY_CHANNEL = ("ablationcam", "scorecam")
 
 # Smooth GradCAM++: noisy versions of a normalised frame, and the noise's standard deviation.
 NOISY_SAMPLES = 4
@@ -73,21 +75,25 @@ def class_activation_maps(
         raise ValueError(f"cam is the head's own map, of stage {LAST}; got stage {stage!r}")
     head = classifier_head(model, variables, stage)
 
-    def features_of(seen: Float[Array, "n h w 3"]) -> Float[Array, "n y x c"]:
-        return _float32(model.apply(variables, seen, method="classify").features[stage])
+    def classify(seen: Float[Array, "n h w 3"]) -> ClassifierOutput:
+        return model.apply(variables, seen, method="classify")
 
     def one(frame: Array, features: Array, class_index: Array) -> Array:
         if method == "smoothgradcampp":
             # A linear head's gradient does not depend on its input: no noisy frame is needed.
             linear = head.kernel is not None
-            noisy = features[None] if linear else features_of(frame + frame_noise(frame.shape))
+            seen = frame + frame_noise(frame.shape)
+            noisy = features[None] if linear else _float32(classify(seen).features[stage])
             return min_max(gradient.smoothgradcampp(features, noisy, head, class_index))
         if method == "scorecam":
-            scores = lambda seen: head.scores(features_of(seen[None])[0])  # noqa: E731
+            scores = lambda masked: classify(masked[None]).logits[0]  # noqa: E731
             return min_max(free.scorecam(features, frame, scores, class_index))
         return class_activation_map(method, features, head, class_index)
 
-    return jax.vmap(one)(frames, _float32(output.features[stage]), classes)
+    inputs = frames, _float32(output.features[stage]), classes
+    if method in CHANNEL_BY_CHANNEL:
+        return jax.lax.map(lambda frame_inputs: one(*frame_inputs), inputs)
+    return jax.vmap(one)(*inputs)
 
 
 def classifier_head(model: TCAM, variables: Variables, stage: str = LAST) -> Head:

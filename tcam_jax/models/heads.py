@@ -1,7 +1,7 @@
 """Classification heads of the weakly supervised localisation literature: features in, logits out.
 
 Every head also returns its native class maps, `[b, y, x, k]`: what each place contributes to, or
-scores for, each class. They are its CAMs (`cams.methods.cam`). All heads compute in float32 at
+scores for, each class. They are its CAMs. All heads compute in float32 at
 least: they are small, and the logits decide.
 """
 

@@ -81,7 +81,8 @@ def adopt(variables: Variables, tensors: Mapping[str, np.ndarray], source: str) 
             wrong.append(f"{name} {list(tensors[name].shape)} instead of {list(expected)}")
         elif not np.isfinite(np.asarray(value, np.float32)).all():
             broken.append(name)
-        flat[path] = np.asarray(value, flat[path].dtype)
+        # A copy: the file's memory may be mapped from it, and training reuses buffers.
+        flat[path] = np.array(value, flat[path].dtype)
     if wrong:
         _refuse(source, f"has {len(wrong)} tensors of another shape", wrong, tensors)
     if broken:

@@ -1,7 +1,7 @@
 """The TCAM network: classifier (encoder + head) and localiser (decoder + map head) in one module.
 
 It returns everything that later stages need (class logits, features, map logits), so nothing hooks
-into it: CAMs are functions of the features and the head's kernel.
+into it: CAMs are functions of the features and the head.
 """
 
 from collections.abc import Callable, Mapping
@@ -106,6 +106,11 @@ class TCAM(nn.Module):
 def init_variables(model: TCAM, key: jax.Array, size: int) -> Variables:
     """Draw all variables (`params`, `batch_stats`) for square frames of `size` pixels."""
     return jax.jit(model.init)(key, jnp.zeros((1, size, size, 3), jnp.float32))
+
+
+def variable_shapes(model: TCAM, size: int) -> Variables:
+    """Return what `init_variables` would, as shapes and dtypes."""
+    return jax.eval_shape(lambda key: init_variables(model, key, size), jax.random.key(0))
 
 
 def select(variables: Variables, parts: tuple[str, ...]) -> Variables:

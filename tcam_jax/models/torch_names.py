@@ -1,7 +1,7 @@
 """Names and layouts of our variables in PyTorch, and other namings brought to that one.
 
-The naming is that of PyTorch U-Nets (segmentation_models_pytorch, the reference's checkpoints):
-torchvision's ResNet behind "encoder.", then "decoder.", "segmentation_head." and
+The naming is that of the reference's checkpoints: torchvision's ResNet behind "encoder.", then
+"decoder." and "segmentation_head." as in segmentation_models_pytorch's U-Net, and
 "classification_head.". A variable's path is such as ("params", "encoder", "layer1_0", "conv1",
 "kernel").
 """
@@ -22,6 +22,9 @@ _MODULES = (  # one after the other, on the dotted path between part and leaf
     (r"^block(\d)_conv(\d)$", r"blocks.\1.conv\2.0"),
     (r"^block(\d)_bn(\d)$", r"blocks.\1.conv\2.1"),
 )
+
+# What DataParallel, torch.compile and trainers put in front of every name.
+_WRAPPERS = re.compile(r"^((module|_orig_mod|model)\.)+")
 
 # Hugging Face's transformers name the same ResNet in their own way; layers count from 0.
 _TRANSFORMERS = (
@@ -74,14 +77,12 @@ def unet_names(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Rename the tensors of any naming that is known to the one of this module.
 
     Known: U-Nets; a ResNet alone as torchvision, timm or transformers name it, which becomes the
-    encoder, its "fc." left as it is; all of them behind one prefix of a wrapper ("module.",
-    "model.", "_orig_mod."). Batch norm's counters, which nothing reads, are dropped. Unknown names
-    stay.
+    encoder, its "fc." left as it is; all of them behind the prefixes of wrappers. Batch norm's
+    counters, which nothing reads, are dropped. Unknown names stay.
     """
     renamed = {x: y for x, y in tensors.items() if not x.endswith("num_batches_tracked")}
-    for prefix in ("_orig_mod.", "module.", "model."):
-        if all(name.startswith(prefix) for name in renamed):
-            renamed = {name.removeprefix(prefix): x for name, x in renamed.items()}
+    if all(map(_WRAPPERS.match, renamed)):
+        renamed = {_WRAPPERS.sub("", name): x for name, x in renamed.items()}
     renamed = {_from_transformers(name): x for name, x in renamed.items()}
     if "conv1.weight" in renamed:
         renamed = {x if x.startswith("fc.") else f"encoder.{x}": y for x, y in renamed.items()}

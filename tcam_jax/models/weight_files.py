@@ -6,12 +6,12 @@ Formats, by suffix:
   .msgpack                      ours: Flax's serialisation of {"params", "batch_stats"}
 """
 
+import os
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import numpy as np
 import safetensors
 from flax import serialization, traverse_util
@@ -21,6 +21,8 @@ from tcam_jax.errors import InputError
 
 Tensors = dict[str, np.ndarray]
 
+# Before it, `weights_only=True` could be got round (CVE-2025-32434, CVE-2026-24747).
+SAFE_TORCH = (2, 10)
 # Where trainers put the state dict inside what they save.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
@@ -59,7 +61,7 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     """
     if path.suffix not in (".safetensors", ".msgpack"):
         raise InputError(f"{path} must end in .safetensors or .msgpack, to say what to write.")
-    temporary = path.with_suffix(".tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         if path.suffix == ".safetensors":
             contiguous = {name: np.ascontiguousarray(x) for name, x in tensors.items()}
@@ -70,6 +72,8 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
         temporary.replace(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise InputError(f"{path} cannot be written ({error}); choose another place.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _read_safetensors(path: Path) -> Tensors:
@@ -87,39 +91,45 @@ def _read_torch(path: Path) -> dict[str, Any]:
             f"{path} is a PyTorch file, and PyTorch is not installed: `pip install torch`, or "
             "convert the file to .safetensors where it is."
         ) from error
+    if tuple(map(int, torch.__version__.split(".")[:2])) < SAFE_TORCH:
+        wanted = ".".join(map(str, SAFE_TORCH))
+        raise InputError(
+            f"{path} needs PyTorch {wanted} or newer to be read safely, this is "
+            f"{torch.__version__}: `pip install 'torch>={wanted}'`, or convert it to .safetensors."
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
+        for wrapper in _WRAPPERS:
+            if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+                content = content[wrapper]
+        if isinstance(content, Mapping):
+            is_tensor = lambda value: isinstance(value, torch.Tensor)  # noqa: E731
+            return {str(n): _in_numpy(x) if is_tensor(x) else x for n, x in content.items()}
     except pickle.UnpicklingError as error:
         raise InputError(
             f"{path} cannot be read safely: it is damaged, or it holds Python objects besides "
             "tensors, which would run code. Save the state dict alone, "
             "`torch.save(model.state_dict(), …)`, or better a .safetensors file."
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # whatever a parser says of bytes that are none of its own
         raise _damaged(path, error) from error
-    for wrapper in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-    if not isinstance(content, Mapping):
-        raise InputError(
-            f"{path} must hold a state dict; it holds a {type(content).__name__}. Save "
-            "`model.state_dict()`."
-        )
-    # bfloat16 has no counterpart in NumPy that torch knows.
-    return {
-        str(name): value.float().numpy() if isinstance(value, torch.Tensor) else value
-        for name, value in content.items()
-    }
+    raise InputError(
+        f"{path} must hold a state dict; it holds a {type(content).__name__}. Save "
+        "`model.state_dict()`."
+    )
+
+
+def _in_numpy(tensor: Any) -> np.ndarray:
+    # Old files hold parameters, which need a gradient; NumPy as torch knows it has no bfloat16.
+    tensor = tensor.detach()
+    return (tensor.float() if tensor.dtype.itemsize == 2 else tensor).numpy()
 
 
 def _read_msgpack(path: Path) -> dict[str, Any]:
     try:
-        nested = serialization.msgpack_restore(path.read_bytes())
-    except (msgpack.exceptions.UnpackException, ValueError, TypeError, OSError) as error:
+        return traverse_util.flatten_dict(serialization.msgpack_restore(path.read_bytes()), sep="/")
+    except Exception as error:  # whatever a parser says of bytes that are none of its own
         raise _damaged(path, error) from error
-    if not isinstance(nested, dict):
-        raise InputError(f"{path} must hold a Flax state; it holds a {type(nested).__name__}.")
-    return traverse_util.flatten_dict(nested, sep="/")
 
 
 def _damaged(path: Path, error: Exception) -> InputError:

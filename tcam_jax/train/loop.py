@@ -54,6 +54,11 @@ def is_finished(directory: Path) -> bool:
     return (directory / FINISHED).exists()
 
 
+def is_started(directory: Path) -> bool:
+    """Tell whether the stage in `directory` has a checkpoint to go on from."""
+    return any(path.name.isdigit() for path in (directory / "checkpoints").glob("*"))
+
+
 def finish(directory: Path) -> None:
     """Mark the stage in `directory` as trained to its end."""
     (directory / FINISHED).touch()

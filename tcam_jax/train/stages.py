@@ -26,7 +26,7 @@ from tcam_jax.models.tcam import (
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.initial import initial_variables, report_weights
 from tcam_jax.train.logs import log
-from tcam_jax.train.loop import Stage, Validation, is_finished, run
+from tcam_jax.train.loop import Stage, Validation, is_finished, is_started, run
 from tcam_jax.train.optimizer import sgd, stepped_schedule
 from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.seed_maps import FrozenClassifiers
@@ -71,8 +71,9 @@ def make_model(config: ConfigDict, num_classes: int, **training: object) -> TCAM
 
 def classifier_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> Stage:
     """Stage 1: the frame classifier, from the encoder's initial weights."""
-    parts = _common(config, CLASSIFIER_DIR, data, parallel, train_classifier=True)
-    report_weights(parts.initial, CLASSIFIER_PARTS, config.model.pretrained)
+    parts = _common(config, workdir / CLASSIFIER_DIR, data, parallel, train_classifier=True)
+    if not is_started(workdir / CLASSIFIER_DIR):
+        report_weights(parts.initial, CLASSIFIER_PARTS, config.model.pretrained)
     measure = _validation(config, data, parallel, config.tcam.cam_method)
 
     def validate(variables: Variables, step: int) -> Validation:
@@ -105,7 +106,7 @@ def classifier_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir
 def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> Stage:
     """Stage 2: the decoder, on the frozen classifiers that stage 1 left in `workdir`."""
     section = config.tcam
-    parts = _common(config, TCAM_DIR, data, parallel, train_localiser=True)
+    parts = _common(config, workdir / TCAM_DIR, data, parallel, train_localiser=True)
     if parts.initial.parts:  # the decoder of a whole network's file, or random as ever
         report_weights(parts.initial, LOCALISER_PARTS, config.model.pretrained)
 
@@ -154,16 +155,16 @@ class _Common(NamedTuple):
 
 
 def _common(
-    config: ConfigDict, stage: str, data: Data, parallel: Parallel, **training: bool
+    config: ConfigDict, directory: Path, data: Data, parallel: Parallel, **training: bool
 ) -> _Common:
-    section = config[stage]
+    section = config[directory.name]
     steps_per_epoch = data.steps_per_epoch(section.batch_size)
     model = make_model(config, len(data.class_names), axis_name=parallel.axis_name, **training)
     schedule = stepped_schedule(section.optimizer, steps_per_epoch)
     return _Common(
         steps_per_epoch=steps_per_epoch,
         num_steps=section.epochs * steps_per_epoch,
-        initial=initial_variables(config, model),
+        initial=initial_variables(config, model, resumed=is_started(directory)),
         for_step={
             "config": config,
             "model": model,

@@ -90,7 +90,16 @@ def test_gradient_methods_equal_their_published_formulas(method, head, gradients
     np.testing.assert_allclose(ours, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("method", FEATURE_METHODS)
+def test_methods_that_see_the_frame_give_zeros_for_constant_features():
+    constant, frame = jnp.ones_like(FEATURES), jnp.ones((10, 12, 3))
+    raw = free.scorecam(constant, frame, lambda seen: seen.sum((0, 1)), CLASS)
+    np.testing.assert_array_equal(min_max(raw), np.zeros((5, 6)))
+    for head in (LINEAR, BY_AUTODIFF):
+        raw = gradient.smoothgradcampp(constant, jnp.stack([constant] * 3), head, CLASS)
+        np.testing.assert_array_equal(min_max(raw), np.zeros((5, 6)))
+
+
+@pytest.mark.parametrize("method", [m for m in FEATURE_METHODS if m != "eigencam"])
 def test_closed_forms_equal_the_backward_pass(method):
     closed = class_activation_map(method, FEATURES, LINEAR, CLASS)
     general = class_activation_map(method, FEATURES, BY_AUTODIFF, CLASS)
@@ -150,13 +159,15 @@ def test_ablationcam_takes_each_channel_away(head):
     np.testing.assert_allclose(ours, _scaled(expected), atol=1e-4)
 
 
-def test_eigencam_is_the_projection_on_the_first_singular_vector():
-    flat = np.asarray(FEATURES, np.float64).reshape(30, 8)
+@pytest.mark.parametrize("places", [30, 6])  # more than channels, and fewer
+def test_eigencam_is_the_projection_on_the_first_singular_vector(places):
+    features = FEATURES.reshape(-1, 6, 8)[: places // 6]
+    flat = np.asarray(features, np.float64).reshape(places, 8)
     _, _, vectors = np.linalg.svd(flat)
     projection = flat @ vectors[0]
     projection *= np.sign(projection.sum())
-    ours = class_activation_map("eigencam", FEATURES, LINEAR, CLASS)
-    np.testing.assert_allclose(ours, _scaled(projection.reshape(5, 6)), atol=1e-4)
+    ours = class_activation_map("eigencam", features, LINEAR, CLASS)
+    np.testing.assert_allclose(ours, _scaled(projection.reshape(-1, 6)), atol=1e-4)
 
 
 def test_scorecam_sees_the_frame_through_every_channel():
@@ -183,8 +194,11 @@ def test_normalised_to_zero_one_and_zeros_where_constant(method, head):
     result = class_activation_map(method, FEATURES, HEADS[head], 0)
     assert result.min() == 0 and result.max() == 1
     for constant in (jnp.ones_like(FEATURES), jnp.zeros_like(FEATURES)):
-        flat = class_activation_map(method, constant, LINEAR, 0)
-        np.testing.assert_array_equal(flat, np.zeros((5, 6)))
+        for linear in (LINEAR, BY_AUTODIFF):
+            flat = class_activation_map(method, constant, linear, 0)
+            np.testing.assert_array_equal(flat, np.zeros((5, 6)))
+        seen = class_activation_map(method, constant, HEADS[head], 0)
+        assert np.isfinite(seen).all()
 
 
 @pytest.mark.parametrize("head", HEADS)

@@ -1,7 +1,6 @@
 """Weights into runs and out of them, by the commands."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
@@ -64,7 +63,7 @@ def test_published_weights_are_evaluated_and_come_out_as_they_went_in(
             assert rows[row["method"], row["threshold"]] == row["per_class"]
     assert ("gradcampp", "val") in rows
     refused = launch("import_weights", *TINY, data, weights, f"--workdir={again}", status=2)
-    assert "holds a run already" in refused.stderr
+    assert "must be a new folder" in refused.stderr
 
 
 @pytest.mark.slow
@@ -127,7 +126,6 @@ def test_bad_weights_end_with_one_clear_line(published, shapes_data, tmp_path, l
     run = f"--workdir={tmp_path / 'run'}"
     damaged = tmp_path / "damaged.pth"
     damaged.write_bytes((published / "whole.pth").read_bytes()[:100_000])
-    shutil.copy(published / "whole.pth", tmp_path / "whole.pth")
     for arguments, expected in (
         ([f"--weights={tmp_path / 'none.pth'}"], "there is none"),
         ([f"--weights={damaged}"], "is damaged"),
@@ -138,6 +136,12 @@ def test_bad_weights_end_with_one_clear_line(published, shapes_data, tmp_path, l
         done = launch("import_weights", *TINY, data, run, *arguments, status=2)
         assert done.stderr.startswith("error: ") and expected in done.stderr
         assert "Traceback" not in done.stderr
+        assert [p.name for p in tmp_path.iterdir() if p.is_dir()] == []
+    # A new run is not recorded with weights that it cannot use: corrected, it starts.
+    for pretrained, expected in (("none.pth", "there is none"), (damaged, "is damaged")):
+        start = f"--config.model.pretrained={pretrained}"
+        done = launch("train", *TINY, data, run, start, status=2)
+        assert done.stderr.startswith("error: ") and expected in done.stderr
     assert not (tmp_path / "run").exists()
     done = launch("export_weights", run, f"--output={tmp_path / 'w.pth'}", status=2)
     assert "must hold a run" in done.stderr

@@ -85,7 +85,7 @@ def test_a_torchvision_encoder_leaves_its_classes_out_and_the_rest_as_it_was(ten
         _trees_equal(ours["decoder"], drawn[collection]["decoder"])
 
 
-@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module."])
+@pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module.", "module._orig_mod."])
 def test_prefixes_of_wrappers(tensors, prefix):
     loaded = adopt(_shapes(), {prefix + name: x for name, x in tensors.items()}, "file")
     _trees_equal(loaded.variables, adopt(_shapes(), tensors, "file").variables)

@@ -39,6 +39,17 @@ def test_the_old_format_of_torchvisions_files(tmp_path):
     assert set(read_tensors(path)) == set(TENSORS)
 
 
+@pytest.mark.parametrize("new", [True, False])
+def test_parameters_instead_of_tensors(tmp_path, new):
+    """Old files hold them, and they need a gradient."""
+    path = tmp_path / "weights.pth"
+    parameters = {name: torch.nn.Parameter(x) for name, x in TENSORS.items()}
+    _write(path, parameters, _use_new_zipfile_serialization=new)
+    read = read_tensors(path)
+    for name, tensor in TENSORS.items():
+        np.testing.assert_array_equal(read[name], tensor.numpy())
+
+
 @pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
 def test_a_state_dict_inside_a_trainers_checkpoint(tmp_path, wrapper):
     path = tmp_path / "checkpoint.pth"
@@ -105,6 +116,24 @@ def test_truncated_files(tmp_path, suffix, kept):
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(InputError, match=r"weights\.\w+ (is|cannot)"):
+        read_tensors(path)
+
+
+def test_files_of_the_old_format_truncated_anywhere(tmp_path):
+    path = tmp_path / "weights.pth"
+    _write(path, TENSORS, _use_new_zipfile_serialization=False)
+    content = path.read_bytes()
+    for kept in range(0, len(content) - 8, 7):
+        path.write_bytes(content[:kept])
+        with pytest.raises(InputError, match=r"weights\.pth (is damaged|cannot|must|holds)"):
+            read_tensors(path)
+
+
+def test_an_old_pytorch_reads_no_pickle(tmp_path, monkeypatch):
+    path = tmp_path / "weights.pth"
+    _write(path, TENSORS)
+    monkeypatch.setattr(torch, "__version__", "2.5.1+cpu")
+    with pytest.raises(InputError, match=r"needs PyTorch 2\.10 or newer .* this is 2\.5\.1"):
         read_tensors(path)
 
 

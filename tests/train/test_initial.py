@@ -2,11 +2,15 @@ import logging
 
 import jax
 import numpy as np
+import optax
 import pytest
 import torch
 
-from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM
-from tcam_jax.train.initial import initial_variables, report_weights
+from tcam_jax.errors import InputError
+from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, init_variables, select
+from tcam_jax.train.checkpoint import Checkpoints, read_variables
+from tcam_jax.train.initial import initial_variables, load_weights, report_weights
+from tcam_jax.train.state import create_state
 from tests.torch_networks import same_weights, torch_network
 
 
@@ -39,3 +43,18 @@ def test_a_whole_networks_file_serves_both_stages(config, messages, tmp_path):
         "encoder, classification_head",
         "decoder, map_head",
     ]
+
+
+def test_folders_that_are_no_sound_checkpoint(config, tmp_path):
+    variables = init_variables(TCAM(num_classes=4, depth=18), jax.random.key(0), 32)
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    state = create_state(select(variables, CLASSIFIER_PARTS), optax.identity())
+    checkpoints.save(7, state, {})
+    checkpoints.close()
+    folder = tmp_path / "checkpoints" / "7"
+    jax.tree.map(np.testing.assert_array_equal, read_variables(folder), state.variables)
+    with pytest.raises(InputError, match="must be the folder of a checkpoint's step"):
+        load_weights(tmp_path, variables)
+    (folder / "variables" / "_METADATA").write_text("{")
+    with pytest.raises(InputError, match="7 is damaged"):
+        load_weights(folder, variables)

@@ -1,0 +1,53 @@
+"""Measure how fast CAMs are made, beside torch-cam: python -m launch.benchmark_cams [--output=].
+
+Needs `pip install torch torchcam`. About ten minutes on two cores.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from absl import flags
+
+from launch import command
+from tcam_jax.benchmark import cam_speed
+from tcam_jax.errors import InputError
+from tcam_jax.models.resnet import ARCHITECTURES
+
+_OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "measurements of each way", lower_bound=1)
+_SIZES = flags.DEFINE_list(
+    "sizes", ["50x224x4", "18x80x16"], "ResNet depth x frame size in pixels x batch"
+)
+
+
+def main() -> None:
+    """Measure, print and write."""
+    cam_speed.require_torchcam()
+    sizes = [_parse(words) for words in _SIZES.value]
+    if _OUTPUT.value and not Path(_OUTPUT.value).absolute().parent.is_dir():
+        raise InputError(f"--output={_OUTPUT.value} must be a file in a folder that exists.")
+    cores = len(os.sched_getaffinity(0))
+    figures = {"machine": {"cores": cores, **cam_speed.machine()}, "speed": []}
+    for size in sizes:
+        row = cam_speed.measure(*size, _ROUNDS.value)
+        figures["speed"].append(row)
+        print(json.dumps(row, indent=1), flush=True)
+    if _OUTPUT.value:
+        Path(_OUTPUT.value).write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def _parse(words: str) -> tuple[int, int, int]:
+    numbers = words.split("x")
+    if len(numbers) == 3 and all(map(str.isdigit, numbers)):
+        depth, size, batch = map(int, numbers)
+        if depth in ARCHITECTURES and size > 0 and batch > 0:
+            return depth, size, batch
+    raise InputError(
+        f"--sizes must be made of DEPTHxSIZExBATCH such as 50x224x4, depths "
+        f"{', '.join(map(str, ARCHITECTURES))}; got {words!r}"
+    )
+
+
+if __name__ == "__main__":
+    command.run(main)
