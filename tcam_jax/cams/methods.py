@@ -14,6 +14,8 @@ from tcam_jax.cams import gradient_free_methods as free
 from tcam_jax.cams import gradient_methods as gradient
 from tcam_jax.cams.head import ClassIndex, Head
 from tcam_jax.cams.normalise import min_max
+from tcam_jax.errors import InputError
+from tcam_jax.models.resnet import FEATURES
 from tcam_jax.models.tcam import LAST, TCAM, ClassifierOutput, Variables
 
 # (features [y, x, c], head, class index) -> raw map [y, x], of one frame.
@@ -69,10 +71,12 @@ def class_activation_maps(
         the last one, whatever head there is.
 
     Raises:
-      ValueError: `cam` at another stage than the last.
+      InputError: there is no such method or stage, or it is `cam` at another stage than the last.
     """
-    if method == "cam" and stage != LAST:
-        raise ValueError(f"cam is the head's own map, of stage {LAST}; got stage {stage!r}")
+    stages = (LAST,) if method == "cam" else FEATURES
+    for given, known in ((method, CAM_METHODS), (stage, stages)):
+        if given not in known:
+            raise InputError(f"{method} at {stage}: expected one of {', '.join(known)}")
     head = classifier_head(model, variables, stage)
 
     def classify(seen: Float[Array, "n h w 3"]) -> ClassifierOutput:

@@ -14,6 +14,7 @@ from tcam_jax.cams.methods import (
     frame_noise,
 )
 from tcam_jax.cams.normalise import min_max
+from tcam_jax.errors import InputError
 from tcam_jax.models.heads import HEADS, LSE, WILDCAT
 from tcam_jax.models.tcam import TCAM
 
@@ -154,6 +155,9 @@ def test_every_kind_of_cam_for_every_head(name):
         result = maps(method)
         assert result.shape == (2, 4, 4) and np.isfinite(result).all(), method
         assert result.min() >= 0 and (result.max((1, 2)) == 1).all(), method
+    for unknown in (("cam", "layer3"), ("layercam", "layer5"), ("gradcam++", "layer4")):
+        with pytest.raises(InputError, match="expected one of"):
+            class_activation_maps(model, variables, frames, output, classes, *unknown)
     if name == "lse":  # a head whose gradient depends on the noise: made by hand
         head = classifier_head(model, variables)
         for i, c in enumerate(classes):
