@@ -61,6 +61,6 @@ def report_weights(initial: Pretrained, parts: tuple[str, ...], source: str) -> 
     if len(random) < len(parts):
         log.info("weights of %s: %s", source, ", ".join(p for p in parts if p in initial.parts))
     if random:
-        log.info("not in it, from random weights: %s", ", ".join(random))
+        log.info("not in %s, from random weights: %s", source, ", ".join(random))
     if initial.left_out:
         log.info("in it and left out: %s", ", ".join(initial.left_out))
