@@ -3,7 +3,10 @@
 Not an experiment by itself: `demo.py`, `youtube_objects.py` and `video_folder.py` start from it.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
 
 
 def get_config() -> ConfigDict:
@@ -44,27 +47,41 @@ def get_config() -> ConfigDict:
     tcam.window = ConfigDict()
     tcam.window.n = 1  # neighbouring frames on each side that the mode names
     tcam.window.mode = "before"  # before | after | before_after
+    tcam.window.cam_tmp = True  # pool their CAMs; False: the neighbours serve window losses only
     tcam.cam_method = "layercam"  # see cams/methods.py; also scores stage 1 on validation
     tcam.encoder_checkpoint = "best_classification"  # best_classification | best_localization
     tcam.seed_checkpoint = "best_localization"  # the classifier whose CAMs give the seeds
-    tcam.seed_source = "cam"  # cam | boxes: true boxes as maps, an oracle's upper bound
+    tcam.seed_source = "cam"  # cam | files: of seed_dir | boxes: true boxes, an upper bound
+    tcam.seed_dir = ""  # the user's own maps: class/video/shot/frame.npy or .png, see README
     tcam.seed_view = "frame"  # frame (as the reference) | crop (one encoder pass less)
     tcam.seeds = ConfigDict()
     tcam.seeds.rule = "reference"  # reference | paper, see tcam_jax/pseudo_labels/sampling.py
     tcam.seeds.fg_pixels = 1  # drawn per frame
     tcam.seeds.bg_pixels = 1
-    tcam.losses = ConfigDict()
-    tcam.losses.partial_ce = ConfigDict({"weight": 1.0})
-    tcam.losses.crf = ConfigDict(
-        {
-            "weight": 2e-9,  # at a crop of 224 px; converted for others, see losses/crf.py
-            "sigma_rgb": 15.0,  # 0..255
-            "sigma_xy": 100.0,  # pixels, at a crop of 224 px; converted likewise
-            "scale": 1.0,  # of the image on which the loss is computed
-            "kernel_scale": 0.594,  # the reference's lattice returns this share of the true kernel
-        }
+    tcam.seeds.region = "all"  # all | largest: connected regions of the Otsu region
+
+    # Formulas and units: the file of each in tcam_jax/losses. A weight of 0 switches a loss off.
+    tcam.losses = losses = ConfigDict()
+    losses.partial_ce = _loss(weight=1.0)
+    losses.crf = _loss(
+        weight=2e-9,  # at a crop of 224 px; converted for others, see losses/crf.py
+        sigma_rgb=15.0,  # 0..255
+        sigma_xy=100.0,  # pixels, at a crop of 224 px; converted likewise
+        scale=1.0,  # of the image on which the loss is computed; below 1 it is another loss
+        kernel_scale=0.594,  # the reference's lattice returns this share of the true kernel
+        backend="auto",  # auto | grid | grid_matmul | exact, see losses/kernels/energy.py
+        accuracy="default",  # default | fine
     )
-    tcam.losses.size = ConfigDict({"weight": 0.01})
+    losses.size = _loss(weight=0.01)
+    losses.entropy = _loss(weight=0.0)
+    losses.bg_larger_than_fg = _loss(weight=0.0)
+    losses.fg_size = _loss(weight=0.0, target=0.3)  # share of the frame
+    losses.empty_outside_box = _loss(weight=0.0)
+    # CoLo-CAM uses 4 to 9, with cam_tmp=False, region="largest" and 1000 seed pixels.
+    losses.joint_color_crf = _loss(
+        weight=0.0, adaptive=True, sigma_rgb=15.0, backend="auto", accuracy="default"
+    )
+    losses.temporal_consistency = _loss(weight=0.0, sigma_rgb=15.0)
     tcam.barrier = ConfigDict({"initial": 1.0, "maximum": 10.0, "growth": 1.01})  # t, per epoch
 
     config.eval = ConfigDict()
@@ -74,6 +91,19 @@ def get_config() -> ConfigDict:
     config.checkpoint = ConfigDict()
     config.checkpoint.every_steps = 100  # besides one after every epoch
     return config
+
+
+def _loss(weight: float, adaptive: bool = False, **parameters: Any) -> ConfigDict:
+    return ConfigDict(
+        {
+            "weight": weight,
+            "final_weight": placeholder(float),  # reached linearly by end_epoch; None: constant
+            "start_epoch": 1,  # of training, counted from 1 …
+            "end_epoch": placeholder(int),  # … to this one; None: to the end
+            "adaptive": adaptive,  # divide by the loss's own size: the term is always `weight`
+            **parameters,
+        }
+    )
 
 
 def _optimizer(learning_rate: float) -> ConfigDict:

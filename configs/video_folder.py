@@ -28,5 +28,4 @@ def get_config(name: str = "default") -> ConfigDict:
     config.classifier.optimizer.learning_rate = 0.015
     config.classifier.optimizer.new_layers_ratio = 1.0
     config.tcam.seed_view = "crop"
-    config.tcam.losses.crf.scale = 0.5
     return config

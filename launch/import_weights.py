@@ -12,7 +12,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch import command
-from tcam_jax import config as configuration
+from tcam_jax.config_rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.exchange import import_weights
 from tcam_jax.train.stages import TCAM_DIR
@@ -25,7 +25,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the new run")
 def main() -> None:
     """Import, and say what can be done next."""
     config, workdir = _CONFIG.value, Path(_WORKDIR.value)
-    configuration.validate(config)
+    validate(config)
     stages = import_weights(config, Dataset(config).class_names, workdir, Path(_WEIGHTS.value))
     print(f"{workdir}: finished stages {', '.join(stages)}")
     if TCAM_DIR in stages:

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict, config_flags
 from launch import command
 from tcam_jax import config as configuration
 from tcam_jax import runs
+from tcam_jax.config_rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.report.table import results_table
@@ -26,7 +27,7 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
 
 def train_and_evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     """Run what is left of `config` in `workdir`; return the results on the test split."""
-    configuration.validate(config)
+    validate(config)
     data = Dataset(config)
     if not (workdir / "config.json").exists():
         check_weights(config, stages.make_model(config, len(data.class_names)))

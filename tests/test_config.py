@@ -4,6 +4,7 @@ import pytest
 
 from configs import base, demo, video_folder, youtube_objects
 from tcam_jax import config as configuration
+from tcam_jax.config_rules import flatten, validate
 from tcam_jax.errors import InputError
 from tcam_jax.train.stages import make_model
 
@@ -20,7 +21,7 @@ from tcam_jax.train.stages import make_model
     ],
 )
 def test_shipped_configs_are_valid(config):
-    configuration.validate(config)
+    validate(config)
 
 
 def test_frames_stored_small_are_trained_at_that_size():
@@ -65,6 +66,14 @@ def test_youtube_objects_has_the_published_numbers():
         ("model.head", "gmp", "one of wgap, gap, max, lse, wildcat, attention_mil; it is 'gmp'"),
         ("model.head_options.sharpness", 2.0, "must be made of nothing; it is 'sharpness'"),
         ("classifier.label_smoothing", 1.0, "at least 0 and less than 1; it is 1.0"),
+        ("tcam.seeds.region", "biggest", "one of all, largest; it is 'biggest'"),
+        ("tcam.seed_source", "files", "a folder of maps with .* it is ''"),
+        ("tcam.seed_dir", "maps", "empty unless .* it is 'maps'"),
+        ("tcam.losses.crf.backend", "lattice", "one of auto, grid, grid_matmul, exact; it is"),
+        ("tcam.losses.crf.weight", float("nan"), "a finite number; it is nan"),
+        ("tcam.losses.size.start_epoch", 0, r"size\.start_epoch must be 1 or more; it is 0"),
+        ("tcam.losses.size.end_epoch", -1, r"size\.end_epoch must be 1 or more; it is -1"),
+        ("tcam.losses.fg_size.target", 0.0, "greater than 0"),
     ],
 )
 def test_wrong_values_are_named(field, value, message):
@@ -72,7 +81,7 @@ def test_wrong_values_are_named(field, value, message):
     with config.unlocked():
         config.update_from_flattened_dict({field: value})
     with pytest.raises(InputError, match=message):
-        configuration.validate(config)
+        validate(config)
 
 
 @pytest.mark.parametrize(
@@ -93,19 +102,38 @@ def test_options_of_a_head(option, value, message):
     with config.unlocked():
         config.model.head_options[option] = value
     if message is None:
-        configuration.validate(config)
+        validate(config)
         assert make_model(config, 3).head(num_classes=3).bottom == 0
     else:
         with pytest.raises(InputError, match=message):
-            configuration.validate(config)
+            validate(config)
 
 
 def test_misspelt_loss_parameter_is_named():
     config = base.get_config()
     with config.unlocked():
         config.tcam.losses.crf.sigma_rbg = 15.0
-    with pytest.raises(InputError, match="made of weight, sigma_rgb.*it is 'sigma_rbg'"):
-        configuration.validate(config)
+    with pytest.raises(
+        InputError, match="made of weight, .*adaptive, sigma_rgb.*it is 'sigma_rbg'"
+    ):
+        validate(config)
+
+
+def test_a_loss_needs_its_parameters_its_epochs_and_its_window():
+    config = base.get_config()
+    del config.tcam.losses.crf["sigma_xy"]
+    with pytest.raises(InputError, match="losses.crf must be given sigma_xy"):
+        validate(config)
+    config = base.get_config()
+    config.tcam.losses.size.start_epoch, config.tcam.losses.size.end_epoch = 5, 4
+    with pytest.raises(InputError, match="end_epoch must be at least start_epoch=5; it is 4"):
+        validate(config)
+    config = base.get_config()
+    config.tcam.window.n = 0
+    validate(config)
+    config.tcam.losses.joint_color_crf.weight = 4.0
+    with pytest.raises(InputError, match="1 or more for the loss joint_color_crf; it is 0"):
+        validate(config)
 
 
 def test_record_and_load(tmp_path):
@@ -113,7 +141,7 @@ def test_record_and_load(tmp_path):
     workdir = tmp_path / "new" / "run"
     configuration.record(config, workdir)
     loaded = configuration.load(workdir)
-    assert configuration.flatten(loaded) == configuration.flatten(config)
+    assert flatten(loaded) == flatten(config)
     assert json.loads((workdir / "environment.json").read_text())["packages"]["jax"]
     configuration.record(config, workdir)  # the same again is fine
     config.dataset.data_dir = "elsewhere"  # where the data lies changes nothing
@@ -133,6 +161,12 @@ def test_the_config_of_an_earlier_version_is_read_as_what_it_did(tmp_path):
     for name in ("head", "head_options", "pretrained"):
         del old["model"][name]
     del old["classifier"]["label_smoothing"]
+    losses = old["tcam"]["losses"]
+    for name in losses.keys() - {"partial_ce", "crf", "size"}:  # there were three, with a weight
+        del losses[name]
+    for settings in losses.values():
+        for name in ("final_weight", "start_epoch", "end_epoch", "adaptive"):
+            del settings[name]
     (tmp_path / "config.json").write_text(json.dumps(old))
     loaded = configuration.load(tmp_path)
     assert make_model(loaded, 3).head(num_classes=3).linear_kernel.__qualname__.startswith("WGAP")

@@ -2,21 +2,52 @@
 
 from typing import NamedTuple
 
-from jaxtyping import Array, Float, Int
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+
+class Window(NamedTuple):
+    """The decoded frames of the windows; only there for losses that look at several frames.
+
+    Attributes:
+      map_logits: decoder output `[b, t, h, w, 2]`, in temporal order.
+      images: frames `[b, t, h, w, 3]`, 0..255.
+      valid: `[b, t]`, False for slots outside the shot (they repeat the target frame).
+    """
+
+    map_logits: Float[Array, "b t h w 2"]
+    images: Float[Array, "b t h w 3"]
+    valid: Bool[Array, "b t"]
 
 
 class LossInputs(NamedTuple):
     """One batch (or one device's part of it), as the loss terms see it.
 
     Attributes:
-      map_logits: decoder output `[b, h, w, 2]`, float, before the softmax; last axis (background,
-        foreground).
-      images: frames `[b, h, w, 3]`, float, 0..255: augmented like the maps, not normalised.
+      map_logits: decoder output for the target frames `[b, h, w, 2]`, float, before the softmax;
+        last axis (background, foreground).
+      images: target frames `[b, h, w, 3]`, float, 0..255: augmented like the maps, not normalised.
       seeds: pseudo-labels `[b, h, w]`, int32: 1 foreground, 0 background, -255 unlabelled.
       barrier_t: sharpness of the log-barriers in this epoch, float scalar.
+      object_box: `[b, h, w]`, True in the bounding box of the region that foreground seeds are
+        drawn from; None where no loss needs it.
+      window: all frames of the windows; None where no loss needs them.
     """
 
     map_logits: Float[Array, "b h w 2"]
     images: Float[Array, "b h w 3"]
     seeds: Int[Array, "b h w"]
     barrier_t: Float[Array, ""]
+    object_box: Bool[Array, "b h w"] | None = None
+    window: Window | None = None
+
+
+def probabilities(map_logits: Float[Array, "*shape 2"]) -> Float[Array, "*shape 2"]:
+    """Return the (background, foreground) probabilities, in float32 at least."""
+    return jax.nn.softmax(in_full_precision(map_logits))
+
+
+def in_full_precision(map_logits: Float[Array, "*shape 2"]) -> Float[Array, "*shape 2"]:
+    """Return the logits in float32, or as they are in float64: sums over pixels need it."""
+    return map_logits.astype(jnp.promote_types(map_logits.dtype, jnp.float32))

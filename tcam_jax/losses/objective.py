@@ -5,24 +5,48 @@ global batch. To add one, write it in a file of this folder and register it in `
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from tcam_jax.errors import InputError
 from tcam_jax.losses.crf import crf
+from tcam_jax.losses.entropy import entropy
 from tcam_jax.losses.inputs import LossInputs
+from tcam_jax.losses.joint_color_crf import joint_color_crf
 from tcam_jax.losses.partial_ce import partial_ce
-from tcam_jax.losses.size import size
+from tcam_jax.losses.schedule import SCHEDULE, is_on, weight_at
+from tcam_jax.losses.size import bg_larger_than_fg, empty_outside_box, fg_size, size
+from tcam_jax.losses.temporal_consistency import temporal_consistency
 
-LOSSES = {"partial_ce": partial_ce, "crf": crf, "size": size}
+LOSSES = {
+    "partial_ce": partial_ce,
+    "crf": crf,
+    "size": size,
+    "entropy": entropy,
+    "bg_larger_than_fg": bg_larger_than_fg,
+    "fg_size": fg_size,
+    "empty_outside_box": empty_outside_box,
+    "joint_color_crf": joint_color_crf,
+    "temporal_consistency": temporal_consistency,
+}
+# They look at all frames of a window, which are only decoded for them.
+WINDOW_LOSSES = ("joint_color_crf", "temporal_consistency")
+
+
+def needs_window(losses: Mapping[str, Mapping]) -> bool:
+    """Tell whether a loss that is on looks at all frames of a window."""
+    return any(name in WINDOW_LOSSES and is_on(losses[name]) for name in losses)
 
 
 def objective(
     inputs: LossInputs,
-    losses: Mapping[str, Mapping],
+    losses: Mapping[str, Mapping[str, Any]],
     *,
+    epoch: Int[Array, ""] | int = 1,
+    epochs: int = 1,
     axis_name: str | None = None,
 ) -> tuple[Float[Array, ""], dict[str, tuple[Float[Array, ""], Float[Array, ""]]]]:
     """Combine the configured losses of this device's part of the batch.
@@ -33,39 +57,48 @@ def objective(
 
     Args:
       inputs: this device's samples.
-      losses: for each loss its `weight` and its parameters, as in `config.tcam.losses`.
+      losses: for each loss its schedule (`losses.schedule`) and its parameters, as in
+        `config.tcam.losses`.
+      epoch: counted from 1.
+      epochs: of the training.
       axis_name: mapped axis the batch is split over; None if it is not split.
 
     Returns:
       This device's part of the total (the sum over devices is the objective), and for each loss
       the unweighted (sum, count) of the global batch, for logging. A loss that counts nothing, as
-      `partial_ce` without labelled pixels, adds 0.
+      `partial_ce` without labelled pixels, adds 0; one that is off is left out.
 
     Raises:
       ValueError: if a loss is unknown or has no weight.
 
     Source:
-      TCAM equation 5.
+      TCAM equation 5; adaptive weights: CoLo-CAM (Belharbi et al., Pattern Recognition 162, 2025).
     """
     total = jnp.zeros((), jnp.promote_types(inputs.map_logits.dtype, jnp.float32))
     terms = {}
     for name, settings in losses.items():
-        loss, weight, parameters = _configured(name, settings)
-        local_sum, local_count = loss(inputs, **parameters)
+        _check(name, settings)
+        if not is_on(settings):
+            continue
+        parameters = {key: value for key, value in settings.items() if key not in SCHEDULE}
+        local_sum, local_count = LOSSES[name](inputs, **parameters)
         logged = jax.lax.stop_gradient((local_sum, local_count))
         terms[name] = logged if axis_name is None else jax.lax.psum(logged, axis_name)
-        count = terms[name][1]
-        total += weight * local_sum / jnp.where(count > 0, count, 1)
+        global_sum, count = terms[name]
+        divisor = jnp.where(count > 0, count, 1)
+        weight = weight_at(settings, epoch, epochs).astype(total.dtype)
+        if settings.get("adaptive"):
+            magnitude = jnp.abs(global_sum / divisor)
+            weight = weight / jnp.where(magnitude > 0, magnitude, 1)
+        total += weight * local_sum / divisor
     return total, terms
 
 
-def _configured(name, settings):
+def _check(name: str, settings: Mapping[str, Any]) -> None:
     if name not in LOSSES:
         raise InputError(
             f"Unknown loss {name!r}: choose from {', '.join(sorted(LOSSES))}, or register it in "
             "tcam_jax/losses/objective.py."
         )
-    parameters = dict(settings)
-    if "weight" not in parameters:
+    if "weight" not in settings:
         raise InputError(f"The loss {name!r} has no weight: set losses.{name}.weight.")
-    return LOSSES[name], parameters.pop("weight"), parameters

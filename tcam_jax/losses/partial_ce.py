@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tcam_jax.losses.inputs import LossInputs
+from tcam_jax.losses.inputs import LossInputs, in_full_precision
 from tcam_jax.pseudo_labels.seeds import FOREGROUND, UNLABELLED
 
 
@@ -18,9 +18,7 @@ def partial_ce(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
     Source:
       TCAM equation 4.
     """
-    logits = inputs.map_logits
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
-    log_probabilities = jax.nn.log_softmax(logits)
+    log_probabilities = jax.nn.log_softmax(in_full_precision(inputs.map_logits))
     labelled = inputs.seeds != UNLABELLED
     chosen = jnp.where(
         inputs.seeds == FOREGROUND, log_probabilities[..., 1], log_probabilities[..., 0]

@@ -1,15 +1,14 @@
-"""Size constraint: both background and foreground want to be large."""
+"""Constraints on areas, each as an extended log-barrier. Areas are sums of probabilities."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tcam_jax.losses.inputs import LossInputs
+from tcam_jax.losses.inputs import LossInputs, probabilities
 from tcam_jax.losses.log_barrier import extended_log_barrier
 
 
 def size(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Sum the log-barriers on the areas of background and foreground.
+    """Sum the log-barriers on the areas of background and foreground: both want to be large.
 
     Per sample `(barrier(-sum S0) + barrier(-sum S1)) / 2`, with areas in pixels. Neither region
     may vanish; the two pulls balance at equal areas.
@@ -20,8 +19,73 @@ def size(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
     Source:
       TCAM equation 5 (absolute size constraint).
     """
-    logits = inputs.map_logits
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
-    areas = jax.nn.softmax(logits).sum(axis=(1, 2))
-    barriers = extended_log_barrier(-areas, inputs.barrier_t.astype(areas.dtype))
-    return barriers.sum() / 2, jnp.asarray(areas.shape[0], areas.dtype)
+    areas = probabilities(inputs.map_logits).sum(axis=(1, 2))
+    return _summed((_barrier(-areas, inputs)).sum(axis=-1) / 2)
+
+
+def bg_larger_than_fg(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Sum the log-barriers on `foreground area - background area`, in pixels.
+
+    Returns:
+      The sum over the samples and their number `b`.
+
+    Source:
+      Belharbi et al., "F-CAM: Full resolution class activation maps via guided parametric
+      upscaling", WACV 2022 (size constraints); an option of TCAM's implementation.
+    """
+    areas = probabilities(inputs.map_logits).sum(axis=(1, 2))
+    return _summed(_barrier(areas[:, 1] - areas[:, 0], inputs))
+
+
+def fg_size(
+    inputs: LossInputs, *, target: float, tolerance: float = 0.001
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Sum the log-barriers that hold the foreground's share s of the frame at a target.
+
+    Per sample `(barrier(target - tolerance - s) + barrier(s - target - tolerance)) / 2`. The two
+    slopes cancel while `|s - target| + tolerance < 1 / t^2`: the term only acts beyond, at t = 1
+    never.
+
+    Args:
+      inputs: the batch.
+      target: wanted share, in (0, 1).
+      tolerance: accepted distance from it.
+
+    Returns:
+      The sum over the samples and their number `b`.
+
+    Source:
+      Kervadec et al., "Constrained-CNN losses for weakly supervised segmentation", Medical Image
+      Analysis 54, 2019 (bounds on the size); an option of TCAM's implementation.
+    """
+    share = probabilities(inputs.map_logits)[..., 1].mean(axis=(1, 2))
+    below = _barrier(target - tolerance - share, inputs)
+    above = _barrier(share - target - tolerance, inputs)
+    return _summed((below + above) / 2)
+
+
+def empty_outside_box(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Sum the log-barriers on the foreground area outside a box, in pixels.
+
+    The box is the bounding box of the region that foreground seeds come from (`object_box`): of
+    the true box where seeds come from true boxes.
+
+    Returns:
+      The sum over the samples and their number `b`.
+
+    Source:
+      Kervadec et al., "Bounding boxes for weakly supervised segmentation: global constraints get
+      close to full supervision", MIDL 2020 (emptiness constraint); an option of TCAM's
+      implementation.
+    """
+    foreground = probabilities(inputs.map_logits)[..., 1]
+    outside = jnp.where(inputs.object_box, 0, foreground).sum(axis=(1, 2))
+    return _summed(_barrier(outside, inputs))
+
+
+def _barrier(constraint: Array, inputs: LossInputs) -> Array:
+    return extended_log_barrier(constraint, inputs.barrier_t.astype(constraint.dtype))
+
+
+def _summed(per_sample: Float[Array, " b"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    return per_sample.sum(), jnp.asarray(len(per_sample), per_sample.dtype)

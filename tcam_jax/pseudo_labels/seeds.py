@@ -19,6 +19,7 @@ def seed_map(
     rule: SeedRule,
     fg_pixels: int,
     bg_pixels: int,
+    region: str = "all",
 ) -> Int[Array, "h w"]:
     """Draw the pseudo-labels of one frame.
 
@@ -31,13 +32,17 @@ def seed_map(
       rule: where seeds may fall, see `SEED_RULES`.
       fg_pixels: foreground draws.
       bg_pixels: background draws.
+      region: the region of interest, see `region_of_interest`: "all" or "largest". With "largest",
+        the background of rule "complement" is everything outside the kept region: also the smaller
+        regions above the threshold. Rule "lowest" does not depend on the region.
 
     Returns:
       int32 labels: 1 foreground, 0 background, -255 unlabelled (ignored by the losses). A constant
       map has no labels.
 
     Raises:
-      ValueError: if a field of the rule or a number of pixels is out of range.
+      ValueError: if `region` is unknown, or a field of the rule or a number of pixels is out of
+        range.
 
     Source:
       TCAM section 3 (pixel-wise pseudo-labels); growing and conflicts as in the authors'
@@ -48,7 +53,7 @@ def seed_map(
             f"The dilation of seeds must be an odd number of pixels, got {rule.dilation}."
         )
     fg_key, bg_key = jax.random.split(key)
-    roi = region_of_interest(cam)
+    roi = region_of_interest(cam, region=region)
     foreground = sample_foreground(fg_key, cam, roi, fraction=rule.fg_fraction, pixels=fg_pixels)
     background = sample_background(
         bg_key, cam, roi, rule=rule.bg, fraction=rule.bg_fraction, pixels=bg_pixels

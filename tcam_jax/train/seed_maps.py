@@ -19,7 +19,8 @@ from tcam_jax.data.geometry import Geometry, normalise, resize_map, shrink_frame
 from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables
 
 # A batch: frames uint8 [b, t, h, w, 3], valid bool [b, t], label int32 [b], slot int32 [b] (index
-# in the global batch), and boxes float32 [b, 4] in 0..1 where seeds come from true boxes.
+# in the global batch); where seeds come from true boxes, boxes float32 [b, 4] in 0..1; where they
+# come from the user's own maps, seed_maps float32 [b, t, h, w], 0..1.
 Batch = Mapping[str, Array]
 
 
@@ -41,11 +42,12 @@ def features_and_seed_maps(
     views: Array,
     geometry: Geometry,
     target: int,
+    whole_window: bool,
     *,
     config: ConfigDict,
     model: TCAM,
 ) -> tuple[Mapping[str, Array], Float[Array, "b h w"]]:
-    """Classify what stage 2 needs: the targets' features, and the maps that seeds are drawn from.
+    """Classify what stage 2 needs: features to decode, and the maps that seeds are drawn from.
 
     Args:
       frozen: the fixed classifiers.
@@ -53,21 +55,30 @@ def features_and_seed_maps(
       views: the windows' frames in the sample's crop, uint8 `[b, t, h, w, 3]`.
       geometry: of each sample.
       target: position of the target frame on the t axis.
+      whole_window: whether all frames are decoded, not the target alone.
       config, model: the run's.
 
     Returns:
-      Encoder features of the target's crop, and the temporal CAMs in the same crop, 0..1
-      `[b, h, w]`.
+      Encoder features of the targets' crops (whole_window: of all crops, `b * t` of them), and the
+      temporal CAMs in the same crop, 0..1 `[b, h, w]`.
     """
     crop, resize = config.dataset.crop, config.dataset.resize
 
     def classify(variables: Variables, normalised: Array) -> ClassifierOutput:
         return model.apply(variables, normalised, method="classify")
 
-    images = normalise(views[:, target])
+    def features_of_views() -> Mapping[str, Array]:
+        decoded = views.reshape(-1, *views.shape[2:]) if whole_window else views[:, target]
+        return classify(frozen.encoder, normalise(decoded)).features
+
+    valid = batch["valid"]
+    if not config.tcam.window.cam_tmp:
+        valid = valid & (jnp.arange(valid.shape[1]) == target)
     if config.tcam.seed_source == "boxes":
-        features = classify(frozen.encoder, images).features
-        return features, _box_maps(batch["boxes"], geometry, config)
+        return features_of_views(), _box_maps(batch["boxes"], geometry, config)
+    if config.tcam.seed_source == "files":
+        pooled = jax.vmap(temporal_max)(batch["seed_maps"], valid)
+        return features_of_views(), jax.vmap(lambda m, g: transform(m, g, crop))(pooled, geometry)
 
     from_crop = config.tcam.seed_view == "crop"
     seen = normalise(views if from_crop else shrink_frames(batch["frames"], crop))
@@ -78,19 +89,20 @@ def features_and_seed_maps(
     cams = class_activation_maps(
         model, seed_variables, seen, output, batch["label"].repeat(t), config.tcam.cam_method
     )
-    cams = jax.vmap(temporal_max)(cams.reshape(b, t, *cams.shape[1:]), batch["valid"])
+    cams = jax.vmap(temporal_max)(cams.reshape(b, t, *cams.shape[1:]), valid)
     if from_crop:
         maps = jax.vmap(lambda cam: resize_map(cam, crop))(cams)
     else:
         maps = jax.vmap(lambda cam, g: transform(resize_map(cam, resize), g, crop))(cams, geometry)
 
-    if from_crop and frozen.seeds is None:  # the target frame has already been through
-        features = {
-            name: stage.reshape(b, t, *stage.shape[1:])[:, target]
-            for name, stage in output.features.items()
-        }
-    else:
-        features = classify(frozen.encoder, images).features
+    if not from_crop or frozen.seeds is not None:
+        return features_of_views(), maps
+    if whole_window:  # these frames have already been through
+        return output.features, maps
+    features = {
+        name: stage.reshape(b, t, *stage.shape[1:])[:, target]
+        for name, stage in output.features.items()
+    }
     return features, maps
 
 

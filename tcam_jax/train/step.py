@@ -18,10 +18,13 @@ from ml_collections import ConfigDict
 from tcam_jax.data.geometry import normalise, random_geometry, transform
 from tcam_jax.data.sampler import target_position
 from tcam_jax.losses.crf import crf_settings_at
-from tcam_jax.losses.inputs import LossInputs
+from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.log_barrier import barrier_t
-from tcam_jax.losses.objective import objective
+from tcam_jax.losses.objective import needs_window, objective
+from tcam_jax.losses.schedule import is_scheduled, weight_at
 from tcam_jax.models.tcam import TCAM
+from tcam_jax.pseudo_labels.regions import region_box
+from tcam_jax.pseudo_labels.roi import region_of_interest
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.pseudo_labels.seeds import seed_map
 from tcam_jax.train.optimizer import Schedule
@@ -98,7 +101,8 @@ def tcam_step(
     """Stage 2: one SGD step of the decoder on seeds from temporal CAMs.
 
     Frames of a window → classifier → CAM of the true class each → maximum over time → seeds drawn
-    in the target's crop → decoder's map of the target → losses.
+    in the target's crop → decoder's map of the target → losses. Where a loss looks at all frames of
+    the window, all of them are decoded (and counted in the decoder's batch statistics).
     """
     crop, resize = config.dataset.crop, config.dataset.resize
     keys = sample_keys(config.seed, state.step, batch)
@@ -108,10 +112,14 @@ def tcam_step(
         lambda window, g: jax.vmap(lambda frame: transform(frame, g, crop))(window)
     )(batch["frames"], geometry)
     target = target_position(config.tcam.window.n, config.tcam.window.mode)
-    images = views[:, target]
+    images = views[:, target].astype(jnp.float32)
+    losses = {name: dict(settings) for name, settings in config.tcam.losses.items()}
+    for name in losses.keys() & {"crf", "joint_color_crf"}:
+        losses[name] = crf_settings_at(losses[name], crop)
+    whole_window = needs_window(losses)
 
     features, maps = features_and_seed_maps(
-        frozen, batch, views, geometry, target, config=config, model=model
+        frozen, batch, views, geometry, target, whole_window, config=config, model=model
     )
     rule = SEED_RULES[config.tcam.seeds.rule]
     if config.tcam.seed_source == "boxes":
@@ -122,12 +130,15 @@ def tcam_step(
         rule=rule,
         fg_pixels=config.tcam.seeds.fg_pixels,
         bg_pixels=config.tcam.seeds.bg_pixels,
+        region=config.tcam.seeds.region,
     )
     seeds = jax.vmap(draw)(keys[:, 1], maps)
-    losses = config.tcam.losses.to_dict()
-    if "crf" in losses:
-        losses["crf"] = crf_settings_at(losses["crf"], crop)
-    t = barrier_t(state.step // steps_per_epoch, **config.tcam.barrier)
+    object_box = jax.vmap(
+        lambda cam: region_box(region_of_interest(cam, region=config.tcam.seeds.region))
+    )(maps)
+    finished_epochs = state.step // steps_per_epoch
+    t = barrier_t(finished_epochs, **config.tcam.barrier)
+    when = {"epoch": finished_epochs + 1, "epochs": config.tcam.epochs}
 
     def loss(params: PyTree) -> tuple[Array, tuple]:
         map_logits, updates = model.apply(
@@ -137,8 +148,13 @@ def tcam_step(
             method="localise",
             mutable=["batch_stats"],
         )
-        inputs = LossInputs(map_logits, images.astype(jnp.float32), seeds, t)
-        total, terms = objective(inputs, losses, axis_name=axis_name)
+        window = None
+        if whole_window:
+            map_logits = map_logits.reshape(*views.shape[:-1], 2)
+            window = Window(map_logits, views.astype(jnp.float32), batch["valid"])
+            map_logits = map_logits[:, target]
+        inputs = LossInputs(map_logits, images, seeds, t, object_box, window)
+        total, terms = objective(inputs, losses, **when, axis_name=axis_name)
         return total, (total, terms, updates["batch_stats"])
 
     grads, (total, terms, batch_stats) = jax.grad(loss, has_aux=True)(state.params)
@@ -146,6 +162,11 @@ def tcam_step(
     return updated, {
         "loss": (_sum(total, axis_name), jnp.ones(())),
         **{f"loss_{name}": term for name, term in terms.items()},
+        **{
+            f"weight_{name}": (weight_at(losses[name], **when), jnp.ones(()))
+            for name in terms
+            if is_scheduled(losses[name])
+        },
         "barrier_t": (t, jnp.ones(())),
         "gradient_norm": (gradient_norm, jnp.ones(())),
         "learning_rate": (schedule(state.step), jnp.ones(())),

@@ -8,7 +8,7 @@ import torch
 from jax.test_util import check_grads
 from torch.nn.functional import interpolate
 
-from tcam_jax.losses.crf import crf, crf_energy, crf_settings_at
+from tcam_jax.losses.crf import crf, crf_settings_at
 from tcam_jax.losses.inputs import LossInputs
 
 SIGMAS = {"sigma_rgb": 15.0, "sigma_xy": 100.0}
@@ -40,34 +40,36 @@ def brute_force(image, probabilities, sigma_rgb, sigma_xy):
     return -(s * filtered).sum(), -2 * filtered.reshape(probabilities.shape)
 
 
-def energy_and_gradient(image, probabilities):
-    def energy(probabilities):
-        return crf_energy(image, probabilities, **SIGMAS)
-
-    return jax.jit(jax.value_and_grad(energy))(probabilities)
-
-
-@pytest.mark.parametrize("classes", [1, 2, 3])
-def test_equals_brute_force_in_float64(classes):
+def test_equals_the_definition_in_float64():
+    # Both classes by the definition; ours sends their difference through the kernel.
     with jax.enable_x64(True):
-        image = example((9, 7), dtype=jnp.float64).images[0]
-        probabilities = jnp.asarray(np.random.default_rng(1).random((9, 7, classes)))
-        energy, gradient = energy_and_gradient(image, probabilities)
-        assert energy.dtype == gradient.dtype == jnp.float64
-        expected = brute_force(image, probabilities, **SIGMAS)
-        np.testing.assert_allclose(energy, expected[0], rtol=1e-12)
-        np.testing.assert_allclose(gradient, expected[1], rtol=1e-12)
+        inputs = example((9, 7), dtype=jnp.float64)
+
+        @jax.jit
+        def value(logits):
+            return crf(inputs._replace(map_logits=logits), backend="exact", **SIGMAS)[0]
+
+        total, gradient = jax.value_and_grad(value)(inputs.map_logits)
+        assert total.dtype == gradient.dtype == jnp.float64
+        expected = 0
+        for i, image in enumerate(inputs.images):
+            s = np.asarray(jax.nn.softmax(inputs.map_logits[i]))
+            energy, slope = brute_force(image, s, **SIGMAS)
+            expected += energy
+            inner = (slope * s).sum(axis=-1, keepdims=True)
+            np.testing.assert_allclose(gradient[i], s * (slope - inner), rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(total, expected, rtol=1e-12)
 
 
 # 3021 pixels need several row blocks and leave a smaller one at the end.
 @pytest.mark.parametrize("shape", [(1, 1), (5, 8), (57, 53)])
-def test_equals_brute_force_in_float32(shape):
-    inputs = example(shape)
-    image, probabilities = inputs.images[0], jax.nn.softmax(inputs.map_logits)[0]
-    energy, gradient = energy_and_gradient(image, probabilities)
-    expected = brute_force(image, probabilities, **SIGMAS)
-    np.testing.assert_allclose(energy, expected[0], rtol=1e-5)
-    np.testing.assert_allclose(gradient, expected[1], rtol=1e-5)
+@pytest.mark.parametrize("backend", ["exact", "grid", "grid_matmul"])
+def test_value_equals_the_definition_in_float32(shape, backend):
+    inputs = example(shape, batch=1)
+    total, count = jax.jit(partial(crf, backend=backend, **SIGMAS))(inputs)
+    expected, _ = brute_force(inputs.images[0], jax.nn.softmax(inputs.map_logits)[0], **SIGMAS)
+    np.testing.assert_allclose(total, expected, rtol=1e-5 if backend == "exact" else 0.07)
+    assert float(count) == 1
 
 
 def test_gradient_for_the_logits_equals_finite_differences():
@@ -86,7 +88,8 @@ def test_batch_value_is_the_mean_energy_and_images_get_no_gradient():
     inputs = example((6, 5), batch=3)
 
     def value(images):
-        total, count = crf(inputs._replace(images=images), kernel_scale=0.594, **SIGMAS)
+        loss = partial(crf, kernel_scale=0.594, backend="exact", **SIGMAS)
+        total, count = loss(inputs._replace(images=images))
         return total / count
 
     mean, gradient = jax.jit(jax.value_and_grad(value))(inputs.images)
@@ -100,13 +103,6 @@ def test_batch_value_is_the_mean_energy_and_images_get_no_gradient():
     assert not gradient.any()
 
 
-def test_flat_image_counts_every_pair():
-    # With equal colours and a wide kernel every entry of A is almost 1.
-    probabilities = jnp.full((8, 8, 2), 0.5)
-    energy = crf_energy(jnp.full((8, 8, 3), 255.0), probabilities, sigma_rgb=15.0, sigma_xy=1e6)
-    np.testing.assert_allclose(energy, -2 * (0.5 * 64) ** 2, rtol=1e-6)
-
-
 @pytest.mark.parametrize(("shape", "scale"), [((12, 8), 0.5), ((12, 8), 0.25), ((9, 7), 0.5)])
 def test_scale_resizes_as_torch(shape, scale):
     inputs = example(shape)
@@ -118,7 +114,7 @@ def test_scale_resizes_as_torch(shape, scale):
 
     images = resized(inputs.images, mode="nearest")
     probabilities = resized(jax.nn.softmax(inputs.map_logits), mode="bilinear", align_corners=False)
-    total, _ = jax.jit(partial(crf, scale=scale, **SIGMAS))(inputs)
+    total, _ = jax.jit(partial(crf, scale=scale, backend="exact", **SIGMAS))(inputs)
     expected = sum(
         brute_force(image, s, 15.0, 100.0 * scale)[0]
         for image, s in zip(images, probabilities, strict=True)
@@ -147,17 +143,17 @@ def test_bfloat16_logits_are_filtered_in_float32():
     assert float(total) == float(crf(upcast, **SIGMAS)[0])
 
 
-def test_memory_does_not_grow_with_the_pairs():
-    def temporary_bytes(size):
-        inputs = jax.eval_shape(lambda: example((size, size)))
-        gradient = jax.grad(
-            lambda logits, inputs: crf(inputs._replace(map_logits=logits), **SIGMAS)[0]
-        )
-        compiled = jax.jit(gradient).lower(inputs.map_logits, inputs).compile()
-        return compiled.memory_analysis().temp_size_in_bytes
-
-    # The whole kernel of 224 x 224 pixels would take 10 GB.
-    assert temporary_bytes(224) < 64e6
+# The whole kernel of 224 x 224 pixels would take 10 GB.
+@pytest.mark.parametrize(("backend", "most"), [("exact", 64), ("grid", 64), ("grid_matmul", 64)])
+def test_memory_does_not_grow_with_the_pairs(backend, most):
+    inputs = jax.eval_shape(lambda: example((224, 224)))
+    gradient = jax.grad(
+        lambda logits, inputs: crf(
+            inputs._replace(map_logits=logits), sigma_rgb=15.0, sigma_xy=100.0, backend=backend
+        )[0]
+    )
+    compiled = jax.jit(gradient).lower(inputs.map_logits, inputs).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < most * 1e6
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.5, 0.01])
@@ -176,10 +172,18 @@ def test_settings_keep_their_meaning_at_another_size():
     energies = []
     for repeat in (1, 3):
         large = image.repeat(repeat, 0).repeat(repeat, 1)
-        foreground = (large[..., :1] > 100).astype(np.float32)
-        one = crf_settings_at(settings | {"scale": 1.0}, 12 * repeat)
-        energy = crf_energy(
-            jnp.asarray(large), jnp.asarray(foreground), sigma_rgb=15.0, sigma_xy=one["sigma_xy"]
+        logits = np.where(large[..., :1] > 100, [-9.0, 9.0], [9.0, -9.0])
+        inputs = example(large.shape[:2], batch=1)._replace(
+            images=jnp.asarray(large)[None], map_logits=jnp.asarray(logits, jnp.float32)[None]
         )
-        energies.append(one["weight"] * float(energy))
+        at_size = crf_settings_at(settings | {"scale": 1.0}, 12 * repeat)
+        weight = at_size.pop("weight")
+        energies.append(weight * float(crf(inputs, backend="exact", **at_size)[0]))
     np.testing.assert_allclose(energies[0], energies[1], rtol=0.02)
+
+
+def test_settings_of_other_weights_at_another_size():
+    converted = crf_settings_at({"weight": 0.0, "final_weight": 2e-9, "sigma_rgb": 15.0}, 112)
+    assert converted == {"weight": 0.0, "final_weight": 2e-9 * 2**4, "sigma_rgb": 15.0}
+    adaptive = {"weight": 4.0, "final_weight": None, "adaptive": True, "sigma_rgb": 15.0}
+    assert crf_settings_at(adaptive, 112) == adaptive

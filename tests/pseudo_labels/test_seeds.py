@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
-from tcam_jax.pseudo_labels.roi import region_of_interest
+from tcam_jax.pseudo_labels.roi import REGIONS, region_of_interest
 from tcam_jax.pseudo_labels.sampling import SEED_RULES, sample_background, sample_foreground
 from tcam_jax.pseudo_labels.seeds import UNLABELLED, seed_map
+from tests.pseudo_labels.expected import background_candidates
 
-draw_seeds = jax.jit(seed_map, static_argnames=("rule", "fg_pixels", "bg_pixels"))
+draw_seeds = jax.jit(seed_map, static_argnames=("rule", "fg_pixels", "bg_pixels", "region"))
 
 
 @pytest.mark.parametrize(("name", "dilation"), [("paper", 1), ("reference", 3), ("paper", 5)])
@@ -68,3 +69,31 @@ def test_unknown_background_rule_is_refused():
     rule = SEED_RULES["paper"]._replace(bg="highest")
     with pytest.raises(ValueError, match="highest"):
         draw_seeds(jax.random.key(0), jnp.zeros((8, 8)), rule=rule, fg_pixels=1, bg_pixels=1)
+
+
+def test_largest_region_leaves_the_others_to_the_background():
+    cam = np.zeros((9, 12), np.float32)
+    cam[1:4, 1:4] = 0.7
+    cam[6:8, 7:11] = 1.0  # brighter, but smaller
+    large, small = np.s_[1:4, 1:4], np.s_[6:8, 7:11]
+    everywhere = {"fg_pixels": cam.size, "bg_pixels": cam.size, "rule": SEED_RULES["paper"]}
+
+    labels = draw_seeds(jax.random.key(0), cam, **everywhere)
+    np.testing.assert_array_equal(labels, cam > 0)
+    labels = draw_seeds(jax.random.key(0), cam, **everywhere, region="largest")
+    assert (labels[large] == 1).all() and (labels == 1).sum() == 9
+    assert (labels[small] == 0).all() and (labels == 0).sum() == cam.size - 9
+
+    # 60 % of the kept region; the background comes from the whole map, as without "largest".
+    everywhere["rule"] = SEED_RULES["reference"]._replace(dilation=1)
+    labels = draw_seeds(jax.random.key(0), cam, **everywhere, region="largest")
+    assert (labels[large] == 1).sum() == (labels == 1).sum() == 5
+    expected = background_candidates(cam, cam > 0, "lowest", 0.1)
+    np.testing.assert_array_equal(np.flatnonzero(labels == 0), expected)
+
+
+def test_unknown_region_is_refused():
+    assert REGIONS == ("all", "largest")
+    draw = partial(draw_seeds, rule=SEED_RULES["paper"], fg_pixels=1, bg_pixels=1)
+    with pytest.raises(ValueError, match="'all' or 'largest', got 'smallest'"):
+        draw(jax.random.key(0), jnp.zeros((8, 8)), region="smallest")

@@ -51,7 +51,7 @@ def test_equal_to_a_loop(config, sample, classifiers, view, two_classifiers):
     seeing = classifiers[1] if two_classifiers else classifiers[0]
     target = 1
     features, maps = features_and_seed_maps(
-        frozen, batch, views, geometry, target, config=config, model=MODEL
+        frozen, batch, views, geometry, target, False, config=config, model=MODEL
     )
     crop, resize = config.dataset.crop, config.dataset.resize
     expected = MODEL.apply(classifiers[0], normalise(views[:, target]), method="classify")
@@ -76,7 +76,7 @@ def test_true_boxes_as_maps(config, sample, classifiers):
     boxes = jnp.array([[0, 0, 1, 1], [0.25, 0.5, 0.5, 1], [0, 0, 0.1, 0.1]], jnp.float32)
     frozen = FrozenClassifiers(classifiers[0], None)
     _, maps = features_and_seed_maps(
-        frozen, {**batch, "boxes": boxes}, views, geometry, 1, config=config, model=MODEL
+        frozen, {**batch, "boxes": boxes}, views, geometry, 1, False, config=config, model=MODEL
     )
     assert (maps[0] == 1).all()
     expected = np.zeros((36, 36))

@@ -1,0 +1,175 @@
+"""What the fields of a config may hold: every value that would only fail deep inside."""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Mapping
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import jax
+from ml_collections import ConfigDict
+
+from tcam_jax.cams.methods import CAM_METHODS
+from tcam_jax.data.sampler import WindowMode
+from tcam_jax.errors import InputError
+from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES
+from tcam_jax.losses.schedule import SCHEDULE, is_on
+from tcam_jax.models.heads import HEADS
+from tcam_jax.models.resnet import ARCHITECTURES
+from tcam_jax.pseudo_labels.roi import REGIONS
+from tcam_jax.pseudo_labels.sampling import SEED_RULES
+
+CHECKPOINT_ROLES = ("best_classification", "best_localization")
+PARALLEL_MODES = ("pmap", "shard_map", "jit")
+
+_CHOICES = {
+    "parallel": PARALLEL_MODES,
+    "precision": ("float32", "bfloat16"),
+    "model.depth": tuple(ARCHITECTURES),
+    "model.head": tuple(HEADS),
+    "tcam.window.mode": get_args(WindowMode),
+    "tcam.cam_method": CAM_METHODS,
+    "tcam.encoder_checkpoint": CHECKPOINT_ROLES,
+    "tcam.seed_checkpoint": CHECKPOINT_ROLES,
+    "tcam.seed_source": ("cam", "boxes", "files"),
+    "tcam.seed_view": ("frame", "crop"),
+    "tcam.seeds.rule": tuple(SEED_RULES),
+    "tcam.seeds.region": REGIONS,
+}
+_POSITIVE = (
+    "dataset.resize",
+    "dataset.crop",
+    "classifier.batch_size",
+    "classifier.epochs",
+    "classifier.optimizer.learning_rate",
+    "classifier.optimizer.step_epochs",
+    "tcam.batch_size",
+    "tcam.epochs",
+    "tcam.optimizer.learning_rate",
+    "tcam.optimizer.step_epochs",
+    "tcam.seeds.fg_pixels",
+    "tcam.seeds.bg_pixels",
+    "eval.batch_size",
+    "tcam.barrier.initial",
+    "tcam.barrier.maximum",
+    "tcam.barrier.growth",
+    "checkpoint.every_steps",
+)
+# Attributes of every head module, which no config sets.
+_EVERY_HEAD = ("num_classes", "parent", "name")
+
+
+def flatten(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> dict[str, Any]:
+    """Return {dotted field name: value}, tuples as lists (as JSON reads them back)."""
+    flat = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping | ConfigDict):
+            flat.update(flatten(value, f"{prefix}{name}."))
+        else:
+            flat[prefix + name] = list(value) if isinstance(value, tuple | list) else value
+    return flat
+
+
+def validate(config: ConfigDict) -> None:
+    """Check every field whose wrong value would only fail deep inside.
+
+    Raises:
+      InputError: names the field, what it may be and what it is.
+    """
+    flat = flatten(config)
+    for field, allowed in _CHOICES.items():
+        if flat[field] not in allowed:
+            _reject(field, f"one of {', '.join(map(str, allowed))}", flat[field])
+    for field in _POSITIVE:
+        if not flat[field] > 0:
+            _reject(field, "greater than 0", flat[field])
+    if flat["tcam.window.n"] < 0:
+        _reject("tcam.window.n", "0 or more", flat["tcam.window.n"])
+    if flat["seed"] < 0:
+        _reject("seed", "0 or more", flat["seed"])
+    if flat["dataset.crop"] > flat["dataset.resize"]:
+        expected = f"at most dataset.resize={flat['dataset.resize']}"
+        _reject("dataset.crop", expected, flat["dataset.crop"])
+    if len(flat["model.strides"]) != 4 or not set(flat["model.strides"]) <= {1, 2}:
+        _reject("model.strides", "four strides of 1 or 2", flat["model.strides"])
+    unknown = set(flat["eval.cam_methods"]) - set(CAM_METHODS)
+    if unknown:
+        _reject("eval.cam_methods", f"made of {', '.join(CAM_METHODS)}", sorted(unknown))
+    if config.tcam.cam_method not in flat["eval.cam_methods"]:
+        given = flat["eval.cam_methods"]
+        _reject("eval.cam_methods", f"with tcam.cam_method={config.tcam.cam_method} in it", given)
+    if not 0 <= flat["classifier.label_smoothing"] < 1:
+        smoothing = flat["classifier.label_smoothing"]
+        _reject("classifier.label_smoothing", "at least 0 and less than 1", smoothing)
+    _check_head(config.model.head, config.model.head_options)
+    for name, settings in config.tcam.losses.items():
+        _check_loss(name, settings)
+        if name in WINDOW_LOSSES and is_on(settings) and config.tcam.window.n < 1:
+            _reject("tcam.window.n", f"1 or more for the loss {name}", config.tcam.window.n)
+    from_files, folder = config.tcam.seed_source == "files", config.tcam.seed_dir
+    if from_files != bool(folder):
+        expected = (
+            'a folder of maps with tcam.seed_source="files"'
+            if from_files
+            else ('empty unless tcam.seed_source="files"')
+        )
+        _reject("tcam.seed_dir", expected, folder)
+    for section in ("classifier", "tcam"):
+        batch_size, devices = flat[f"{section}.batch_size"], jax.device_count()
+        if batch_size % devices:
+            _reject(f"{section}.batch_size", f"a multiple of the {devices} devices", batch_size)
+
+
+def _check_head(name: str, options: ConfigDict) -> None:
+    own = {x.name: x.type for x in dataclasses.fields(HEADS[name]) if x.name not in _EVERY_HEAD}
+    for option, value in options.items():
+        if option not in own:
+            _reject("model.head_options", f"made of {', '.join(own) or 'nothing'}", option)
+        if not isinstance(value, own[option] if own[option] is int else int | float):
+            _reject(f"model.head_options.{option}", f"of type {own[option].__name__}", value)
+        may_be_zero = option in ("bottom", "alpha")
+        if value < 0 or (value == 0 and not may_be_zero):
+            expected = "0 or more" if may_be_zero else "greater than 0"
+            _reject(f"model.head_options.{option}", expected, value)
+        if option in ("top", "bottom") and value > 1:
+            _reject(f"model.head_options.{option}", "a share, at most 1", value)
+
+
+def _check_loss(name: str, settings: ConfigDict) -> None:
+    if name not in LOSSES:
+        _reject("tcam.losses", f"made of {', '.join(LOSSES)}", name)
+    field = f"tcam.losses.{name}"
+    if "weight" not in settings:
+        _reject(field, "given a weight", dict(settings))
+    parameters = inspect.signature(LOSSES[name]).parameters
+    types = get_type_hints(LOSSES[name])
+    known = [*SCHEDULE, *list(parameters)[1:]]
+    for parameter, value in settings.items():
+        if parameter not in known:
+            _reject(field, f"made of {', '.join(known)}", parameter)
+        if parameter in SCHEDULE:
+            _check_schedule(f"{field}.{parameter}", parameter, value)
+        elif get_origin(types[parameter]) is Literal:
+            if value not in get_args(types[parameter]):
+                expected = f"one of {', '.join(get_args(types[parameter]))}"
+                _reject(f"{field}.{parameter}", expected, value)
+        elif not value > 0:
+            _reject(f"{field}.{parameter}", "greater than 0", value)
+    for parameter in list(parameters)[1:]:
+        if parameter not in settings and parameters[parameter].default is inspect.Parameter.empty:
+            _reject(field, f"given {parameter}", dict(settings))
+    first, last = settings.get("start_epoch", 1), settings.get("end_epoch")
+    if last is not None and last < first:
+        _reject(f"{field}.end_epoch", f"at least start_epoch={first}", last)
+
+
+def _check_schedule(field: str, name: str, value: Any) -> None:
+    if name in ("weight", "final_weight"):
+        if not (value is None and name == "final_weight") and not math.isfinite(value):
+            _reject(field, "a finite number", value)
+    elif name != "adaptive" and value is not None and value < 1:
+        _reject(field, "1 or more", value)
+
+
+def _reject(field: str, expected: str, value: Any) -> None:
+    raise InputError(f"config.{field} must be {expected}; it is {value!r}. Set --config.{field}=…")

@@ -1,0 +1,58 @@
+"""How much a loss counts in an epoch: settings that every loss has, besides its parameters.
+
+- `weight`: of the loss; 0 and no `final_weight`: the loss is off, neither computed nor logged.
+- `final_weight`: the weight goes to it linearly, from `weight` in the loss's first epoch; None: it
+  stays.
+- `start_epoch`, `end_epoch`: first and last epoch (counted from 1) in which it trains; None: to the
+  end. Outside it is measured and logged all the same.
+- `adaptive`: divide by the magnitude of the loss itself, without gradient, so that the term is
+  always `weight` large (CoLo-CAM).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+from ml_collections import ConfigDict
+
+SCHEDULE = {
+    "weight": 0.0,
+    "final_weight": None,
+    "start_epoch": 1,
+    "end_epoch": None,
+    "adaptive": False,
+}
+
+
+def is_on(settings: Mapping[str, Any] | ConfigDict) -> bool:
+    """Tell whether the loss is ever used."""
+    return bool(settings["weight"] or settings.get("final_weight"))
+
+
+def is_scheduled(settings: Mapping[str, Any]) -> bool:
+    """Tell whether the weight changes during training."""
+    values = {**SCHEDULE, **settings}
+    return any(values[name] != SCHEDULE[name] for name in SCHEDULE if name not in _CONSTANT)
+
+
+_CONSTANT = ("weight", "adaptive")
+
+
+def weight_at(
+    settings: Mapping[str, Any], epoch: Int[Array, ""] | int, epochs: int
+) -> Float[Array, ""]:
+    """Return the weight in an epoch.
+
+    Args:
+      settings: of the loss, see the module.
+      epoch: counted from 1.
+      epochs: of the training, to which `final_weight` reaches without an `end_epoch`.
+    """
+    values = {**SCHEDULE, **settings}
+    first, weight = values["start_epoch"], values["weight"]
+    last = epochs if values["end_epoch"] is None else values["end_epoch"]
+    if values["final_weight"] is not None:
+        share = jnp.clip((epoch - first) / max(last - first, 1), 0, 1)
+        weight = weight + share * (values["final_weight"] - weight)
+    return jnp.where((epoch >= first) & (epoch <= last), weight, 0.0)

@@ -1,0 +1,73 @@
+"""Connected regions of a mask: the largest one, and the box around them all."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool
+
+
+def largest_region(mask: Bool[Array, "h w"]) -> Bool[Array, "h w"]:
+    """Keep the 8-connected region with the most pixels.
+
+    Args:
+      mask: pixels of any number of regions.
+
+    Returns:
+      True inside the largest region; of equally large ones, the one whose first pixel comes first
+      in raster order. An empty mask stays empty.
+
+    Source:
+      CoLo-CAM (Belharbi et al., Pattern Recognition 162:111358, 2025), which samples from the
+      largest region of the thresholded map only.
+    """
+    labels = _first_pixels(mask)
+    sizes = jnp.zeros(mask.size, jnp.int32).at[labels].add(mask.astype(jnp.int32))
+    return mask & (labels == sizes.argmax())
+
+
+def region_box(mask: Bool[Array, "h w"]) -> Bool[Array, "h w"]:
+    """Fill the bounding box of a mask.
+
+    Args:
+      mask: pixels of any number of regions.
+
+    Returns:
+      True inside the smallest upright box around all True pixels, its outermost pixels included;
+      an empty mask has an empty box.
+    """
+    return _between(mask.any(axis=1))[:, None] & _between(mask.any(axis=0))
+
+
+def _between(line):
+    return (jnp.cumsum(line) > 0) & (jnp.cumsum(line[::-1])[::-1] > 0)
+
+
+def _first_pixels(mask):
+    """Label each pixel of the mask `[h, w]` with the raster index of its region's first pixel.
+
+    Minimum labels with hooking and pointer jumping (Zhang, Azad and Hu, "FastSV", SIAM PP 2020;
+    its aggressive hooking saves hardly a round here). If pixels only took over their neighbours'
+    labels, long thin regions would take hundreds of rounds; this way, spirals, snakes and mazes of
+    224x224 pixels take 9 at most.
+    """
+    outside = mask.size  # larger than any label, so that no minimum takes it
+    pixels = jnp.arange(mask.size, dtype=jnp.int32)
+
+    def spread(state):
+        labels, _ = state
+        heard = _lowest_neighbours(jnp.where(mask, labels.reshape(mask.shape), outside), outside)
+        # A label names a pixel of the same region. What a pixel hears is told to the pixel that
+        # its label names, and then each label is exchanged twice for the label of what it names.
+        lower = labels.at[labels].min(jnp.where(mask, heard, outside).ravel())
+        lower = lower[lower]
+        lower = lower[lower]
+        return lower, (lower != labels).any()
+
+    # Nothing changes any more once labels name themselves and no neighbour has a lower one.
+    labels, _ = jax.lax.while_loop(lambda state: state[1], spread, (pixels, jnp.bool_(True)))
+    return labels.reshape(mask.shape)
+
+
+def _lowest_neighbours(values, beyond):
+    padded = jnp.pad(values, 1, constant_values=beyond)
+    rows = jnp.minimum(jnp.minimum(padded[:-2], padded[1:-1]), padded[2:])
+    return jnp.minimum(jnp.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
