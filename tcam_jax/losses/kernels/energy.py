@@ -105,13 +105,13 @@ def _energy_backward(kernel, filtered, cotangent):
 _energy.defvjp(_energy_forward, _energy_backward)
 
 
-def images_at_once() -> int:
-    """How many images' kernels to evaluate together (`batch_size` of `jax.lax.map`).
+def images_at_once() -> int | None:
+    """How many images' kernels to evaluate together: `batch_size` of `jax.lax.map`.
 
-    A CPU is no faster with several, and each needs tens of megabytes; an accelerator is not kept
-    busy by one.
+    A CPU takes one after the other (None; a batch of one would be twice as slow), since several
+    are no faster and each needs tens of megabytes; an accelerator is not kept busy by one.
     """
-    return 1 if jax.default_backend() == "cpu" else 8
+    return None if jax.default_backend() == "cpu" else 8
 
 
 def _resolved(backend: str) -> str:

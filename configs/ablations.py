@@ -1,0 +1,126 @@
+"""The ablations of `launch.ablate`: lists of config overrides, with the paper's numbers beside.
+
+Published numbers: TCAM's Table 3 and text (losses; n = 0 and n = 1), Table 1 (CAM methods), all on
+YouTube-Objects v1.0. Fig. 3 is a plot: between n = 1 and n = 10 it has no numbers.
+"""
+
+from tcam_jax.report.ablation import Ablation, Variant
+
+NO_CRF = {"tcam.losses.crf.weight": 0.0}
+NO_SIZE = {"tcam.losses.size.weight": 0.0}
+AT_ONCE = {"tcam.window.n": 0}  # the target frame alone
+ONE_BASELINE = {"eval.cam_methods": ("layercam",)}
+
+LOSSES = Ablation(
+    "losses",
+    "Losses (Table 3)",
+    (
+        Variant("n1", "LayerCAM", {}, 65.6, method="layercam"),
+        Variant("pl", "n = 0, pseudo-labels", {**AT_ONCE, **NO_CRF, **NO_SIZE}, 68.5),
+        Variant("pl_crf", "n = 0, pseudo-labels + CRF", {**AT_ONCE, **NO_SIZE}, 69.6),
+        Variant("pl_size", "n = 0, pseudo-labels + size", {**AT_ONCE, **NO_CRF}, 66.2),
+        Variant("n0", "n = 0, pseudo-labels + CRF + size", AT_ONCE, 70.5),
+        Variant("n1", "**n = 1, the same: TCAM**", {}, 73.0),
+    ),
+)
+
+PUBLISHED_RANGE = {0: 70.5, 1: 73.0}
+CAM_METHODS = {  # title and published CorLoc
+    "cam": ("CAM", 50.1),
+    "gradcampp": ("GradCAM++", 63.2),
+    "layercam": ("LayerCAM", 65.6),
+    "gradcam": ("GradCAM", 56.4),
+    "xgradcam": ("XGradCAM", 56.7),
+    "smoothgradcampp": ("Smooth GradCAM++", 57.1),
+    "eigencam": ("EigenCAM", None),
+}
+PRESET_METHODS = ("cam", "gradcampp", "layercam")
+
+# Which step of the classifier is best for localisation depends on the CAM method; the most accurate
+# one does not, so all runs of this table share one classifier.
+ONE_CLASSIFIER = {
+    "tcam.encoder_checkpoint": "best_classification",
+    "tcam.seed_checkpoint": "best_classification",
+}
+
+
+def temporal(full: bool) -> Ablation:
+    """Temporal range: n = 0, 1, 2, 4; full: 0 to 10."""
+    return Ablation(
+        "temporal",
+        "Temporal range (Fig. 3)",
+        tuple(
+            Variant(f"n{n}", f"n = {n}", {"tcam.window.n": n} if n != 1 else {}, published)
+            for n in (range(11) if full else (0, 1, 2, 4))
+            for published in (PUBLISHED_RANGE.get(n),)
+        ),
+    )
+
+
+def seeds(full: bool) -> Ablation:
+    """Where seeds come from: CAM methods, and rules for drawing from LayerCAM."""
+    variants = []
+    for method in CAM_METHODS if full else PRESET_METHODS:
+        title, published = CAM_METHODS[method]
+        overrides = ONE_CLASSIFIER | {"tcam.cam_method": method, "eval.cam_methods": (method,)}
+        variants.append(Variant(f"seeds_{method}", f"{title} itself", overrides, published, method))
+        variants.append(Variant(f"seeds_{method}", f"seeds from {title}", overrides))
+    rules = {
+        "paper": ("rule of the paper's text", {"tcam.seeds.rule": "paper"}),
+        "largest": ("largest region only", {"tcam.seeds.region": "largest"}),
+        "many": (
+            "64 + 64 seeds a frame",
+            {"tcam.seeds.fg_pixels": 64, "tcam.seeds.bg_pixels": 64},
+        ),
+    }
+    for name, (title, overrides) in rules.items():
+        overrides = ONE_CLASSIFIER | ONE_BASELINE | overrides
+        variants.append(Variant(f"seeds_{name}", f"seeds from LayerCAM, {title}", overrides))
+    return Ablation("seeds", "Seeds (n = 1)", tuple(variants), every_seed=full)
+
+
+def bounds(full: bool) -> Ablation:
+    """What looks at nothing, and what a perfect seed map gives: needs boxes in training."""
+    boxes = {"dataset.config": "train_boxes", "tcam.seed_source": "boxes", **ONE_BASELINE}
+    return Ablation(
+        "bounds",
+        "Bounds",
+        (
+            Variant("n1", "whole frame", {}, method="whole_frame"),
+            Variant("n1", "centre box", {}, method="centre_box"),
+            Variant("boxes", "seeds from true boxes", boxes),
+        ),
+        every_seed=full,
+    )
+
+
+def extra_losses() -> Ablation:
+    """The other losses, each added to TCAM's three."""
+    added = {
+        "entropy": 0.1,
+        "bg_larger_than_fg": 0.001,
+        "empty_outside_box": 0.001,
+        "temporal_consistency": 1.0,
+        "joint_color_crf": 1.0,
+    }
+    return Ablation(
+        "extra_losses",
+        "Further losses (n = 1)",
+        (
+            Variant("n1", "TCAM", {}),
+            *(
+                Variant(f"plus_{name}", f"+ {name}", {f"tcam.losses.{name}.weight": weight})
+                for name, weight in added.items()
+            ),
+        ),
+    )
+
+
+def ablations(dataset: str, full: bool) -> tuple[Ablation, ...]:
+    """Return the tables for a dataset: the preset, or all of them."""
+    tables = [LOSSES, temporal(full), seeds(full)]
+    if dataset == "moving_shapes":  # the others have no boxes in training
+        tables.append(bounds(full))
+    if full:
+        tables.append(extra_losses())
+    return tuple(tables)

@@ -1,0 +1,131 @@
+"""Reproduce the paper's ablations: python -m launch.ablate --config=configs/demo.py --workdir=DIR.
+
+Trains the variants of configs/ablations.py over seeds: the loss table (Table 3), the temporal range
+(Fig. 3), where seeds come from. One classifier a seed serves all its variants. A sweep that was
+stopped goes on; finished runs are only read. After every run the tables so far are written into the
+workdir: ablation.json, .csv, .md, losses.png, temporal.png.
+
+--full: n = 0 to 10, all CAM methods, further losses, every table over every seed.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from configs.ablations import ablations
+from launch import command
+from tcam_jax.cams.methods import CAM_METHODS
+from tcam_jax.config_rules import validate
+from tcam_jax.data.builders import registry
+from tcam_jax.errors import InputError
+from tcam_jax.experiment import train_and_evaluate
+from tcam_jax.report.ablation import Ablation, Variant, summarise, to_csv, to_markdown
+from tcam_jax.report.ablation_plots import bars, temporal_range
+from tcam_jax.train.loop import is_finished
+from tcam_jax.train.stages import CLASSIFIER_DIR
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the sweep")
+_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "training seeds")
+_FULL = flags.DEFINE_bool("full", False, "every table in full, over every seed")
+
+_COPYING = "copying_"
+
+
+def ablate(
+    config: ConfigDict, workdir: Path, tables: Sequence[Ablation], seeds: Sequence[int]
+) -> dict[str, Any]:
+    """Train what is missing, write the tables after each run; return them.
+
+    Raises:
+      InputError: a variant does not fit the config, or a run cannot be started.
+    """
+    planned = dict(_planned(config, tables, seeds))
+    for one in planned.values():  # what is wrong in the list should not surface after an hour
+        validate(one)
+    results: dict[tuple[str, int], dict[str, Any]] = {}
+    start = time.monotonic()
+    for number, ((run, seed), one) in enumerate(planned.items(), start=1):
+        if one.dataset.name == "moving_shapes":
+            registry.prepare(one.dataset.name, one.dataset.config, one.dataset.data_dir)
+        folder = workdir / f"seed{seed}" / run
+        _share_classifier(folder)
+        results[run, seed] = train_and_evaluate(one, folder)
+        jax.clear_caches()  # no run uses another's programs
+        summary = summarise(tables, results)
+        _write(summary, workdir)
+        minutes = (time.monotonic() - start) / 60
+        print(f"run {number} of {len(planned)}: {folder}, {minutes:.0f} min so far", flush=True)
+    return summary
+
+
+def _planned(
+    config: ConfigDict, tables: Sequence[Ablation], seeds: Sequence[int]
+) -> Iterator[tuple[tuple[str, int], ConfigDict]]:
+    overrides: dict[str, Variant] = {}
+    for table in tables:
+        for seed in seeds if table.every_seed else seeds[:1]:
+            for variant in table.variants:
+                first = overrides.setdefault(variant.run, variant)
+                if first.overrides != variant.overrides:
+                    raise InputError(
+                        f"the rows {first.title!r} and {variant.title!r} share the run "
+                        f"{variant.run!r} and must have the same overrides; rename one."
+                    )
+                one = config.copy_and_resolve_references()
+                one.update_from_flattened_dict({**variant.overrides, "seed": seed})
+                if variant.method in CAM_METHODS and variant.method not in one.eval.cam_methods:
+                    raise InputError(
+                        f"config.eval.cam_methods must have {variant.method} in it for the row "
+                        f"{variant.title!r}; it is {one.eval.cam_methods}."
+                    )
+                yield (variant.run, seed), one
+
+
+def _share_classifier(folder: Path) -> None:
+    """Give a new run the classifier of another run with the same seed, whole or not at all."""
+    trained = [
+        stage
+        for stage in sorted(folder.parent.glob(f"*/{CLASSIFIER_DIR}"))
+        if is_finished(stage) and not stage.parent.name.startswith(_COPYING)
+    ]
+    if folder.exists() or not trained:
+        return
+    copy = folder.with_name(_COPYING + folder.name)
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(trained[0], copy / CLASSIFIER_DIR)
+    copy.rename(folder)
+
+
+def _write(summary: dict[str, Any], workdir: Path) -> None:
+    (workdir / "ablation.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (workdir / "ablation.csv").write_text(to_csv(summary))
+    (workdir / "ablation.md").write_text(to_markdown(summary) + "\n")
+    for table in summary["tables"]:
+        if any(row["val"]["mean"] is not None for row in table["rows"]):
+            draw = temporal_range if table["name"] == "temporal" else bars
+            draw(table, summary["dataset"], workdir / f"{table['name']}.png")
+
+
+def main() -> None:
+    """Run the sweep, print its tables."""
+    if not all(seed.strip().isdigit() for seed in _SEEDS.value) or not _SEEDS.value:
+        raise InputError(
+            f"--seeds must be whole numbers such as 0,1,2; got {','.join(_SEEDS.value)!r}"
+        )
+    seeds = list(dict.fromkeys(int(seed) for seed in _SEEDS.value))
+    config, workdir = _CONFIG.value, Path(_WORKDIR.value)
+    tables = ablations(config.dataset.name, _FULL.value)
+    print(to_markdown(ablate(config, workdir, tables, seeds)))
+    print(f"tables and plots: {workdir}")
+
+
+if __name__ == "__main__":
+    command.run(main, required=["config", "workdir"])

@@ -1,0 +1,72 @@
+"""Pictures of an ablation's tables, the published numbers beside."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib.figure
+from matplotlib.ticker import MaxNLocator
+
+_OURS, _PUBLISHED = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito's palette
+_AXIS = "CorLoc (%), mean over classes"
+
+
+def bars(table: dict[str, Any], dataset: str, path: Path) -> None:
+    """Draw one bar a row, with the standard deviation over seeds.
+
+    Args:
+      table: one of `tables`, see `report.ablation`.
+      dataset: its name, for the legend.
+      path: of the PNG to write.
+    """
+    rows = [row for row in table["rows"] if row["val"]["mean"] is not None]
+    figure = matplotlib.figure.Figure(figsize=(7, 0.5 * len(rows) + 1.6), layout="constrained")
+    axes = figure.subplots()
+    places = range(len(rows))
+    means = [row["val"]["mean"] for row in rows]
+    spread = [row["val"]["std"] or 0 for row in rows]
+    axes.barh(places, means, 0.6, xerr=spread, color=_OURS, capsize=3, label=f"{dataset}, ours")
+    published = [(i, row["published"]) for i, row in enumerate(rows) if row["published"]]
+    if published:
+        y, x = zip(*published, strict=True)
+        axes.plot(x, y, "D", color=_PUBLISHED, label="YouTube-Objects v1.0, published")
+    axes.set_yticks(places, [row["title"].replace("**", "") for row in rows])
+    axes.invert_yaxis()
+    axes.set_xlabel(_AXIS)
+    axes.set_xlim(left=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    figure.savefig(path, dpi=120)
+
+
+def temporal_range(table: dict[str, Any], dataset: str, path: Path) -> None:
+    """Draw CorLoc against the number n of neighbouring frames (Fig. 3 of the paper).
+
+    Args:
+      table: its rows are runs named "n0", "n1", …
+      dataset: its name, for the legend.
+      path: of the PNG to write.
+    """
+    rows = [row for row in table["rows"] if row["val"]["mean"] is not None]
+    figure = matplotlib.figure.Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    n = [int(row["run"].removeprefix("n")) for row in rows]
+    axes.errorbar(
+        n,
+        [row["val"]["mean"] for row in rows],
+        [row["val"]["std"] or 0 for row in rows],
+        fmt="o-",
+        color=_OURS,
+        capsize=3,
+        label=f"{dataset}, ours",
+    )
+    published = [(k, row["published"]) for k, row in zip(n, rows, strict=True) if row["published"]]
+    if published:
+        x, y = zip(*published, strict=True)
+        axes.plot(x, y, "D", color=_PUBLISHED, label="YouTube-Objects v1.0, published")
+    axes.set_xlabel("n, frames before the target whose CAMs are pooled")
+    axes.set_ylabel(_AXIS)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", alpha=0.3)
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)
