@@ -23,7 +23,7 @@ from configs.ablations import ablations
 from launch import command
 from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.config_rules import validate
-from tcam_jax.data.builders import registry
+from tcam_jax.data.builders.registry import prepare, prepared_folder
 from tcam_jax.errors import InputError
 from tcam_jax.experiment import train_and_evaluate
 from tcam_jax.report.ablation import Ablation, Variant, summarise, to_csv, to_markdown
@@ -53,8 +53,11 @@ def ablate(
     results: dict[tuple[str, int], dict[str, Any]] = {}
     start = time.monotonic()
     for number, ((run, seed), one) in enumerate(planned.items(), start=1):
-        if one.dataset.name == "moving_shapes":
-            registry.prepare(one.dataset.name, one.dataset.config, one.dataset.data_dir)
+        dataset = (one.dataset.name, one.dataset.config)
+        if one.dataset.name == "moving_shapes" and not prepared_folder(
+            one.dataset.data_dir, *dataset
+        ):
+            prepare(*dataset, one.dataset.data_dir)  # generated: nobody has to fetch anything
         folder = workdir / f"seed{seed}" / run
         _share_classifier(folder)
         results[run, seed] = train_and_evaluate(one, folder)

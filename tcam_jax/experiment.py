@@ -29,7 +29,10 @@ def train_and_evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     configuration.record(config, workdir)
     start_logging(workdir)
     runs.record_classes(workdir, data.class_names)
-    data.truth("test")  # what is missing should be missed before training, not after
+    # What is missing should be missed before training, not after.
+    data.truth("test")
+    if config.tcam.seed_source == "files":
+        data.check_seed_files(config.tcam.seed_dir)
     parallel = Parallel(config.parallel)
     ran = stages.train(config, data, parallel, workdir)
     if not ran and (workdir / "results.json").exists():

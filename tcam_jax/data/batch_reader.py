@@ -10,6 +10,7 @@ import numpy as np
 from tcam_jax.data.bad_records import MOST_REDRAWS, BadRecords
 from tcam_jax.data.records import Split
 from tcam_jax.data.sampler import redraw_target, target_position, window_indices, windows_around
+from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.errors import InputError
 
 Batch = dict[str, np.ndarray]
@@ -41,7 +42,7 @@ class Frames:
         decoder: Decoder,
         with_boxes: bool = False,
     ):
-        self.pixels = _aligned_empty((*shape, size, size, 3))
+        self.pixels = _aligned_empty((*shape, size, size, 3), np.uint8)
         self.boxes: dict[int, np.ndarray] = {}
         self._split, self._size, self._decoder = split, size, decoder
         self._with_boxes = with_boxes
@@ -98,6 +99,7 @@ class TrainingWindows:
     with_boxes: bool
     decoder: Decoder
     bad: BadRecords
+    seeds: SeedFiles | None
 
     def drawn(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Records and validity of this host's windows, `[b, t]`, before anything is read."""
@@ -138,7 +140,26 @@ class TrainingWindows:
         batch = {"frames": frames.pixels, "valid": valid, "label": label, "slot": slots}
         if self.with_boxes:
             batch["boxes"] = np.stack([frames.boxes[record] for record in targets.tolist()])
+        if self.seeds is not None:
+            shown = np.where(valid, records, targets[:, None])
+            batch["seed_maps"] = self._seed_maps(self.seeds, shown)
         return batch
+
+    def _seed_maps(self, seeds: SeedFiles, records: np.ndarray) -> np.ndarray:
+        """The maps of records `[b, t]`, float32 `[b, t, size, size]`.
+
+        A fault in them is not passed over, as a damaged record is: InputError names the file.
+        """
+        maps = _aligned_empty((*records.shape, self.size, self.size), np.float32)
+        places: dict[int, tuple[int, ...]] = {}
+        for place in np.ndindex(records.shape):
+            record = int(records[place])
+            if record in places:
+                maps[place] = maps[places[record]]
+            else:
+                maps[place] = seeds.read_resized(self.split.read_frame_id(record), self.size)
+                places[record] = place
+        return maps
 
     def _put(self, frames: Frames, place: tuple[int, ...], record: np.int64) -> bool:
         """Whether the record could be used."""
@@ -159,12 +180,12 @@ class TrainingWindows:
         return records[0], valid[0]
 
 
-def _aligned_empty(shape: tuple[int, ...]) -> np.ndarray:
-    """Uninitialised uint8 at a multiple of 64 bytes, which TensorFlow takes over without a copy."""
-    size = math.prod(shape)
+def _aligned_empty(shape: tuple[int, ...], dtype: type[np.generic]) -> np.ndarray:
+    """Uninitialised, at a multiple of 64 bytes: TensorFlow takes it over without a copy."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     memory = np.empty(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
-    return memory[start : start + size].reshape(shape)
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _unit_box(example: dict[str, Any]) -> np.ndarray:

@@ -9,6 +9,8 @@ from ml_collections import ConfigDict
 from tcam_jax.data.builders.registry import check_same, training_size
 from tcam_jax.data.records import Split, dataset_folder, open_split
 from tcam_jax.data.sampler import steps_per_epoch
+from tcam_jax.data.seed_check import check_seed_files
+from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.data.truth import Truth, read_truth
 from tcam_jax.errors import InputError
 
@@ -54,13 +56,25 @@ class Dataset:
         return steps_per_epoch(self._split("train").table, batch_size)
 
     def training_batches(
-        self, *, batch_size: int, n: int, mode: str, first_step: int, num_steps: int, boxes: bool
+        self,
+        *,
+        batch_size: int,
+        n: int,
+        mode: str,
+        first_step: int,
+        num_steps: int,
+        boxes: bool = False,
+        seed_dir: str | None = None,
     ) -> Iterator[Mapping[str, np.ndarray]]:
-        """Return the batches of steps `first_step` … `num_steps` - 1, see `train.step.Batch`.
+        """Return the batches of steps `first_step` … `num_steps` - 1, see `train.seed_maps.Batch`.
 
         Args:
           n, mode: the window, see `data.sampler.window_indices`.
           boxes: give the target frame's true box too.
+          seed_dir: give the frames' maps from this folder too, see `data.seed_files.SeedFiles`.
+
+        Raises:
+          InputError: see `data.windows.training_batches`.
         """
         from tcam_jax.data.windows import training_batches  # imports TensorFlow
 
@@ -74,7 +88,16 @@ class Dataset:
             mode=mode,
             resize_size=self._config.dataset.resize,
             with_boxes=boxes,
+            seed_dir=seed_dir,
         )
+
+    def check_seed_files(self, seed_dir: str) -> None:
+        """Refuse a folder in which training frames have no maps, as far as is seen in seconds.
+
+        Raises:
+          InputError: see `data.seed_check`.
+        """
+        check_seed_files(SeedFiles(seed_dir), self._split("train"))
 
     def truth(self, split: str) -> Truth:
         """Return what is known of the frames of `split` ("validation", "test") to evaluate."""

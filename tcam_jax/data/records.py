@@ -66,11 +66,22 @@ class Split:
         Raises:
             InputError: a damaged record (named).
         """
+        return self._read_bytes(record, "image")
+
+    def read_frame_id(self, record: int) -> str:
+        """Reads the frame id of one record: "class/video/shot/file.jpg".
+
+        Raises:
+            InputError: a damaged record (named).
+        """
+        return self._read_bytes(record, "frame_id").decode()
+
+    def _read_bytes(self, record: int, key: str) -> bytes:
         from tensorflow_datasets.proto import tf_example_pb2
 
         try:
             example = tf_example_pb2.Example.FromString(self.serialised[record])
-            return example.features.feature["image"].bytes_list.value[0]
+            return example.features.feature[key].bytes_list.value[0]
         except Exception as error:  # the reader's and the parser's own types, whatever they are
             raise self.damaged(record, f"cannot be read: {error}") from error
 

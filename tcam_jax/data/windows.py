@@ -9,6 +9,7 @@ caught.
 import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from tcam_jax.data.bad_records import BadRecords
 from tcam_jax.data.batch_reader import Batch, Decoder, Frames, TrainingWindows
 from tcam_jax.data.decode import decode_jpeg, decode_many, resize, tf  # TensorFlow as set up there
 from tcam_jax.data.records import Split
+from tcam_jax.data.seed_check import check_seed_files
+from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.errors import InputError
 
 MOST_BATCHES_AT_ONCE = 16  # each is read and decoded by one thread, and lies in memory
@@ -34,13 +37,16 @@ def training_batches(
     resize_size: int,
     rows: slice = slice(None),
     with_boxes: bool = False,
+    seed_dir: str | Path | None = None,
 ) -> Iterator[Batch]:
     """Batches of shot windows for the steps first_step, first_step + 1, ...
 
     Batch i is a function of (seed, first_step + i) and the records alone: starting later reads
     nothing earlier. Damaged records do not stop it: a window whose target is damaged is drawn
     again (`sampler.redraw_target`), and any other damaged frame is a slot that is not valid. Each
-    is named in the log once.
+    is named in the log once. A seed map that is missing or wrong does stop it: a run without its
+    seeds would be another run. That is seen here where `seed_check` can tell, otherwise when the
+    map's batch comes.
 
     Args:
         split: what to read.
@@ -53,17 +59,20 @@ def training_batches(
         resize_size: s, pixels.
         rows: this host's part of the global batch.
         with_boxes: also give the target frame's first box.
+        seed_dir: also give every frame's map from this folder, see `seed_files.SeedFiles`.
 
     Returns:
         Iterator of dicts of (read-only) NumPy arrays, b counting this host's rows: `frames` uint8
         `[b, t, s, s, 3]`, 0..255; `valid` bool `[b, t]`, False where a slot repeats the target
         because its frame lies outside the shot or is damaged; `label` int32 `[b]`; `slot` int32
         `[b]`, the place in the global batch; with_boxes: `boxes` float32 `[b, 4]`, x0, y0, x1, y1
-        in 0..1 of the frame's width and height.
+        in 0..1 of the frame's width and height; seed_dir: `seed_maps` float32 `[b, t, s, s]`,
+        0..1, of the frames that are in the same places.
 
     Raises:
-        InputError: a sampler's argument out of range, boxes asked for but absent, or (while
-            iterating) more damaged records than `bad_records` tolerates.
+        InputError: a sampler's argument out of range, boxes or seed maps asked for but absent, or
+            (while iterating) more damaged records than `bad_records` tolerates, or a seed map that
+            is missing or wrong.
     """
     if with_boxes and not split.table.has_box.all():
         raise InputError(
@@ -82,6 +91,7 @@ def training_batches(
         with_boxes=with_boxes,
         decoder=_DECODER,
         bad=BadRecords(split),
+        seeds=None if seed_dir is None else SeedFiles(seed_dir),
     )
     b, t = windows.drawn(first_step)[0].shape
     signature = {
@@ -92,6 +102,9 @@ def training_batches(
     }
     if with_boxes:
         signature["boxes"] = tf.TensorSpec([b, 4], tf.float32)
+    if windows.seeds is not None:
+        check_seed_files(windows.seeds, split)
+        signature["seed_maps"] = tf.TensorSpec([b, t, resize_size, resize_size], tf.float32)
     return _stream(range(first_step, first_step + num_steps), windows.batch, signature)
 
 

@@ -1,5 +1,6 @@
 """Pictures of an ablation's tables, the published numbers beside."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def bars(table: dict[str, Any], dataset: str, path: Path) -> None:
     axes = figure.subplots()
     places = range(len(rows))
     means = [row["val"]["mean"] for row in rows]
-    spread = [row["val"]["std"] or 0 for row in rows]
+    spread = [row["val"]["std"] or math.nan for row in rows]  # no whisker for one run
     axes.barh(places, means, 0.6, xerr=spread, color=_OURS, capsize=3, label=f"{dataset}, ours")
     published = [(i, row["published"]) for i, row in enumerate(rows) if row["published"]]
     if published:
@@ -53,7 +54,7 @@ def temporal_range(table: dict[str, Any], dataset: str, path: Path) -> None:
     axes.errorbar(
         n,
         [row["val"]["mean"] for row in rows],
-        [row["val"]["std"] or 0 for row in rows],
+        [row["val"]["std"] or math.nan for row in rows],  # no whisker for one run
         fmt="o-",
         color=_OURS,
         capsize=3,

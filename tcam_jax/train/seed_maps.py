@@ -73,7 +73,7 @@ def features_and_seed_maps(
 
     valid = batch["valid"]
     if not config.tcam.window.cam_tmp:
-        valid = valid & (jnp.arange(valid.shape[1]) == target)
+        valid = jnp.broadcast_to(jnp.arange(valid.shape[1]) == target, valid.shape)
     if config.tcam.seed_source == "boxes":
         return features_of_views(), _box_maps(batch["boxes"], geometry, config)
     if config.tcam.seed_source == "files":

@@ -46,9 +46,17 @@ class Data(Protocol):
         """Steps in which every training shot is visited once."""
 
     def training_batches(
-        self, *, batch_size: int, n: int, mode: str, first_step: int, num_steps: int, boxes: bool
+        self,
+        *,
+        batch_size: int,
+        n: int,
+        mode: str,
+        first_step: int,
+        num_steps: int,
+        boxes: bool = False,
+        seed_dir: str | None = None,
     ) -> Iterator[Mapping[str, np.ndarray]]:
-        """Batches of steps first_step … num_steps - 1, see `train.step.Batch`."""
+        """Batches of steps first_step … num_steps - 1, see `train.seed_maps.Batch`."""
 
     def truth(self, split: str) -> Truth:
         """The frames of a split that are evaluated, with their labels and boxes."""
@@ -95,7 +103,6 @@ def classifier_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir
             mode="before",
             first_step=first,
             num_steps=parts.num_steps,
-            boxes=False,
         ),
         validate=validate,
         steps_per_epoch=parts.steps_per_epoch,
@@ -137,6 +144,7 @@ def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path
             first_step=first,
             num_steps=parts.num_steps,
             boxes=section.seed_source == "boxes",
+            seed_dir=section.seed_dir if section.seed_source == "files" else None,
         ),
         validate=validate,
         steps_per_epoch=parts.steps_per_epoch,

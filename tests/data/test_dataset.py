@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 
 from configs import video_folder
 from tcam_jax.data.builders.registry import prepare
 from tcam_jax.data.dataset import Dataset
+from tcam_jax.data.records import open_split
 
 
 def test_frames_stored_at_one_size_are_not_resized_to_another(tmp_path, photo_folder):
@@ -24,3 +26,22 @@ def test_data_that_were_prepared_with_other_options_are_refused(photo_data):
     config.dataset.options.split_by = "time"
     with pytest.raises(ValueError, match="was prepared with split_by='video', but split_by='time'"):
         Dataset(config)
+
+
+def test_seed_maps_come_from_the_named_folder(tmp_path, photo_data):
+    config = video_folder.get_config("photos")
+    config.dataset.data_dir = str(photo_data)
+    train = open_split(photo_data, "video_folder", "photos", "train")
+    settings = {"batch_size": 2, "n": 1, "mode": "before", "first_step": 0, "num_steps": 1}
+    batches = Dataset(config).training_batches(**settings, boxes=False)
+    assert "seed_maps" not in next(batches)
+    with pytest.raises(ValueError, match=f"seed map in {tmp_path} for every frame of .* train"):
+        Dataset(config).training_batches(**settings, boxes=False, seed_dir=str(tmp_path))
+    for example in train.read(range(train.table.num_records)):
+        file = (tmp_path / example["frame_id"]).with_suffix(".npy")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        np.save(file, np.full((3, 5), 0.25, np.float16))
+    batches = Dataset(config).training_batches(**settings, boxes=False, seed_dir=str(tmp_path))
+    maps, size = next(batches)["seed_maps"], config.dataset.resize
+    assert maps.shape == (2, 2, size, size)
+    np.testing.assert_allclose(maps, 0.25, atol=1e-6)

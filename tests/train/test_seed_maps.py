@@ -85,3 +85,63 @@ def test_true_boxes_as_maps(config, sample, classifiers):
     corner = np.zeros((36, 36))
     corner[:4, :4] = 1
     np.testing.assert_array_equal(maps[2], corner[4:36, 1:33][:, ::-1])
+
+
+def test_maps_from_files(config, sample, classifiers):
+    config.tcam.seed_source = "files"
+    batch, geometry, views = sample
+    size = config.dataset.resize
+    own = np.random.default_rng(0).random((3, 3, size, size)).astype(np.float32)
+    frozen = FrozenClassifiers(classifiers[0], None)
+    features, maps = features_and_seed_maps(
+        frozen,
+        {**batch, "seed_maps": jnp.asarray(own)},
+        views,
+        geometry,
+        1,
+        False,
+        config=config,
+        model=MODEL,
+    )
+    for i in range(3):
+        pooled = own[i][np.asarray(batch["valid"][i])].max(axis=0)
+        expected = transform(
+            jnp.asarray(pooled), Geometry(*(x[i] for x in geometry)), config.dataset.crop
+        )
+        np.testing.assert_array_equal(maps[i], expected)
+    expected = MODEL.apply(classifiers[0], normalise(views[:, 1]), method="classify")
+    np.testing.assert_allclose(features["layer4"], expected.features["layer4"], atol=1e-4)
+
+
+@pytest.mark.parametrize("view", ["crop", "frame"])
+def test_without_pooling_neighbours_do_not_matter(config, sample, classifiers, view):
+    config.tcam.seed_view = view
+    batch, geometry, views = sample
+    frozen, target = FrozenClassifiers(classifiers[0], None), 1
+
+    def maps(batch):
+        return features_and_seed_maps(
+            frozen, batch, views, geometry, target, False, config=config, model=MODEL
+        )[1]
+
+    alone = {**batch, "valid": jnp.zeros((3, 3), bool).at[:, target].set(True)}
+    pooled, expected = maps(batch), maps(alone)
+    assert not np.allclose(pooled, expected)
+    config.tcam.window.cam_tmp = False
+    np.testing.assert_array_equal(maps(batch), expected)
+
+
+@pytest.mark.parametrize("source", ["cam", "boxes"])
+@pytest.mark.parametrize("two_classifiers", [False, True])
+def test_features_of_whole_windows(config, sample, classifiers, source, two_classifiers):
+    config.tcam.seed_source = source
+    batch, geometry, views = sample
+    batch = {**batch, "boxes": jnp.array([[0, 0, 1, 1]] * 3, jnp.float32)}
+    frozen = FrozenClassifiers(classifiers[0], classifiers[1] if two_classifiers else None)
+    features, _ = features_and_seed_maps(
+        frozen, batch, views, geometry, 1, True, config=config, model=MODEL
+    )
+    frames = normalise(views.reshape(9, *views.shape[2:]))
+    expected = MODEL.apply(classifiers[0], frames, method="classify").features
+    for name, stage in expected.items():
+        np.testing.assert_allclose(features[name], stage, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,67 @@
+"""Whether the training frames have their seed maps, seen in seconds before training starts.
+
+The ids of frames are in the records alone, beside the JPEG files: to read all of them would be to
+read the whole dataset. So one frame of each shot is looked up, and the files beside its map are
+counted (the frames of a shot all lie in one folder). That finds missing shots and missing frames,
+not a file in the middle that has a wrong name or wrong content: such a one stops training when its
+batch comes.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from tcam_jax.data.records import Split
+from tcam_jax.data.seed_files import FORMS, SeedFiles, without_suffix
+from tcam_jax.errors import InputError
+
+_NAMED = 3  # missing maps in the message
+
+
+def check_seed_files(files: SeedFiles, split: Split) -> None:
+    """Refuses a folder in which maps are missing; reads no map, and one record of each shot.
+
+    Raises:
+        InputError: missing maps, how many and the first three of them; or two maps of one frame.
+    """
+    missing, named = 0, []
+    for folder, (records, firsts) in _folders(split).items():
+        there = files.listed(folder)
+        # Too few where the folder also holds maps of other splits' frames: their batches tell.
+        lacking = max(0, len(records) - len(there), len(firsts - there))
+        if lacking and len(named) < _NAMED:
+            absent = [i for i in _readable_ids(split, records) if without_suffix(i) not in there]
+            lacking = len(absent)  # frames of one name may share a map
+            named += absent[:_NAMED]
+        missing += lacking
+    if missing:
+        raise InputError(
+            f"expected a seed map in {files.folder} for every frame of {split.name}, but at least "
+            f"{missing} of {split.table.num_records} have none, the first: "
+            f"{', '.join(named[:_NAMED])}; expected for each {FORMS}, at the frame's id with that "
+            "suffix instead of its last one"
+        )
+
+
+def _folders(split: Split) -> dict[str, tuple[list[int], set[str]]]:
+    """The folders of the frame ids: their records, and the first frame of each of their shots.
+
+    In the order of the records; frames stand there without their suffix.
+    """
+    table = split.table
+    folders: dict[str, tuple[list[int], set[str]]] = {}
+    for start, stop in zip(table.start.tolist(), table.stop.tolist(), strict=True):
+        # None: a shot of damaged records alone, which training passes over.
+        first = next(_readable_ids(split, range(start, stop)), None)
+        if first is not None:
+            records, firsts = folders.setdefault(first.rpartition("/")[0], ([], set()))
+            records.extend(range(start, stop))
+            firsts.add(without_suffix(first))
+    return folders
+
+
+def _readable_ids(split: Split, records: Iterable[int]) -> Iterator[str]:
+    """The frame ids of records, without damaged ones: training names those itself."""
+    for record in records:
+        try:
+            yield split.read_frame_id(record)
+        except InputError:
+            continue
