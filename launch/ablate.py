@@ -25,11 +25,12 @@ from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.config_rules import validate
 from tcam_jax.data.builders.registry import prepare, prepared_folder
 from tcam_jax.errors import InputError
+from tcam_jax.evaluate.results import read_results
 from tcam_jax.experiment import train_and_evaluate
 from tcam_jax.report.ablation import Ablation, Variant, summarise, to_csv, to_markdown
 from tcam_jax.report.ablation_plots import bars, temporal_range
 from tcam_jax.train.loop import is_finished
-from tcam_jax.train.stages import CLASSIFIER_DIR
+from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the sweep")
@@ -50,17 +51,22 @@ def ablate(
     planned = dict(_planned(config, tables, seeds))
     for one in planned.values():  # what is wrong in the list should not surface after an hour
         validate(one)
-    results: dict[tuple[str, int], dict[str, Any]] = {}
+    folders = {key: workdir / f"seed{key[1]}" / key[0] for key in planned}
+    results = {  # a sweep that goes on starts with the tables it had
+        key: read_results(folder)
+        for key, folder in folders.items()
+        if is_finished(folder / TCAM_DIR) and (folder / "results.json").exists()
+    }
     start = time.monotonic()
-    for number, ((run, seed), one) in enumerate(planned.items(), start=1):
+    for number, (key, one) in enumerate(planned.items(), start=1):
         dataset = (one.dataset.name, one.dataset.config)
         if one.dataset.name == "moving_shapes" and not prepared_folder(
             one.dataset.data_dir, *dataset
         ):
             prepare(*dataset, one.dataset.data_dir)  # generated: nobody has to fetch anything
-        folder = workdir / f"seed{seed}" / run
+        folder = folders[key]
         _share_classifier(folder)
-        results[run, seed] = train_and_evaluate(one, folder)
+        results[key] = train_and_evaluate(one, folder)
         jax.clear_caches()  # no run uses another's programs
         summary = summarise(tables, results)
         _write(summary, workdir)
@@ -83,7 +89,13 @@ def _planned(
                         f"{variant.run!r} and must have the same overrides; rename one."
                     )
                 one = config.copy_and_resolve_references()
-                one.update_from_flattened_dict({**variant.overrides, "seed": seed})
+                try:
+                    one.update_from_flattened_dict({**variant.overrides, "seed": seed})
+                except (KeyError, TypeError) as error:
+                    raise InputError(
+                        f"the overrides of the run {variant.run!r} in configs/ablations.py must be "
+                        f"fields of the config, with values of their types: {error.args[0]}"
+                    ) from error
                 if variant.method in CAM_METHODS and variant.method not in one.eval.cam_methods:
                     raise InputError(
                         f"config.eval.cam_methods must have {variant.method} in it for the row "
@@ -119,7 +131,7 @@ def _write(summary: dict[str, Any], workdir: Path) -> None:
 
 def main() -> None:
     """Run the sweep, print its tables."""
-    if not all(seed.strip().isdigit() for seed in _SEEDS.value) or not _SEEDS.value:
+    if not all(seed.strip().isdecimal() for seed in _SEEDS.value) or not _SEEDS.value:
         raise InputError(
             f"--seeds must be whole numbers such as 0,1,2; got {','.join(_SEEDS.value)!r}"
         )

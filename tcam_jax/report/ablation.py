@@ -3,21 +3,22 @@
 `ablation.json`, schema 1:
   schema: 1
   dataset, split: what was evaluated
-  tables: [{name, title, rows}], each row
+  tables: [{name, title, note, rows}], each row
     run: folder of the run, below seedS/
     title: what was changed
     method: "tcam", a CAM method of that run, or a fixed box
     published: mean CorLoc on YouTube-Objects v1.0 in the paper, or null
     runs: {seed: {"val", "test", "accuracy"}}: mean CorLoc over classes, percent, with the threshold
-      chosen on validation and maximised on the evaluated split; classification accuracy
-    val, test: {"mean", "std"} over the runs; std (n - 1) is null for one run
+      chosen on validation and maximised on the evaluated split; classification accuracy, percent
+      (fixed boxes have one CorLoc and no accuracy)
+    val, test: {"mean", "std"} over the runs; std (n - 1) is null for one run and for fixed boxes
 CorLoc is null where the split has no boxes; a run that is not finished is left out.
 """
 
 import csv
 import io
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tcam_jax.evaluate.maps import TCAM_METHOD
@@ -46,12 +47,21 @@ class Variant(NamedTuple):
 
 
 class Ablation(NamedTuple):
-    """One table: name of its files, title, rows, and whether every seed is run or only one."""
+    """One table.
+
+    Attributes:
+      name: of its plot.
+      title: what it shows.
+      variants: its rows.
+      every_seed: run every seed; False: the first one.
+      note: what a reader must know.
+    """
 
     name: str
     title: str
     variants: Sequence[Variant]
     every_seed: bool = True
+    note: str = ""
 
 
 def summarise(
@@ -83,10 +93,12 @@ def summarise(
                     "method": variant.method,
                     "published": variant.published,
                     "runs": runs,
-                    **{name: _spread([r[name] for r in runs.values()]) for name in ("val", "test")},
+                    **{name: _spread(runs.values(), name) for name in ("val", "test")},
                 }
             )
-        tables.append({"name": ablation.name, "title": ablation.title, "rows": rows})
+        tables.append(
+            {"name": ablation.name, "title": ablation.title, "note": ablation.note, "rows": rows}
+        )
     return {
         "schema": SCHEMA,
         "dataset": some["dataset"],
@@ -96,20 +108,20 @@ def summarise(
 
 
 def _scores(results: dict[str, Any], method: str) -> dict[str, float | None]:
-    fixed = any(row["method"] == method and row["threshold"] is None for row in results["rows"])
-    scores = {
-        threshold: find_row(results, method, None if fixed else threshold)["corloc"]
-        for threshold in ("val", "test")
-    }
-    checkpoint = find_row(results, TCAM_METHOD, "val")["checkpoint"]
-    return scores | {"accuracy": results["classification"][checkpoint]}
+    if any(row["method"] == method and row["threshold"] is None for row in results["rows"]):
+        corloc = find_row(results, method, None)["corloc"]
+        return {"val": corloc, "test": corloc, "accuracy": None}
+    rows = {threshold: find_row(results, method, threshold) for threshold in ("val", "test")}
+    scores = {threshold: row["corloc"] for threshold, row in rows.items()}
+    return scores | {"accuracy": results["classification"][rows["val"]["checkpoint"]]}
 
 
-def _spread(values: Sequence[float | None]) -> dict[str, float | None]:
-    known = [value for value in values if value is not None]
+def _spread(runs: Collection[dict[str, float | None]], threshold: str) -> dict[str, float | None]:
+    known = [scores[threshold] for scores in runs if scores[threshold] is not None]
+    fixed = all(scores["accuracy"] is None for scores in runs)
     return {
         "mean": statistics.mean(known) if known else None,
-        "std": statistics.stdev(known) if len(known) > 1 else None,
+        "std": statistics.stdev(known) if len(known) > 1 and not fixed else None,
     }
 
 
@@ -127,6 +139,8 @@ def to_markdown(summary: Summary) -> str:
             cells += [_mean(row["val"]), _mean(row["test"]), _number(row["published"])]
             lines.append(_line(cells))
         parts.append("\n".join(lines))
+        if table["note"]:
+            parts.append(table["note"])
     note = (
         f"CorLoc, percent of frames with IoU ≥ 0.5, mean over classes; {summary['dataset']}, "
         f"{summary['split']} split; τ from validation unless said. ± is the standard deviation "
@@ -137,25 +151,25 @@ def to_markdown(summary: Summary) -> str:
 
 def to_csv(summary: Summary) -> str:
     """Return one line for each table, row, seed and threshold."""
+    lines = [
+        {
+            "table": table["name"],
+            **{name: row[name] for name in ("run", "title", "method")},
+            "seed": seed,
+            "threshold": threshold,
+            "corloc": scores[threshold],
+            "accuracy": scores["accuracy"],
+            "published": row["published"],
+        }
+        for table in summary["tables"]
+        for row in table["rows"]
+        for seed, scores in row["runs"].items()
+        for threshold in ("val", "test")
+    ]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["table", "run", "title", "method", "seed", "threshold", "corloc", "published"])
-    for table in summary["tables"]:
-        for row in table["rows"]:
-            for seed, scores in row["runs"].items():
-                for threshold in ("val", "test"):
-                    writer.writerow(
-                        [
-                            table["name"],
-                            row["run"],
-                            row["title"],
-                            row["method"],
-                            seed,
-                            threshold,
-                            scores[threshold],
-                            row["published"],
-                        ]
-                    )
+    writer = csv.DictWriter(text, lines[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
     return text.getvalue()
 
 

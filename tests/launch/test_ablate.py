@@ -70,7 +70,8 @@ def test_a_sweep_trains_each_run_once(tmp_path, shapes_data, environment):
 
 
 @pytest.mark.parametrize(
-    ("seeds", "message"), [("a,1", "whole numbers such as 0,1,2; got 'a,1'"), ("-1", "got '-1'")]
+    ("seeds", "message"),
+    [("a,1", "whole numbers such as 0,1,2; got 'a,1'"), ("-1", "got '-1'"), ("²", "got '²'")],
 )
 def test_seeds_that_are_none(launch, tmp_path, seeds, message):
     done = launch(
