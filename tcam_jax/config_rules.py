@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import jax
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import CAM_METHODS
-from tcam_jax.data.sampler import WindowMode
+from tcam_jax.data.sampler import WindowMode, target_position
 from tcam_jax.errors import InputError
-from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES
+from tcam_jax.losses.inputs import LossInputs, Window
+from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings_at
 from tcam_jax.losses.schedule import SCHEDULE, is_on
 from tcam_jax.models.heads import HEADS
 from tcam_jax.models.resnet import ARCHITECTURES
@@ -106,14 +108,11 @@ def validate(config: ConfigDict) -> None:
         _check_loss(name, settings)
         if name in WINDOW_LOSSES and is_on(settings) and config.tcam.window.n < 1:
             _reject("tcam.window.n", f"1 or more for the loss {name}", config.tcam.window.n)
+    _try_losses(config)
     from_files, folder = config.tcam.seed_source == "files", config.tcam.seed_dir
     if from_files != bool(folder):
-        expected = (
-            'a folder of maps with tcam.seed_source="files"'
-            if from_files
-            else ('empty unless tcam.seed_source="files"')
-        )
-        _reject("tcam.seed_dir", expected, folder)
+        expected = "a folder of maps with" if from_files else "empty unless"
+        _reject("tcam.seed_dir", f'{expected} tcam.seed_source="files"', folder)
     for section in ("classifier", "tcam"):
         batch_size, devices = flat[f"{section}.batch_size"], jax.device_count()
         if batch_size % devices:
@@ -169,6 +168,31 @@ def _check_schedule(field: str, name: str, value: Any) -> None:
             _reject(field, "a finite number", value)
     elif name != "adaptive" and value is not None and value < 1:
         _reject(field, "1 or more", value)
+
+
+def _try_losses(config: ConfigDict) -> None:
+    """Trace the objective as a step would: what the losses refuse is known before training."""
+    crop, t = config.dataset.crop, target_position(config.tcam.window.n, "before") + 1
+    losses = settings_at(config.tcam.losses, crop)
+    if not any(map(is_on, losses.values())):
+        _reject("tcam.losses", "of a weight other than 0, one at least", "0 for all")
+
+    def image(*shape: int, dtype: type = jnp.float32) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((1, *shape), dtype)
+
+    window = Window(image(t, crop, crop, 2), image(t, crop, crop, 3), image(t, dtype=bool))
+    inputs = LossInputs(
+        map_logits=image(crop, crop, 2),
+        images=image(crop, crop, 3),
+        seeds=image(crop, crop, dtype=jnp.int32),
+        barrier_t=jax.ShapeDtypeStruct((), jnp.float32),
+        object_box=image(crop, crop, dtype=bool),
+        window=window,
+    )
+    try:
+        jax.eval_shape(lambda inputs: objective(inputs, losses)[0], inputs)
+    except ValueError as error:
+        raise InputError(f"config.tcam.losses, at crops of {crop} pixels: {error}") from error
 
 
 def _reject(field: str, expected: str, value: Any) -> None:

@@ -74,6 +74,8 @@ def test_youtube_objects_has_the_published_numbers():
         ("tcam.losses.size.start_epoch", 0, r"size\.start_epoch must be 1 or more; it is 0"),
         ("tcam.losses.size.end_epoch", -1, r"size\.end_epoch must be 1 or more; it is -1"),
         ("tcam.losses.fg_size.target", 0.0, "greater than 0"),
+        ("tcam.losses.crf.scale", 1.5, r"must be in \(0, 1\], got 1.5"),
+        ("tcam.losses.crf.sigma_xy", 2.0, "at crops of 224 pixels: sigma_xy=2 pixels is too small"),
     ],
 )
 def test_wrong_values_are_named(field, value, message):
@@ -133,6 +135,14 @@ def test_a_loss_needs_its_parameters_its_epochs_and_its_window():
     validate(config)
     config.tcam.losses.joint_color_crf.weight = 4.0
     with pytest.raises(InputError, match="1 or more for the loss joint_color_crf; it is 0"):
+        validate(config)
+
+
+def test_one_loss_at_least():
+    config = base.get_config()
+    for settings in config.tcam.losses.values():
+        settings.weight = 0.0
+    with pytest.raises(InputError, match="a weight other than 0, one at least; it is '0 for all'"):
         validate(config)
 
 

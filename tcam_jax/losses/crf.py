@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+from ml_collections import ConfigDict
 
 from tcam_jax.losses.inputs import LossInputs, probabilities
 from tcam_jax.losses.kernels.energy import (
@@ -74,7 +75,7 @@ def crf(
     return kernel_scale * energies.sum(), jnp.asarray(energies.shape[0], energies.dtype)
 
 
-def crf_settings_at(settings: Mapping[str, Any], size: int) -> dict[str, Any]:
+def crf_settings_at(settings: Mapping[str, Any] | ConfigDict, size: int) -> dict[str, Any]:
     """Convert the settings of a CRF loss, meant for crops of 224 pixels, to crops of `size` pixels.
 
     The energy sums over pairs of pixels, so it grows with size^4, and its spatial range is in

@@ -10,9 +10,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
+from ml_collections import ConfigDict
 
 from tcam_jax.errors import InputError
-from tcam_jax.losses.crf import crf
+from tcam_jax.losses.crf import crf, crf_settings_at
 from tcam_jax.losses.entropy import entropy
 from tcam_jax.losses.inputs import LossInputs
 from tcam_jax.losses.joint_color_crf import joint_color_crf
@@ -32,8 +33,20 @@ LOSSES = {
     "joint_color_crf": joint_color_crf,
     "temporal_consistency": temporal_consistency,
 }
+# Their energies grow with the size of the crop.
+CRF_LOSSES = ("crf", "joint_color_crf")
 # They look at all frames of a window, which are only decoded for them.
 WINDOW_LOSSES = ("joint_color_crf", "temporal_consistency")
+
+
+def settings_at(
+    losses: Mapping[str, Mapping[str, Any]] | ConfigDict, size: int
+) -> dict[str, dict[str, Any]]:
+    """Return the settings of the losses for crops of `size` pixels, see `crf_settings_at`."""
+    return {
+        name: crf_settings_at(settings, size) if name in CRF_LOSSES else dict(settings)
+        for name, settings in losses.items()
+    }
 
 
 def needs_window(losses: Mapping[str, Mapping]) -> bool:

@@ -23,6 +23,7 @@ SCHEDULE = {
     "end_epoch": None,
     "adaptive": False,
 }
+_CHANGING = ("final_weight", "start_epoch", "end_epoch")
 
 
 def is_on(settings: Mapping[str, Any] | ConfigDict) -> bool:
@@ -33,10 +34,7 @@ def is_on(settings: Mapping[str, Any] | ConfigDict) -> bool:
 def is_scheduled(settings: Mapping[str, Any]) -> bool:
     """Tell whether the weight changes during training."""
     values = {**SCHEDULE, **settings}
-    return any(values[name] != SCHEDULE[name] for name in SCHEDULE if name not in _CONSTANT)
-
-
-_CONSTANT = ("weight", "adaptive")
+    return any(values[name] != SCHEDULE[name] for name in _CHANGING)
 
 
 def weight_at(

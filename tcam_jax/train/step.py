@@ -17,10 +17,9 @@ from ml_collections import ConfigDict
 
 from tcam_jax.data.geometry import normalise, random_geometry, transform
 from tcam_jax.data.sampler import target_position
-from tcam_jax.losses.crf import crf_settings_at
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.log_barrier import barrier_t
-from tcam_jax.losses.objective import needs_window, objective
+from tcam_jax.losses.objective import needs_window, objective, settings_at
 from tcam_jax.losses.schedule import is_scheduled, weight_at
 from tcam_jax.models.tcam import TCAM
 from tcam_jax.pseudo_labels.regions import region_box
@@ -113,9 +112,7 @@ def tcam_step(
     )(batch["frames"], geometry)
     target = target_position(config.tcam.window.n, config.tcam.window.mode)
     images = views[:, target].astype(jnp.float32)
-    losses = {name: dict(settings) for name, settings in config.tcam.losses.items()}
-    for name in losses.keys() & {"crf", "joint_color_crf"}:
-        losses[name] = crf_settings_at(losses[name], crop)
+    losses = settings_at(config.tcam.losses, crop)
     whole_window = needs_window(losses)
 
     features, maps = features_and_seed_maps(
