@@ -40,6 +40,7 @@ WAYS = (
     ("grid_matmul", "fine"),
 )
 _LATTICE_WEIGHT = 1e-4  # small, so that one step of inference is linear in the filter
+Row = dict[str, str | int | float]
 Sample = tuple[Float[Array, "h w 3"], Float[Array, "h w"]]
 
 
@@ -62,7 +63,7 @@ def maps_for(image: Float[Array, "h w 3"], seed: int) -> dict[str, Float[Array, 
     }
 
 
-def errors() -> list[dict[str, str | float]]:
+def errors() -> list[Row]:
     """Return one row for each photograph, map and evaluation; errors in percent.
 
     `loss`: of the value. `gradient`: of the derivative for the probabilities, both classes
@@ -134,7 +135,7 @@ def _distance(actual: Array, expected: Array) -> float:
     return 100 * float(jnp.linalg.norm((actual - expected).ravel()) / jnp.linalg.norm(expected))
 
 
-def speed(batches: tuple[int, ...], rounds: int) -> list[dict[str, str | float]]:
+def speed(batches: tuple[int, ...], rounds: int) -> list[Row]:
     """Return ms per image of the loss with its gradient for the logits, medians of rounds.
 
     The ways take turns in each round; `ratio` is the median over the rounds of a way's time to
@@ -155,7 +156,7 @@ def speed(batches: tuple[int, ...], rounds: int) -> list[dict[str, str | float]]
                 if number > 0:  # the first round compiles
                     seconds[way].append((time.perf_counter() - start) / batch)
         for way, times in seconds.items():
-            row = {"batch": batch, "backend": way[0], "accuracy": way[1]}
+            row: Row = {"batch": batch, "backend": way[0], "accuracy": way[1]}
             row["ms_per_image"] = 1e3 * statistics.median(times)
             if ("pydensecrf", "") in seconds:
                 pairs = zip(times, seconds["pydensecrf", ""], strict=True)
