@@ -8,7 +8,7 @@ from tcam_jax.report.ablation import Ablation, Variant
 
 NO_CRF = {"tcam.losses.crf.weight": 0.0}
 NO_SIZE = {"tcam.losses.size.weight": 0.0}
-AT_ONCE = {"tcam.window.n": 0}  # the target frame alone
+TARGET_ALONE = {"tcam.window.n": 0}
 TCAM = {"tcam.window.n": 1}
 ONE_BASELINE = {"eval.cam_methods": ("layercam",)}
 
@@ -17,10 +17,10 @@ LOSSES = Ablation(
     "Losses (Table 3)",
     (
         Variant("n1", "LayerCAM", TCAM, 65.6, method="layercam"),
-        Variant("pl", "n = 0, pseudo-labels", {**AT_ONCE, **NO_CRF, **NO_SIZE}, 68.5),
-        Variant("pl_crf", "n = 0, pseudo-labels + CRF", {**AT_ONCE, **NO_SIZE}, 69.6),
-        Variant("pl_size", "n = 0, pseudo-labels + size", {**AT_ONCE, **NO_CRF}, 66.2),
-        Variant("n0", "n = 0, pseudo-labels + CRF + size", AT_ONCE, 70.5),
+        Variant("pl", "n = 0, pseudo-labels", {**TARGET_ALONE, **NO_CRF, **NO_SIZE}, 68.5),
+        Variant("pl_crf", "n = 0, pseudo-labels + CRF", {**TARGET_ALONE, **NO_SIZE}, 69.6),
+        Variant("pl_size", "n = 0, pseudo-labels + size", {**TARGET_ALONE, **NO_CRF}, 66.2),
+        Variant("n0", "n = 0, pseudo-labels + CRF + size", TARGET_ALONE, 70.5),
         Variant("n1", "**n = 1, the same: TCAM**", TCAM, 73.0),
     ),
 )

@@ -75,7 +75,7 @@ def get_config() -> ConfigDict:
     losses.size = _loss(weight=0.01)
     losses.entropy = _loss(weight=0.0)
     losses.bg_larger_than_fg = _loss(weight=0.0)
-    losses.fg_size = _loss(weight=0.0, target=0.3)  # share of the frame
+    losses.fg_size = _loss(weight=0.0, target=0.3, tolerance=0.001)  # shares of the frame
     losses.empty_outside_box = _loss(weight=0.0)
     # CoLo-CAM uses 4 to 9, with cam_tmp=False, region="largest" and 1000 seed pixels.
     losses.joint_color_crf = _loss(

@@ -21,8 +21,9 @@ from ml_collections import ConfigDict, config_flags
 
 from configs.ablations import ablations
 from launch import command
+from tcam_jax import config as configuration
 from tcam_jax.cams.methods import CAM_METHODS
-from tcam_jax.config_rules import validate
+from tcam_jax.config_rules import flatten, validate
 from tcam_jax.data.builders.registry import prepare, prepared_folder
 from tcam_jax.errors import InputError
 from tcam_jax.evaluate.results import read_results
@@ -65,7 +66,7 @@ def ablate(
         ):
             prepare(*dataset, one.dataset.data_dir)  # generated: nobody has to fetch anything
         folder = folders[key]
-        _share_classifier(folder)
+        _share_classifier(folder, one)
         results[key] = train_and_evaluate(one, folder)
         jax.clear_caches()  # no run uses another's programs
         summary = summarise(tables, results)
@@ -104,19 +105,35 @@ def _planned(
                 yield (variant.run, seed), one
 
 
-def _share_classifier(folder: Path) -> None:
-    """Give a new run the classifier of another run with the same seed, whole or not at all."""
-    trained = [
-        stage
-        for stage in sorted(folder.parent.glob(f"*/{CLASSIFIER_DIR}"))
-        if is_finished(stage) and not stage.parent.name.startswith(_COPYING)
-    ]
-    if folder.exists() or not trained:
+def _share_classifier(folder: Path, config: ConfigDict) -> None:
+    """Give a new run the same classifier of another run, if there is one, whole or not at all."""
+    if folder.exists():
         return
-    copy = folder.with_name(_COPYING + folder.name)
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(trained[0], copy / CLASSIFIER_DIR)
-    copy.rename(folder)
+    for stage in sorted(folder.parent.glob(f"*/{CLASSIFIER_DIR}")):
+        run = stage.parent
+        if run.name.startswith(_COPYING) or not is_finished(stage):
+            continue
+        if _same_classifier(configuration.load(run), config):
+            copy = folder.with_name(_COPYING + folder.name)
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(stage, copy / CLASSIFIER_DIR)
+            copy.rename(folder)
+            return
+
+
+def _same_classifier(other: ConfigDict, config: ConfigDict) -> bool:
+    """Tell whether the first stage of `other` is what `config` would train and select."""
+    compared = {
+        field
+        for field in flatten(config).keys() | flatten(other).keys()
+        if field.split(".")[0] in ("seed", "precision", "dataset", "model", "classifier")
+    } - {"dataset.data_dir", "dataset.manual_dir"}
+    if config.dataset.name == "moving_shapes":
+        compared -= {"dataset.config"}  # they have the same frames
+    if "best_localization" in (config.tcam.encoder_checkpoint, config.tcam.seed_checkpoint):
+        compared |= {"tcam.cam_method"}  # it decides which step that is
+    ours, theirs = flatten(config), flatten(other)
+    return all(ours.get(field) == theirs.get(field) for field in compared)
 
 
 def _write(summary: dict[str, Any], workdir: Path) -> None:

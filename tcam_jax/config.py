@@ -30,7 +30,7 @@ _ADDED = {
     "tcam.losses.crf.accuracy": "default",
 }
 # Fields that say where and how a run is carried out, not what it computes: they may change.
-_CHANGEABLE = ("dataset.data_dir", "dataset.manual_dir", "eval.batch_size")
+_CHANGEABLE = ("dataset.data_dir", "dataset.manual_dir", "tcam.seed_dir", "eval.batch_size")
 
 
 def record(config: ConfigDict, workdir: Path) -> None:

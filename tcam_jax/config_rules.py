@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import CAM_METHODS
-from tcam_jax.data.sampler import WindowMode, target_position
+from tcam_jax.data.sampler import WindowMode, window_offsets
 from tcam_jax.errors import InputError
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings_at
@@ -57,6 +57,8 @@ _POSITIVE = (
     "tcam.barrier.growth",
     "checkpoint.every_steps",
 )
+# Parameters of the losses here that must be above 0; a user's own may have any.
+_POSITIVE_PARAMETERS = ("sigma_rgb", "sigma_xy", "scale", "kernel_scale", "target", "tolerance")
 # Attributes of every head module, which no config sets.
 _EVERY_HEAD = ("num_classes", "parent", "name")
 
@@ -106,6 +108,9 @@ def validate(config: ConfigDict) -> None:
     _check_head(config.model.head, config.model.head_options)
     for name, settings in config.tcam.losses.items():
         _check_loss(name, settings)
+        if settings.get("start_epoch", 1) > config.tcam.epochs:
+            expected = f"at most tcam.epochs={config.tcam.epochs}"
+            _reject(f"tcam.losses.{name}.start_epoch", expected, settings.start_epoch)
         if name in WINDOW_LOSSES and is_on(settings) and config.tcam.window.n < 1:
             _reject("tcam.window.n", f"1 or more for the loss {name}", config.tcam.window.n)
     _try_losses(config)
@@ -148,11 +153,14 @@ def _check_loss(name: str, settings: ConfigDict) -> None:
             _reject(field, f"made of {', '.join(known)}", parameter)
         if parameter in SCHEDULE:
             _check_schedule(f"{field}.{parameter}", parameter, value)
-        elif get_origin(types[parameter]) is Literal:
-            if value not in get_args(types[parameter]):
-                expected = f"one of {', '.join(get_args(types[parameter]))}"
-                _reject(f"{field}.{parameter}", expected, value)
-        elif not value > 0:
+            continue
+        annotated = types.get(parameter)
+        if get_origin(annotated) is Literal and value not in get_args(annotated):
+            expected = f"one of {', '.join(get_args(annotated))}"
+            _reject(f"{field}.{parameter}", expected, value)
+        if annotated in (int, float) and not _is_number(value):
+            _reject(f"{field}.{parameter}", "a finite number", value)
+        if parameter in _POSITIVE_PARAMETERS and not value > 0:
             _reject(f"{field}.{parameter}", "greater than 0", value)
     for parameter in list(parameters)[1:]:
         if parameter not in settings and parameters[parameter].default is inspect.Parameter.empty:
@@ -163,18 +171,23 @@ def _check_loss(name: str, settings: ConfigDict) -> None:
 
 
 def _check_schedule(field: str, name: str, value: Any) -> None:
-    if name in ("weight", "final_weight"):
-        if not (value is None and name == "final_weight") and not math.isfinite(value):
-            _reject(field, "a finite number", value)
-    elif name != "adaptive" and value is not None and value < 1:
+    if value is None and name in ("final_weight", "end_epoch"):
+        return
+    if not _is_number(value):
+        _reject(field, "a finite number", value)
+    if name in ("start_epoch", "end_epoch") and value < 1:
         _reject(field, "1 or more", value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _try_losses(config: ConfigDict) -> None:
     """Trace the objective as a step would: what the losses refuse is known before training."""
-    crop, t = config.dataset.crop, target_position(config.tcam.window.n, "before") + 1
-    losses = settings_at(config.tcam.losses, crop)
-    if not any(map(is_on, losses.values())):
+    crop = config.dataset.crop
+    t = len(window_offsets(config.tcam.window.n, config.tcam.window.mode))
+    if not any(map(is_on, config.tcam.losses.values())):
         _reject("tcam.losses", "of a weight other than 0, one at least", "0 for all")
 
     def image(*shape: int, dtype: type = jnp.float32) -> jax.ShapeDtypeStruct:
@@ -190,8 +203,9 @@ def _try_losses(config: ConfigDict) -> None:
         window=window,
     )
     try:
+        losses = settings_at(config.tcam.losses, crop)
         jax.eval_shape(lambda inputs: objective(inputs, losses)[0], inputs)
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         raise InputError(f"config.tcam.losses, at crops of {crop} pixels: {error}") from error
 
 

@@ -26,13 +26,13 @@ def train_and_evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
     data = Dataset(config)
     if not (workdir / "config.json").exists():
         check_weights(config, stages.make_model(config, len(data.class_names)))
-    configuration.record(config, workdir)
-    start_logging(workdir)
-    runs.record_classes(workdir, data.class_names)
-    # What is missing should be missed before training, not after.
+    # What is missing should be missed before anything is recorded or trained.
     data.truth("test")
     if config.tcam.seed_source == "files":
         data.check_seed_files(config.tcam.seed_dir)
+    configuration.record(config, workdir)
+    start_logging(workdir)
+    runs.record_classes(workdir, data.class_names)
     parallel = Parallel(config.parallel)
     ran = stages.train(config, data, parallel, workdir)
     if not ran and (workdir / "results.json").exists():

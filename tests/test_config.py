@@ -1,3 +1,4 @@
+import functools
 import json
 
 import pytest
@@ -74,14 +75,21 @@ def test_youtube_objects_has_the_published_numbers():
         ("tcam.losses.size.start_epoch", 0, r"size\.start_epoch must be 1 or more; it is 0"),
         ("tcam.losses.size.end_epoch", -1, r"size\.end_epoch must be 1 or more; it is -1"),
         ("tcam.losses.fg_size.target", 0.0, "greater than 0"),
+        ("tcam.losses.fg_size.weight", None, "a finite number; it is None"),
+        ("tcam.losses.crf.sigma_rgb", None, "sigma_rgb must be a finite number; it is None"),
+        ("tcam.losses.crf.sigma_rgb", 1e6, "sigma_rgb of 4 to 1000 levels; got 1e.06"),
+        ("tcam.losses.crf.scale", 1e-100, "at crops of 224 pixels"),
+        ("tcam.losses.size.start_epoch", 101, "at most tcam.epochs=100; it is 101"),
         ("tcam.losses.crf.scale", 1.5, r"must be in \(0, 1\], got 1.5"),
         ("tcam.losses.crf.sigma_xy", 2.0, "at crops of 224 pixels: sigma_xy=2 pixels is too small"),
     ],
 )
 def test_wrong_values_are_named(field, value, message):
     config = base.get_config()
-    with config.unlocked():
-        config.update_from_flattened_dict({field: value})
+    *sections, name = field.split(".")
+    section = functools.reduce(getattr, sections, config)
+    with section.unlocked(), section.ignore_type():
+        section[name] = value
     with pytest.raises(InputError, match=message):
         validate(config)
 
@@ -174,12 +182,18 @@ def test_the_config_of_an_earlier_version_is_read_as_what_it_did(tmp_path):
     losses = old["tcam"]["losses"]
     for name in losses.keys() - {"partial_ce", "crf", "size"}:  # there were three, with a weight
         del losses[name]
+    for name in ("backend", "accuracy"):
+        del losses["crf"][name]
+    del old["tcam"]["window"]["cam_tmp"], old["tcam"]["seed_dir"], old["tcam"]["seeds"]["region"]
     for settings in losses.values():
         for name in ("final_weight", "start_epoch", "end_epoch", "adaptive"):
             del settings[name]
     (tmp_path / "config.json").write_text(json.dumps(old))
     loaded = configuration.load(tmp_path)
     assert make_model(loaded, 3).head(num_classes=3).linear_kernel.__qualname__.startswith("WGAP")
+    with pytest.raises(InputError, match=r"crf\.backend: 'exact' there, 'auto' now"):
+        configuration.record(config, tmp_path)
+    config.tcam.losses.crf.backend = "exact"
     configuration.record(config, tmp_path)  # goes on
     config.model.head = "gap"
     with pytest.raises(InputError, match=r"model\.head: 'wgap' there, 'gap' now"):

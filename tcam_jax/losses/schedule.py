@@ -6,7 +6,8 @@
 - `start_epoch`, `end_epoch`: first and last epoch (counted from 1) in which it trains; None: to the
   end. Outside it is measured and logged all the same.
 - `adaptive`: divide by the magnitude of the loss itself, without gradient, so that the term is
-  always `weight` large (CoLo-CAM).
+  always `weight` large (CoLo-CAM). For energies that stay away from 0, such as the CRFs': of a loss
+  that is minimised to 0 the gradient would grow without bound.
 """
 
 from collections.abc import Mapping

@@ -49,15 +49,22 @@ def fg_size(
     Args:
       inputs: the batch.
       target: wanted share, in (0, 1).
-      tolerance: accepted distance from it.
+      tolerance: accepted distance from it, in (0, 1).
 
     Returns:
       The sum over the samples and their number `b`.
+
+    Raises:
+      ValueError: if the target or the tolerance is out of range.
 
     Source:
       Kervadec et al., "Constrained-CNN losses for weakly supervised segmentation", Medical Image
       Analysis 54, 2019 (bounds on the size); an option of TCAM's implementation.
     """
+    if not (0 < target < 1 and 0 < tolerance < 1):
+        raise ValueError(
+            f"fg_size needs a target and a tolerance in (0, 1), got {target} and {tolerance}."
+        )
     share = probabilities(inputs.map_logits)[..., 1].mean(axis=(1, 2))
     below = _barrier(target - tolerance - share, inputs)
     above = _barrier(share - target - tolerance, inputs)

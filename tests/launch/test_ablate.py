@@ -82,3 +82,26 @@ def test_seeds_that_are_none(launch, tmp_path, seeds, message):
         status=2,
     )
     assert message in done.stderr
+
+
+def test_a_classifier_is_shared_only_with_what_would_train_the_same():
+    from configs import demo
+    from launch.ablate import _same_classifier
+
+    def config(**overrides):
+        one = demo.get_config()
+        one.update_from_flattened_dict({k.replace("__", "."): v for k, v in overrides.items()})
+        return one
+
+    plain = config()
+    accurate = {
+        "tcam__encoder_checkpoint": "best_classification",
+        "tcam__seed_checkpoint": "best_classification",
+    }
+    assert _same_classifier(plain, config(tcam__window__n=4, tcam__losses__crf__weight=0.0))
+    assert _same_classifier(plain, config(dataset__config="train_boxes", tcam__seed_source="boxes"))
+    assert _same_classifier(plain, config(tcam__cam_method="cam", **accurate))
+    assert not _same_classifier(plain, config(tcam__cam_method="cam"))
+    assert not _same_classifier(plain, config(classifier__label_smoothing=0.1))
+    assert not _same_classifier(plain, config(model__depth=34))
+    assert not _same_classifier(plain, config(seed=1))

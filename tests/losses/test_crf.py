@@ -144,8 +144,8 @@ def test_bfloat16_logits_are_filtered_in_float32():
 
 
 # The whole kernel of 224 x 224 pixels would take 10 GB.
-@pytest.mark.parametrize(("backend", "most"), [("exact", 64), ("grid", 64), ("grid_matmul", 64)])
-def test_memory_does_not_grow_with_the_pairs(backend, most):
+@pytest.mark.parametrize("backend", ["exact", "grid", "grid_matmul"])
+def test_memory_does_not_grow_with_the_pairs(backend):
     inputs = jax.eval_shape(lambda: example((224, 224)))
     gradient = jax.grad(
         lambda logits, inputs: crf(
@@ -153,7 +153,7 @@ def test_memory_does_not_grow_with_the_pairs(backend, most):
         )[0]
     )
     compiled = jax.jit(gradient).lower(inputs.map_logits, inputs).compile()
-    assert compiled.memory_analysis().temp_size_in_bytes < most * 1e6
+    assert compiled.memory_analysis().temp_size_in_bytes < 64e6
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.5, 0.01])

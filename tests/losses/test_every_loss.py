@@ -1,5 +1,6 @@
 """What holds for every loss: gradients, degenerate maps, bfloat16, a batch split in parts."""
 
+import inspect
 from functools import partial
 
 import jax
@@ -54,7 +55,8 @@ def total(logits, inputs, losses, **options):
 @pytest.mark.parametrize("name", EVERY_LOSS)
 def test_the_base_config_has_it(name):
     settings = base.get_config().tcam.losses[name]
-    assert set(SCHEDULE) <= set(settings)
+    parameters = list(inspect.signature(LOSSES[name]).parameters)[1:]
+    assert set(settings) == {*SCHEDULE, *parameters}
 
 
 @pytest.mark.parametrize("name", EVERY_LOSS)

@@ -20,6 +20,7 @@ Evaluations and their errors (`docs/crf.json`; photographs of 224 x 224 pixels, 
 - "auto": "grid_matmul" on TPUs, "grid" elsewhere.
 """
 
+import math
 from functools import partial
 from typing import Literal, NamedTuple, get_args
 
@@ -32,6 +33,10 @@ from tcam_jax.losses.kernels import exact, grid, grid_matmul
 
 Backend = Literal["auto", "grid", "grid_matmul", "exact"]
 Accuracy = Literal["default", "fine"]
+
+
+# Below, the grids grow beyond memory (with sigma_rgb^-3); above, they have no points to speak of.
+_GRID_SIGMAS = (4.0, 1000.0)
 
 
 class Kernel(NamedTuple):
@@ -129,5 +134,11 @@ def _check(kernel: Kernel) -> None:
             )
     for name in ("sigma_rgb", "sigma_xy"):
         sigma = getattr(kernel, name)
-        if sigma is not None and not sigma > 0:
-            raise InputError(f"The CRF's {name} must be greater than 0; got {sigma}.")
+        if sigma is not None and not 0 < sigma < math.inf:
+            raise InputError(f"The CRF's {name} must be greater than 0 and finite; got {sigma}.")
+    low, high = _GRID_SIGMAS
+    if kernel.backend != "exact" and not low <= kernel.sigma_rgb <= high:
+        raise InputError(
+            f"The CRF's grids take a sigma_rgb of {low:g} to {high:g} levels; got "
+            f'{kernel.sigma_rgb:g}. Change it, or choose backend="exact".'
+        )

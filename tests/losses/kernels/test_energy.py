@@ -76,7 +76,8 @@ def stress_images(size=24):
         "grey noise": grey.repeat(3, axis=2),
         "black": np.zeros((size, size, 3)),
         "white": np.full((size, size, 3), 255),
-        "flat": np.full((size, size, 3), 117),
+        **{f"flat {c}": np.full((size, size, 3), c) for c in range(100, 131, 3)},
+        "flat, coloured": np.broadcast_to([119, 126, 240], (size, size, 3)),
         "halves": np.broadcast_to(half[:, None, None], (size, size, 3)),
         "gradient": np.stack(np.broadcast_arrays(ramp[:, None], ramp, ramp[::-1]), axis=-1),
         "not integers": rng.uniform(0, 255, (size, size, 3)),
@@ -94,7 +95,7 @@ def test_other_images(name, backend):
 
 
 @pytest.mark.parametrize("backend", ["grid", "grid_matmul"])
-@pytest.mark.parametrize("sigma_rgb", [4.0, 40.0, 100.0, 300.0])
+@pytest.mark.parametrize("sigma_rgb", [4.0, 40.0, 100.0, 1000.0])
 def test_other_bandwidths(sigma_rgb, backend):
     image, difference, mask = photograph("astronaut", 32), smooth_map(32), np.ones((32, 32))
     for sigma_xy in (6.0, 1000.0):
@@ -173,8 +174,10 @@ def test_bfloat16_and_colours_out_of_range(backend):
     [
         (Kernel(15.0, 100.0, "lattice"), "backend must be one of auto, grid,.* got 'lattice'"),
         (Kernel(15.0, 100.0, "grid", "best"), "accuracy must be one of default, fine; got 'best'"),
-        (Kernel(0.0, 100.0), "sigma_rgb must be greater than 0; got 0"),
-        (Kernel(15.0, -1.0), "sigma_xy must be greater than 0; got -1"),
+        (Kernel(0.0, 100.0), "sigma_rgb must be greater than 0 and finite; got 0"),
+        (Kernel(15.0, -1.0), "sigma_xy must be greater than 0 and finite; got -1"),
+        (Kernel(float("inf"), 9.0, "exact"), "and finite; got inf"),
+        (Kernel(1.0, 9.0), "grids take a sigma_rgb of 4 to 1000 levels; got 1. .*exact"),
         (Kernel(15.0, 0.5, "grid"), 'sigma_xy=0.5 pixels is too small .* backend="exact"'),
     ],
 )
