@@ -47,8 +47,8 @@ def apply(
     weights = (
         weights[:, :, None, None, 0] * weights[:, None, :, None, 1] * weights[:, None, None, :, 2]
     )
-    # Interpolation weighs a colour on a grid point more than one between two, in a flat region by up
-    # to 13 %. Dividing by the root of a colour's kernel with itself makes that kernel 1 again.
+    # Interpolation weighs a colour on a grid point more than one between two: flat regions would be
+    # up to 13 % off. Dividing by the root of a colour's kernel with itself makes that kernel 1.
     lower_self, upper_self = matrix.diagonal()[cell], matrix.diagonal()[cell + 1]
     own = lower_self * (1 - upper) ** 2 + upper_self * upper**2
     own = own + 2 * matrix.diagonal(1)[cell] * upper * (1 - upper)  # [p, 3]
