@@ -1,7 +1,7 @@
 """Measure the CRF kernel's evaluations: python -m launch.benchmark_crf [--output=docs/crf.json].
 
 Errors against the exact kernel on seven photographs and three kinds of maps, and times, beside
-pydensecrf's lattice where it is installed (`pip install pydensecrf2`). Ten minutes on two cores.
+pydensecrf's lattice where it is installed (`pip install pydensecrf2`). Two minutes on two cores.
 """
 
 import json
@@ -39,7 +39,8 @@ def main() -> None:
             cells = [_cell([row[name] for row in own if name in row]) for name in _ERRORS]
             print(f"| {backend} {accuracy} | {kind} | " + " | ".join(cells) + " |")
     times = crf_kernels.speed(tuple(_BATCHES.value), _ROUNDS.value)
-    print("\n| ms per image (÷ pydensecrf) | batch | |\n| --- | --- | --- |")
+    print("\n| ms per image (÷ pydensecrf, 1 thread, with its set-up) | batch | |")
+    print("| --- | --- | --- |")
     for row in times:
         ratio = f" ({row['ratio']:.2f})" if "ratio" in row else ""
         way = f"{row['backend']} {row['accuracy']}".strip()

@@ -31,7 +31,7 @@ def apply(
     """Return `mask^T A mask` and `A values`, see `kernels.energy`.
 
     Time and memory grow with the pixels (the tiles take about 6 MB); there is no scatter, gather
-    or sort, and the error does not depend on what the image shows.
+    or sort, and the error hardly depends on what the image shows.
     """
     height, width = values.shape
     pixels = height * width

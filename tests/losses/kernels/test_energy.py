@@ -50,10 +50,10 @@ def smooth_map(size, seed=0):
 @pytest.mark.parametrize(
     ("backend", "accuracy", "gradient_bound", "value_bound"),
     [
-        ("grid", "default", 0.03, 0.01),
-        ("grid", "fine", 0.015, 0.007),
-        ("grid_matmul", "default", 0.03, 0.01),
-        ("grid_matmul", "fine", 0.015, 0.007),
+        ("grid", "default", 0.02, 0.01),
+        ("grid", "fine", 0.01, 0.007),
+        ("grid_matmul", "default", 0.02, 0.01),
+        ("grid_matmul", "fine", 0.01, 0.007),
         ("exact", "default", 1e-5, 1e-5),
     ],
 )
