@@ -123,16 +123,16 @@ def _share_classifier(folder: Path, config: ConfigDict) -> None:
 
 def _same_classifier(other: ConfigDict, config: ConfigDict) -> bool:
     """Tell whether the first stage of `other` is what `config` would train and select."""
+    ours, theirs = flatten(config), flatten(other)
     compared = {
         field
-        for field in flatten(config).keys() | flatten(other).keys()
+        for field in ours.keys() | theirs.keys()
         if field.split(".")[0] in ("seed", "precision", "dataset", "model", "classifier")
-    } - {"dataset.data_dir", "dataset.manual_dir"}
+    }.difference(configuration.CHANGEABLE)
     if config.dataset.name == "moving_shapes":
         compared -= {"dataset.config"}  # they have the same frames
     if "best_localization" in (config.tcam.encoder_checkpoint, config.tcam.seed_checkpoint):
         compared |= {"tcam.cam_method"}  # it decides which step that is
-    ours, theirs = flatten(config), flatten(other)
     return all(ours.get(field) == theirs.get(field) for field in compared)
 
 

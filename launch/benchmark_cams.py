@@ -27,8 +27,7 @@ def main() -> None:
     # Three processes share an accelerator; by default the first would take its memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     sizes = [_parse(words) for words in _SIZES.value]
-    if _OUTPUT.value and not Path(_OUTPUT.value).absolute().parent.is_dir():
-        raise InputError(f"--output={_OUTPUT.value} must be a file in a folder that exists.")
+    command.check_output(_OUTPUT.value)
     cores = len(os.sched_getaffinity(0))
     figures = {"machine": {"cores": cores, **cam_speed.machine()}, "speed": []}
     for size in sizes:

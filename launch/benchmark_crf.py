@@ -14,7 +14,6 @@ from absl import flags
 
 from launch import command
 from tcam_jax.benchmark import crf_kernels
-from tcam_jax.errors import InputError
 
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "measurements of each way", lower_bound=1)
@@ -24,8 +23,7 @@ _ERRORS = ("loss", "gradient", "logit_gradient")
 
 def main() -> None:
     """Measure, print and write."""
-    if _OUTPUT.value and not Path(_OUTPUT.value).absolute().parent.is_dir():
-        raise InputError(f"--output={_OUTPUT.value} must be a file in a folder that exists.")
+    command.check_output(_OUTPUT.value)
     rows = crf_kernels.errors()
     print("| errors in %, mean / worst | map | " + " | ".join(_ERRORS) + " |")
     print("| --- " * (len(_ERRORS) + 2) + "|")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from absl import app, flags, logging
 
@@ -15,6 +16,16 @@ def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
     """
     flags.mark_flags_as_required(required)
     app.run(lambda _: _reporting(main), flags_parser=_parse)
+
+
+def check_output(path: str | None) -> None:
+    """Refuse an --output that could not be written, before what takes long.
+
+    Raises:
+      InputError: it is given, and its folder does not exist.
+    """
+    if path and not Path(path).absolute().parent.is_dir():
+        raise InputError(f"--output={path} must be a file in a folder that exists.")
 
 
 def _parse(argv: Sequence[str]) -> list[str]:

@@ -30,7 +30,7 @@ _ADDED = {
     "tcam.losses.crf.accuracy": "default",
 }
 # Fields that say where and how a run is carried out, not what it computes: they may change.
-_CHANGEABLE = ("dataset.data_dir", "dataset.manual_dir", "tcam.seed_dir", "eval.batch_size")
+CHANGEABLE = ("dataset.data_dir", "dataset.manual_dir", "tcam.seed_dir", "eval.batch_size")
 
 
 def record(config: ConfigDict, workdir: Path) -> None:
@@ -70,19 +70,12 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None:
     absent = "(absent)"
-    # What belongs to a loss that is off changes nothing.
-    off = tuple(
-        prefix
-        for prefix in {".".join(field.split(".")[:3]) for field in old.keys() | new.keys()}
-        if prefix.startswith("tcam.losses.")
-        and not any(_is_on(flat, prefix) for flat in (old, new))
-    )
     changes = [
         f"  {field}: {old.get(field, absent)!r} there, {new.get(field, absent)!r} now"
         for field in sorted(old.keys() | new.keys())
-        if field not in _CHANGEABLE
-        and ".".join(field.split(".")[:3]) not in off
+        if field not in CHANGEABLE
         and old.get(field, absent) != new.get(field, absent)
+        and not (_is_of_idle_loss(field, old) and _is_of_idle_loss(field, new))
     ]
     if changes:
         raise InputError(
@@ -92,8 +85,12 @@ def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None
         )
 
 
-def _is_on(flat: dict[str, Any], loss: str) -> bool:
-    return is_on({name: flat.get(f"{loss}.{name}") for name in ("weight", "final_weight")})
+def _is_of_idle_loss(field: str, flat: dict[str, Any]) -> bool:
+    """Tell whether a field belongs to a loss that is off or absent: it changes nothing."""
+    if not field.startswith("tcam.losses."):
+        return False
+    loss = ".".join(field.split(".")[:3])
+    return not is_on({name: flat.get(f"{loss}.{name}") for name in ("weight", "final_weight")})
 
 
 def _git_revision() -> str | None:

@@ -13,8 +13,7 @@ from tcam_jax.losses.kernels.energy import (
     Accuracy,
     Backend,
     Kernel,
-    images_at_once,
-    pairwise_energy,
+    pairwise_energies,
 )
 
 REFERENCE_SIZE = 224
@@ -65,13 +64,8 @@ def crf(
     if scale < 1:
         images, maps = _shrink(images, maps, scale)
     kernel = Kernel(sigma_rgb, sigma_xy * scale, backend, accuracy)
-
-    def energy(sample: tuple[Array, Array]) -> Array:
-        image, difference = sample
-        return pairwise_energy(image, jnp.ones_like(difference), difference, kernel)
-
     differences = maps[..., 0] - maps[..., 1]
-    energies = jax.lax.map(energy, (images, differences), batch_size=images_at_once())
+    energies = pairwise_energies(images, jnp.ones_like(differences), differences, kernel)
     return kernel_scale * energies.sum(), jnp.asarray(energies.shape[0], energies.dtype)
 
 

@@ -1,6 +1,5 @@
 """Joint colour CRF: what has one colour in a clip wants one label in all of its frames."""
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -9,8 +8,7 @@ from tcam_jax.losses.kernels.energy import (
     Accuracy,
     Backend,
     Kernel,
-    images_at_once,
-    pairwise_energy,
+    pairwise_energies,
 )
 
 
@@ -42,22 +40,17 @@ def joint_color_crf(
     """
     window = inputs.window
     kernel = Kernel(sigma_rgb, None, backend, accuracy)
-
-    def energy(sample: tuple[Array, Array, Array]) -> Array:
-        image, difference, valid = sample
-        frames, height, width = difference.shape
-        counts = valid & (valid.sum() > 1)
-        mask = jnp.broadcast_to(counts[:, None, None], difference.shape).astype(difference.dtype)
-        side_by_side = (frames * height, width)
-        return pairwise_energy(
-            image.reshape(*side_by_side, 3),
-            mask.reshape(side_by_side),
-            (difference * mask).reshape(side_by_side),
-            kernel,
-        )
-
     maps = probabilities(window.map_logits)
-    samples = (window.images, maps[..., 0] - maps[..., 1], window.valid)
-    energies = jax.lax.map(energy, samples, batch_size=images_at_once())
+    differences = maps[..., 0] - maps[..., 1]
     several = window.valid.sum(axis=1) > 1
+    counts = (window.valid & several[:, None])[:, :, None, None]
+    masks = jnp.broadcast_to(counts, differences.shape).astype(differences.dtype)
+    batch, frames, height, width = differences.shape
+    one_image = (batch, frames * height, width)  # the frames one below the other
+    energies = pairwise_energies(
+        window.images.reshape(*one_image, 3),
+        masks.reshape(one_image),
+        (differences * masks).reshape(one_image),
+        kernel,
+    )
     return energies.sum(), several.sum().astype(energies.dtype)

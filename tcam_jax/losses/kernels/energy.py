@@ -110,13 +110,21 @@ def _energy_backward(kernel, filtered, cotangent):
 _energy.defvjp(_energy_forward, _energy_backward)
 
 
-def images_at_once() -> int | None:
-    """How many images' kernels to evaluate together: `batch_size` of `jax.lax.map`.
-
-    A CPU takes one after the other (None; a batch of one would be twice as slow), since several
-    are no faster and each needs tens of megabytes; an accelerator is not kept busy by one.
-    """
-    return None if jax.default_backend() == "cpu" else 8
+def pairwise_energies(
+    images: Float[Array, "b h w 3"],
+    masks: Float[Array, "b h w"],
+    differences: Float[Array, "b h w"],
+    kernel: Kernel,
+) -> Float[Array, " b"]:
+    """Return the energy of each sample, see `pairwise_energy`; a few samples at a time."""
+    # A CPU takes one after the other (None; batches of one would be twice as slow): several are no
+    # faster and each needs tens of megabytes. An accelerator is not kept busy by one.
+    at_once = None if jax.default_backend() == "cpu" else 8
+    return jax.lax.map(
+        lambda sample: pairwise_energy(*sample, kernel),
+        (images, masks, differences),
+        batch_size=at_once,
+    )
 
 
 def _resolved(backend: str) -> str:

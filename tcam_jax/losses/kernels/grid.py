@@ -64,10 +64,9 @@ def apply(
             )
         return points.reshape(size, size, size, -1)
 
-    # The mask's part first, on its own: together the two grids would be twice the memory.
-    grid, grid_mask = write(values), write(mask)
-    quadratic = jnp.vdot(grid_mask, _blur(matrix, grid_mask))
-    filtered = _read(cell, weights, _blur(matrix, grid))
+    masked = write(mask)
+    quadratic = jnp.vdot(masked, _blur(matrix, masked))
+    filtered = _read(cell, weights, _blur(matrix, write(values)))
     return quadratic, (filtered * basis).sum(axis=-1).reshape(height, width)
 
 
