@@ -1,0 +1,109 @@
+"""Compile both training steps for TPU slices, on any machine: python -m launch.benchmark_scaling.
+
+    pip install "jax[tpu]"                            # libtpu; no TPU is needed
+    python -m launch.benchmark_scaling --batch_per_device=32,2 --output=docs/scaling.json
+
+Steps of configs/youtube_objects.py in bfloat16: what they hold in memory, compute and send, as
+compiled; then the times that a model makes of that, for these slices and for eight H100. What that
+is worth: docs/scaling.md. About a minute and a half a program on two cores.
+"""
+
+import json
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+from absl import flags
+
+from configs import youtube_objects
+from launch import command
+from tcam_jax.benchmark import scaling
+from tcam_jax.benchmark.step_time import CHIPS, EFFICIENCIES, step_time
+from tcam_jax.errors import InputError
+
+_TOPOLOGIES = flags.DEFINE_list(
+    "topologies", ["v4:2x2x4", "v5e:2x4", "v5e:4x4"], "slices, by libtpu's names"
+)
+_BATCHES = flags.DEFINE_list("batch_per_device", ["32"], "samples a device; several with commas")
+_OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
+_H100S = 8
+# What a core prepares of frames stored at 256 x 256, measured by launch.benchmark_data.
+_THROUGHPUT = Path(__file__).parents[1] / "docs/data_throughput.json"
+_PER_CORE = {"classifier": "frames_per_s_per_core", "tcam": "windows_per_s_per_core"}
+_COMPILED = ("hbm_bytes", "counted_flops", "xla_flops", "xla_bytes", "all_reduce_bytes")
+_MODELLED = ("compute_ms", "memory_ms", "transfer_ms", "latency_ms", "total_ms")
+
+
+def main() -> None:
+    """Compile, model, print and write."""
+    command.check_output(_OUTPUT.value)
+    batches = [_positive(text) for text in _BATCHES.value]
+    jax.config.update("jax_platforms", "cpu")  # nothing runs: leave this machine's devices alone
+    slices = {name: scaling.topology_devices(name) for name in _TOPOLOGIES.value}
+    config = youtube_objects.get_config()
+    config.precision = "bfloat16"
+
+    compiled = []
+    _header("slice", "stage", "batch", *_COMPILED, "all_reduces")
+    for name, devices in slices.items():
+        for stage in scaling.STAGES:
+            for batch in batches:
+                row = {"slice": name, "devices": len(devices), "stage": stage, "batch": batch}
+                start = time.perf_counter()
+                row |= scaling.figures(scaling.trace_step(config, stage, devices, batch))
+                row["compile_s"] = round(time.perf_counter() - start)
+                compiled.append(row)
+                print(_label(row), *(f"{row[k] / 1e9:.2f} G |" for k in _COMPILED), end=" ")
+                print(row["all_reduces"], "|", flush=True)
+
+    # No GPU program is compiled here: it is taken to do what the first slice's does.
+    first = [row for row in compiled if row["slice"] == _TOPOLOGIES.value[0]]
+    stand_ins = [row | {"slice": "H100", "devices": _H100S} for row in first]
+    modelled = [line for row in compiled + stand_ins for line in _model(row)]
+    print()
+    _header("slice", "stage", "batch", "efficiency", *_MODELLED, "samples_per_s", "input_cores")
+    for row in modelled:
+        print(_label(row), row["efficiency"], "|", *(f"{row[k]:.1f} |" for k in _MODELLED), end=" ")
+        print(f"{row['samples_per_s']:.0f} | {row['input_cores']:.1f} |")
+    if _OUTPUT.value:
+        versions = {package: version(package) for package in ("jax", "libtpu")}
+        figures = {"versions": versions, "compiled": compiled, "modelled": modelled}
+        Path(_OUTPUT.value).write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"--batch_per_device takes whole numbers from 1; got {text!r}")
+    return int(text)
+
+
+def _model(row: dict) -> list[dict]:
+    """Return the row's times at each efficiency; none for a chip without published figures here."""
+    chip = CHIPS.get(row["slice"].partition(":")[0])
+    speeds = json.loads(_THROUGHPUT.read_text())["speed"]
+    (stored,) = (speed["pipeline"] for speed in speeds if speed["size"] == "256x256")
+    lines = []
+    for efficiency in EFFICIENCIES.values() if chip else ():
+        times = step_time(chip, row["devices"], efficiency, row)
+        samples = row["devices"] * row["batch"] / times.total
+        lines.append(
+            {name: row[name] for name in ("slice", "devices", "stage", "batch")}
+            | {"efficiency": efficiency}
+            | {f"{name}_ms": round(1e3 * value, 2) for name, value in times._asdict().items()}
+            | {"samples_per_s": round(samples)}
+            | {"input_cores": round(samples / stored[_PER_CORE[row["stage"]]], 1)}
+        )
+    return lines
+
+
+def _header(*names: str) -> None:
+    print("| " + " | ".join(names) + " |\n" + "| --- " * len(names) + "|")
+
+
+def _label(row: dict) -> str:
+    return f"| {row['slice']} ({row['devices']}) | {row['stage']} | {row['batch']} |"
+
+
+if __name__ == "__main__":
+    command.run(main)
