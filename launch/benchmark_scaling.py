@@ -54,7 +54,7 @@ def main() -> None:
                 row |= scaling.figures(scaling.trace_step(config, stage, devices, batch))
                 row["compile_s"] = round(time.perf_counter() - start)
                 compiled.append(row)
-                print(_label(row), *(f"{row[k] / 1e9:.2f} G |" for k in _COMPILED), end=" ")
+                print(_label(row), *(f"{row[k] / 1e9:.3f} G |" for k in _COMPILED), end=" ")
                 print(row["all_reduces"], "|", flush=True)
 
     # No GPU program is compiled here: it is taken to do what the first slice's does.
@@ -84,7 +84,7 @@ def _model(row: dict) -> list[dict]:
     speeds = json.loads(_THROUGHPUT.read_text())["speed"]
     (stored,) = (speed["pipeline"] for speed in speeds if speed["size"] == "256x256")
     lines = []
-    for efficiency in EFFICIENCIES.values() if chip else ():
+    for efficiency in EFFICIENCIES if chip else ():
         times = step_time(chip, row["devices"], efficiency, row)
         samples = row["devices"] * row["batch"] / times.total
         lines.append(

@@ -148,7 +148,10 @@ def figures(traced: jax.stages.Traced) -> dict[str, int | float]:
 
 
 def all_reduce_bytes(hlo: str) -> list[int]:
-    """Return the bytes that each all-reduce of a compiled program's text gives, a device."""
+    """Return the bytes that each all-reduce of a compiled program's text gives a device.
+
+    One inside a loop is in the text once.
+    """
     return [
         sum(
             _BYTES[dtype] * prod(int(n) for n in shape.split(",") if n)

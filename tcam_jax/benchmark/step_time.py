@@ -4,8 +4,8 @@
     transfer = 2 (N - 1) / N * bytes / link           latency = all-reduces * 2 (N - 1) * hop
     step     = max(compute, memory) + transfer + latency
 
-All-reduces go around one ring of the N chips and hide behind nothing, since TPU programs of these
-steps have them synchronous, one after the other.
+All-reduces go around one ring of the N chips, and no other work hides them: in the TPU programs of
+these steps they are synchronous, one after the other.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,12 @@ class Chip(NamedTuple):
 
     Attributes:
       peak_flops: bfloat16 operations a second, dense.
-      hbm_bytes: memory.
-      hbm_bytes_per_s: its bandwidth.
+      hbm_bytes_per_s: bandwidth of its memory.
       link_bytes_per_s: what a ring through all chips gets, in one direction.
       hop_s: seconds from one chip to the next. No vendor publishes it: an assumption.
     """
 
     peak_flops: float
-    hbm_bytes: float
     hbm_bytes_per_s: float
     link_bytes_per_s: float
     hop_s: float
@@ -34,13 +32,13 @@ class Chip(NamedTuple):
 # al., ISCA 2023: 6 links of 50 GB/s) and 1/8 of a v5e chip's 400 GB/s (4 ports, both directions).
 # NVIDIA H100 datasheet, SXM: NVLink's 900 GB/s are 450 in each direction.
 CHIPS = {
-    "v4": Chip(275e12, 32 * 2**30, 1200e9, 50e9, 1e-6),
-    "v5e": Chip(197e12, 16e9, 819e9, 50e9, 1e-6),
-    "H100": Chip(989e12, 80e9, 3350e9, 450e9, 2e-6),
+    "v4": Chip(275e12, 1200e9, 50e9, 1e-6),
+    "v5e": Chip(197e12, 819e9, 50e9, 1e-6),
+    "H100": Chip(989e12, 3350e9, 450e9, 2e-6),
 }
 # Share of the bfloat16 peak that ResNet-50 training reached elsewhere (images/s * 24.6 GFLOP):
 # MLPerf v3.0 on 8 H100, 7,006 a chip; Flax's ImageNet example on a TPU v3-8, 2,022 a chip.
-EFFICIENCIES = {"cautious": 0.17, "fast": 0.40}
+EFFICIENCIES = (0.17, 0.40)
 
 
 class StepTime(NamedTuple):

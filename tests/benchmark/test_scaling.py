@@ -59,7 +59,7 @@ def test_counted_flops():
 
 
 def test_step_time_by_hand():
-    chip = Chip(100e12, 16e9, 1e12, 50e9, 1e-6)
+    chip = Chip(100e12, 1e12, 50e9, 1e-6)
     figures = {
         "counted_flops": 2e12,  # at half of the peak: 40 ms
         "xla_bytes": 30e9,  # 30 ms
@@ -92,3 +92,13 @@ def test_without_libtpu(monkeypatch):
     monkeypatch.setattr(scaling, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r'pip install "jax\[tpu\]"'):
         scaling.topology_devices("v4:2x2x4")
+
+
+@pytest.mark.parametrize(("name", "devices"), [("v4:2x2x4", 16), ("v5e:2x4", 8), ("v9:2x4", 0)])
+def test_slices_that_libtpu_describes(name, devices):
+    pytest.importorskip("libtpu", reason='an optional compiler: pip install "jax[tpu]"')
+    if devices:
+        assert len(scaling.topology_devices(name)) == devices
+    else:
+        with pytest.raises(InputError, match="'v9:2x4'.*TPU v9"):
+            scaling.topology_devices(name)
