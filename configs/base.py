@@ -13,7 +13,10 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.seed = 0
     config.parallel = "pmap"  # pmap | shard_map | jit: how a step is spread over the devices
-    config.precision = "float32"  # float32 | bfloat16: dtype of activations; parameters are float32
+    # float32 | bfloat16 (activations; parameters are float32) | float64 (to compare numbers; needs
+    # JAX_ENABLE_X64=1)
+    config.precision = "float32"
+    config.deterministic = False  # on GPUs: the same bits every time, for some speed
 
     config.dataset = dataset = ConfigDict()
     dataset.name = ""  # moving_shapes | video_folder | youtube_objects
@@ -35,6 +38,7 @@ def get_config() -> ConfigDict:
     config.classifier = classifier = ConfigDict()
     classifier.batch_size = 32
     classifier.epochs = 100
+    classifier.accumulation = 1  # microbatches a step: less memory, other batch-norm statistics
     classifier.label_smoothing = 0.0  # share of the target spread over all classes
     classifier.optimizer = _optimizer(learning_rate=0.001)
     classifier.optimizer.new_layers_ratio = 10.0  # learning-rate factor of layer4 and the head
@@ -43,6 +47,8 @@ def get_config() -> ConfigDict:
     config.tcam = tcam = ConfigDict()
     tcam.batch_size = 32
     tcam.epochs = 100
+    tcam.accumulation = 1
+    tcam.remat_decoder = False  # less memory: its activations are computed twice
     tcam.optimizer = _optimizer(learning_rate=0.01)
     tcam.window = ConfigDict()
     tcam.window.n = 1  # neighbouring frames on each side that the mode names
@@ -90,6 +96,10 @@ def get_config() -> ConfigDict:
 
     config.checkpoint = ConfigDict()
     config.checkpoint.every_steps = 100  # besides one after every epoch
+    config.checkpoint.keep_last = 2  # the newest, and the best that they name
+    config.checkpoint.keep_every_steps = 0  # and those of every so many steps; 0: none
+    # Steps in a row that are not finite and were skipped, after which training goes back.
+    config.checkpoint.skips_before_rollback = 5
     return config
 
 

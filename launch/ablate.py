@@ -30,7 +30,7 @@ from tcam_jax.evaluate.results import read_results
 from tcam_jax.experiment import train_and_evaluate
 from tcam_jax.report.ablation import Ablation, Variant, summarise, to_csv, to_markdown
 from tcam_jax.report.ablation_plots import bars, temporal_range
-from tcam_jax.train.loop import is_finished
+from tcam_jax.train.stage import is_finished
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")

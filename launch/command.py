@@ -1,21 +1,35 @@
 """Runs a command's main: one clear line for bad input, a traceback only for our own faults."""
 
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from absl import app, flags, logging
 
-from tcam_jax.errors import InputError
+from tcam_jax.errors import Diverged, InputError
+from tcam_jax.interruption import EXIT_STATUS, Interrupted
 
 
-def run(main: Callable[[], None], required: Sequence[str] = ()) -> None:
+def run(
+    main: Callable[[], None],
+    required: Sequence[str] = (),
+    one_of_several: Callable[[], bool] = lambda: False,
+) -> None:
     """Parse the flags, check that the `required` ones are given, and call `main`.
 
-    Bad input ends with exit status 2.
+    Args:
+      main: the command.
+      required: names of flags.
+      one_of_several: whether other processes work at the same task. One that fails must then end
+        at once: JAX's own end would wait minutes for the others, which wait for it.
+
+    Exit status: 2 for bad input, 3 where training diverged, 75 (`interruption.EXIT_STATUS`) where a
+    signal stopped it and the same command goes on.
     """
     flags.mark_flags_as_required(required)
-    app.run(lambda _: _reporting(main), flags_parser=_parse)
+    app.run(lambda _: _reporting(main, one_of_several), flags_parser=_parse)
 
 
 def check_output(path: str | None) -> None:
@@ -54,13 +68,39 @@ def _plain(error: Exception) -> str:
     return message.strip().splitlines()[-1].removeprefix("tcam_jax.errors.InputError: ")
 
 
-def _reporting(main: Callable[[], None]) -> None:
+def _reporting(main: Callable[[], None], one_of_several: Callable[[], bool]) -> None:
     try:
         main()
-    except InputError as error:
-        _fail(str(error))
+    except Interrupted:  # all processes together
+        print("interrupted: run the same command again to go on", file=sys.stderr)
+        sys.exit(EXIT_STATUS)
+    except (InputError, Diverged) as error:
+        if not one_of_several():
+            _fail(str(error), _status(error))
+        print(f"error: {error}", file=sys.stderr)
+        _end_at_once(_status(error))
+    except Exception:
+        if not one_of_several():
+            raise
+        traceback.print_exc()
+        print(
+            "error: this process cannot go on; where it lost another one, that one's output says "
+            "why. The same command goes on from the last checkpoint.",
+            file=sys.stderr,
+        )
+        _end_at_once(1)
 
 
-def _fail(message: str) -> None:
+def _status(error: InputError | Diverged) -> int:
+    return 3 if isinstance(error, Diverged) else 2
+
+
+def _end_at_once(status: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _fail(message: str, status: int = 2) -> None:
     print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)

@@ -1,6 +1,7 @@
 """Train both stages and evaluate: python -m launch.train --config=configs/demo.py --workdir=DIR.
 
-A run that was stopped goes on where it was; a finished one only evaluates.
+A run that was stopped goes on where it was; a finished one only evaluates. SIGTERM and SIGINT save
+and end with status 75. --distributed: one of several processes, see README.
 """
 
 from pathlib import Path
@@ -9,19 +10,27 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch import command
-from tcam_jax.experiment import train_and_evaluate
-from tcam_jax.report.table import results_table
+from tcam_jax.interruption import Interruption
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "this process is one of several")
 
 
 def main() -> None:
     """Train, evaluate, print the table."""
-    workdir = Path(_WORKDIR.value)
-    print(results_table(train_and_evaluate(_CONFIG.value, workdir)))
-    print(f"results: {workdir / 'results.json'}")
+    with Interruption() as stop:  # before the imports, which take seconds
+        from tcam_jax.experiment import train_and_evaluate
+        from tcam_jax.report.table import results_table
+        from tcam_jax.train import processes, runtime
+
+        workdir = Path(_WORKDIR.value)
+        runtime.prepare(_CONFIG.value, _DISTRIBUTED.value)
+        results = train_and_evaluate(_CONFIG.value, workdir, stop)
+        if processes.is_first():
+            print(results_table(results))
+            print(f"results: {workdir / 'results.json'}")
 
 
 if __name__ == "__main__":
-    command.run(main, required=["config", "workdir"])
+    command.run(main, required=["config", "workdir"], one_of_several=lambda: _DISTRIBUTED.value)

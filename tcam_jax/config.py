@@ -19,6 +19,13 @@ RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "nump
 
 # Fields that the config.json of an earlier version does not have, and what it did.
 _ADDED = {
+    "deterministic": False,
+    "classifier.accumulation": 1,
+    "tcam.accumulation": 1,
+    "tcam.remat_decoder": False,
+    "checkpoint.keep_last": 2,
+    "checkpoint.keep_every_steps": 0,
+    "checkpoint.skips_before_rollback": 5,
     "model.head": "wgap",
     "model.head_options": {},
     "model.pretrained": "",
@@ -30,14 +37,24 @@ _ADDED = {
     "tcam.losses.crf.accuracy": "default",
 }
 # Fields that say where and how a run is carried out, not what it computes: they may change.
-CHANGEABLE = ("dataset.data_dir", "dataset.manual_dir", "tcam.seed_dir", "eval.batch_size")
+CHANGEABLE = (
+    "dataset.data_dir",
+    "dataset.manual_dir",
+    "tcam.seed_dir",
+    "eval.batch_size",
+    "parallel",
+    "deterministic",
+    "tcam.remat_decoder",
+    "checkpoint.keep_last",
+    "checkpoint.keep_every_steps",
+)
 
 
-def record(config: ConfigDict, workdir: Path) -> None:
-    """Write `config.json` and `environment.json` into `workdir`, making it if need be.
+def make_writable(workdir: Path) -> None:
+    """Make the folder `workdir` if need be.
 
     Raises:
-      InputError: the workdir cannot be written, or holds a run of another config.
+      InputError: it cannot be written.
     """
     try:
         workdir.mkdir(parents=True, exist_ok=True)
@@ -48,6 +65,15 @@ def record(config: ConfigDict, workdir: Path) -> None:
             f"--workdir={workdir} must be a folder that can be written: {error.strerror}. "
             "Choose another one, or change its permissions."
         ) from error
+
+
+def record(config: ConfigDict, workdir: Path) -> None:
+    """Write `config.json` and `environment.json` into `workdir`, making it if need be.
+
+    Raises:
+      InputError: the workdir cannot be written, or holds a run of another config.
+    """
+    make_writable(workdir)
     path = workdir / "config.json"
     if path.exists():
         _check_same(flatten(load(workdir)), flatten(config), workdir)
@@ -56,6 +82,7 @@ def record(config: ConfigDict, workdir: Path) -> None:
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
         "devices": [device.device_kind for device in jax.devices()],
+        "processes": jax.process_count(),
         "git_revision": _git_revision(),
     }
     _write(workdir / "environment.json", environment)

@@ -26,7 +26,7 @@ PARALLEL_MODES = ("pmap", "shard_map", "jit")
 
 _CHOICES = {
     "parallel": PARALLEL_MODES,
-    "precision": ("float32", "bfloat16"),
+    "precision": ("float32", "bfloat16", "float64"),
     "model.depth": tuple(ARCHITECTURES),
     "model.head": tuple(HEADS),
     "tcam.window.mode": get_args(WindowMode),
@@ -55,7 +55,11 @@ _POSITIVE = (
     "tcam.barrier.initial",
     "tcam.barrier.maximum",
     "tcam.barrier.growth",
+    "classifier.accumulation",
+    "tcam.accumulation",
     "checkpoint.every_steps",
+    "checkpoint.keep_last",
+    "checkpoint.skips_before_rollback",
 )
 # Parameters of the losses here that must be above 0; a user's own may have any.
 _POSITIVE_PARAMETERS = ("sigma_rgb", "sigma_xy", "scale", "kernel_scale", "target", "tolerance")
@@ -118,10 +122,18 @@ def validate(config: ConfigDict) -> None:
     if from_files != bool(folder):
         expected = "a folder of maps with" if from_files else "empty unless"
         _reject("tcam.seed_dir", f'{expected} tcam.seed_source="files"', folder)
+    if flat["checkpoint.keep_every_steps"] < 0:
+        _reject("checkpoint.keep_every_steps", "0 or more", flat["checkpoint.keep_every_steps"])
+    if flat["precision"] == "float64" and not jax.config.jax_enable_x64:
+        _reject("precision", "float32 or bfloat16 unless JAX_ENABLE_X64=1 is set", "float64")
     for section in ("classifier", "tcam"):
         batch_size, devices = flat[f"{section}.batch_size"], jax.device_count()
-        if batch_size % devices:
-            _reject(f"{section}.batch_size", f"a multiple of the {devices} devices", batch_size)
+        k = flat[f"{section}.accumulation"]
+        if batch_size % (devices * k):
+            expected = f"a multiple of the {devices} devices"
+            if k > 1:
+                expected += f" times {section}.accumulation={k}"
+            _reject(f"{section}.batch_size", expected, batch_size)
 
 
 def _check_head(name: str, options: ConfigDict) -> None:

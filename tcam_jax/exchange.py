@@ -12,11 +12,11 @@ from tcam_jax.models.pretrained import own_tensors, torch_tensors
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, select, variable_shapes
 from tcam_jax.models.weight_files import write_tensors
 from tcam_jax.runs import load_networks, read_classes, record_classes
-from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.checkpoint import Checkpoints, Record
 from tcam_jax.train.initial import load_weights
-from tcam_jax.train.loop import finish
-from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.train.optimizer import sgd
 from tcam_jax.train.parallel import Parallel
+from tcam_jax.train.stage import finish
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
 from tcam_jax.train.state import create_state
 
@@ -63,15 +63,11 @@ def import_weights(
     shutil.rmtree(unfinished, ignore_errors=True)
     configuration.record(config, unfinished)
     record_classes(unfinished, class_names)
-    parallel = Parallel(config.parallel)
     for name, (parts, roles) in stages.items():
-        optimizer = sgd(config[name].optimizer, stepped_schedule(config[name].optimizer, 1))
-        state = create_state(select(loaded.variables, parts), optimizer)
-        checkpoints = Checkpoints(unfinished / name / "checkpoints")
+        state = create_state(select(loaded.variables, parts), sgd(config[name].optimizer))
         # Nothing was measured: below any score.
         best = {role: {"step": 0, "value": -1.0} for role in roles}
-        checkpoints.save(0, parallel.place(state), best)
-        checkpoints.close()
+        Checkpoints(unfinished / name / "checkpoints").save(0, state, Record(best))
         finish(unfinished / name)
     unfinished.replace(workdir)
     return tuple(stages)

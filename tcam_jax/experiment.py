@@ -1,5 +1,6 @@
 """One experiment from its config to its results: both stages, then the test split."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +11,55 @@ from tcam_jax import runs
 from tcam_jax.config_rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.results import read_results
-from tcam_jax.train import stages
+from tcam_jax.interruption import Interruption
+from tcam_jax.train import processes, stages
 from tcam_jax.train.initial import check_weights
+from tcam_jax.train.lock import locked
 from tcam_jax.train.logs import start_logging
 from tcam_jax.train.parallel import Parallel
+from tcam_jax.train.runtime import log_devices
 
 
-def train_and_evaluate(config: ConfigDict, workdir: Path) -> dict[str, Any]:
+def train_and_evaluate(
+    config: ConfigDict, workdir: Path, stop: Interruption | None = None
+) -> dict[str, Any]:
     """Run what is left of `config` in `workdir`; return the results on the test split.
+
+    Several processes (`train.processes`) call it together; process 0 alone uses the workdir.
+
+    Args:
+      config: of the run.
+      workdir: of the run.
+      stop: asked at safe points whether to stop; by default nothing asks to.
 
     Raises:
       InputError: the config, the data, the weights or the workdir cannot be used.
+      Interrupted: `stop` was requested; the same call goes on.
+      Diverged: see `train.guard`.
     """
+    stop = stop or Interruption()
+    stop.agree_by(processes.any_process)
     validate(config)
     data = Dataset(config)
-    if not (workdir / "config.json").exists():
-        check_weights(config, stages.make_model(config, len(data.class_names)))
     # What is missing should be missed before anything is recorded or trained.
     data.truth("test")
     if config.tcam.seed_source == "files":
         data.check_seed_files(config.tcam.seed_dir)
-    configuration.record(config, workdir)
-    start_logging(workdir)
-    runs.record_classes(workdir, data.class_names)
-    parallel = Parallel(config.parallel)
-    ran = stages.train(config, data, parallel, workdir)
-    if not ran and (workdir / "results.json").exists():
-        return read_results(workdir)
-    return runs.evaluate_run(config, workdir, data, parallel, split="test")
+    with ExitStack() as held:
+
+        def begin() -> None:
+            if not (workdir / "config.json").exists():
+                check_weights(config, stages.make_model(config, len(data.class_names)))
+            configuration.make_writable(workdir)
+            held.enter_context(locked(workdir))
+            configuration.record(config, workdir)
+            runs.record_classes(workdir, data.class_names)
+
+        processes.from_first(begin)
+        start_logging(workdir, quiet=not processes.is_first())
+        parallel = Parallel(config.parallel)
+        log_devices(parallel)
+        ran = stages.train(config, data, parallel, workdir, stop)
+        if not ran and processes.from_first((workdir / "results.json").exists):
+            return processes.from_first(lambda: read_results(workdir))
+        return runs.evaluate_run(config, workdir, data, parallel, split="test", stop=stop)

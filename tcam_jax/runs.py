@@ -1,6 +1,7 @@
 """What a run's workdir holds, put to use: its networks, their evaluation, prediction with them."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from tcam_jax.evaluate.results import (
     read_results,
     write_results,
 )
+from tcam_jax.interruption import Interruption
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,
@@ -30,10 +32,12 @@ from tcam_jax.models.tcam import (
     select,
     variable_shapes,
 )
+from tcam_jax.train import processes
 from tcam_jax.train.checkpoint import Checkpoints
-from tcam_jax.train.loop import is_finished
+from tcam_jax.train.data_protocol import Data
 from tcam_jax.train.parallel import Parallel
-from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, Data, make_model
+from tcam_jax.train.stage import is_finished
+from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
 
 
 class Network(NamedTuple):
@@ -59,22 +63,19 @@ def load_networks(
       InputError: a stage is not trained to its end.
     """
     model = make_model(config, num_classes)
-    like = jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=parallel.replicated),
-        variable_shapes(model, config.dataset.crop),
-    )
+    like = variable_shapes(model, config.dataset.crop)
 
     def restore(stage: str, role: str, parts: tuple[str, ...]) -> Network:
-        if not is_finished(workdir / stage):
+        if not processes.from_first(partial(is_finished, workdir / stage)):
             raise InputError(
                 f"{workdir / stage} must be trained to its end, and is not; go on with "
                 f"`python -m launch.train --config=… --workdir={workdir}`."
             )
         checkpoints = Checkpoints(workdir / stage / "checkpoints")
-        step = checkpoints.role_step(role)
-        variables = checkpoints.restore_variables(role, select(like, parts))
-        checkpoints.close()
-        return Network(variables, f"{stage}/{role}@{step}")
+        step = processes.from_first(partial(checkpoints.role_step, role))
+        read = partial(checkpoints.restore_variables, role)
+        variables = processes.arrays_from_first(read, select(like, parts))
+        return Network(parallel.place_here(variables), f"{stage}/{role}@{step}")
 
     seeds = restore(CLASSIFIER_DIR, config.tcam.seed_checkpoint, CLASSIFIER_PARTS)
     encoder = restore(CLASSIFIER_DIR, config.tcam.encoder_checkpoint, CLASSIFIER_PARTS)
@@ -85,7 +86,12 @@ def load_networks(
 
 
 def evaluate_run(
-    config: ConfigDict, workdir: Path, data: Data, parallel: Parallel, split: str
+    config: ConfigDict,
+    workdir: Path,
+    data: Data,
+    parallel: Parallel,
+    split: str,
+    stop: Interruption | None = None,
 ) -> dict[str, Any]:
     """Score a finished run on `split`; write its results and predictions into `workdir`.
 
@@ -97,7 +103,10 @@ def evaluate_run(
 
     Raises:
       InputError: the run is not trained to its end, or a record is damaged.
+      Interrupted: `stop` was requested; nothing is written.
     """
+    stop = stop or Interruption()
+    batch_size, part = parallel.evaluation_rows(config.eval.batch_size)
     num_classes, size = len(data.class_names), config.dataset.crop
     networks = load_networks(config, workdir, num_classes, parallel)
     truths = {name: data.truth(name) for name in ("validation", split)}
@@ -114,10 +123,11 @@ def evaluate_run(
             name: evaluate(
                 forward,
                 network.variables,
-                data.frames(name, parallel.divisible(config.eval.batch_size)),
+                stop.between(data.frames(name, batch_size, part)),
                 truths[name],
                 methods,
                 parallel.shard_flat,
+                processes.total,
             )
             for name in truths
         }
@@ -142,6 +152,8 @@ def evaluate_run(
         "tau": tau,
         "seconds_per_frame": seconds,
     }
+    if not processes.is_first():
+        return results
     suffix = "" if split == "test" else f"_{split}"
     write_results(workdir / f"results{suffix}.json", results)
     _write_predictions(workdir / f"predictions{suffix}.jsonl", truth, predictions, results, size)

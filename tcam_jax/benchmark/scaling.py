@@ -60,7 +60,7 @@ def topology_devices(name: str) -> list[jax.Device]:
 
 
 def batch_shapes(config: ConfigDict, stage: str, size: int, parallel: Parallel) -> dict[str, Any]:
-    """Return the shapes of a global batch of `size`, split over the devices as in training."""
+    """Return the shapes of one microbatch of `size`, split over the devices as in training."""
     t = 1
     if stage == "tcam":
         window = config.tcam.window
@@ -72,9 +72,9 @@ def batch_shapes(config: ConfigDict, stage: str, size: int, parallel: Parallel) 
         "label": ((size,), jnp.int32),
         "slot": ((size,), jnp.int32),
     }
-    split = NamedSharding(parallel.mesh, PartitionSpec(AXIS))
+    split = NamedSharding(parallel.mesh, PartitionSpec(None, AXIS))
     return {
-        name: jax.ShapeDtypeStruct(shape, dtype, sharding=split)
+        name: jax.ShapeDtypeStruct((1, *shape), dtype, sharding=split)
         for name, (shape, dtype) in shapes.items()
     }
 
@@ -91,7 +91,7 @@ def trace_step(
     training = {"classifier": "train_classifier", "tcam": "train_localiser"}[stage]
     model = make_model(config, NUM_CLASSES, axis_name=parallel.axis_name, **{training: True})
     schedule = stepped_schedule(section.optimizer, _STEPS_PER_EPOCH)
-    optimizer = sgd(section.optimizer, schedule)
+    optimizer = sgd(section.optimizer)
     shared = {
         "config": config,
         "model": model,

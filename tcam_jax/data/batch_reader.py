@@ -95,14 +95,14 @@ class TrainingWindows:
     n: int
     mode: str
     size: int
-    rows: slice
+    rows: slice | np.ndarray
     with_boxes: bool
     decoder: Decoder
     bad: BadRecords
     seeds: SeedFiles | None
 
     def drawn(self, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """Records and validity of this host's windows, `[b, t]`, before anything is read."""
+        """Records and validity of this process's windows, `[b, t]`, before anything is read."""
         windows = window_indices(
             self.split.table,
             seed=self.seed,
@@ -114,7 +114,7 @@ class TrainingWindows:
         return windows.records[self.rows], windows.valid[self.rows]
 
     def batch(self, step: int) -> Batch:
-        """This host's part of the batch."""
+        """This process's part of the batch."""
         slots = np.arange(self.batch_size, dtype=np.int32)[self.rows]
         target = target_position(self.n, self.mode)
         records, valid = self.drawn(step)

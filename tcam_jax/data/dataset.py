@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.data.builders.registry import check_same, training_size
 from tcam_jax.data.records import Split, dataset_folder, open_split
-from tcam_jax.data.sampler import steps_per_epoch
+from tcam_jax.data.sampler import steps_per_epoch, window_indices
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.data.truth import Truth, read_truth
@@ -63,13 +63,15 @@ class Dataset:
         mode: str,
         first_step: int,
         num_steps: int,
+        rows: slice | np.ndarray = slice(None),
         boxes: bool = False,
         seed_dir: str | None = None,
     ) -> Iterator[Mapping[str, np.ndarray]]:
-        """Return the batches of steps `first_step` … `num_steps` - 1, see `train.seed_maps.Batch`.
+        """Return the batches number `first_step` … `num_steps` - 1, see `train.seed_maps.Batch`.
 
         Args:
           n, mode: the window, see `data.sampler.window_indices`.
+          rows: this process's slots of the batch, in the order in which they come.
           boxes: give the target frame's true box too.
           seed_dir: give the frames' maps from this folder too, see `data.seed_files.SeedFiles`.
 
@@ -87,9 +89,26 @@ class Dataset:
             n=n,
             mode=mode,
             resize_size=self._config.dataset.resize,
+            rows=rows,
             with_boxes=boxes,
             seed_dir=seed_dir,
         )
+
+    def frames_of_batch(self, number: int, batch_size: int) -> list[str]:
+        """Return the ids of the target frames of one training batch, as drawn, for reports.
+
+        A frame that turned out to be damaged has been replaced since, which the log says.
+        """
+        split = self._split("train")
+        drawn = window_indices(
+            split.table,
+            seed=self._config.seed,
+            step=number,
+            batch_size=batch_size,
+            n=0,
+            mode="before",
+        )
+        return [split.read_frame_id(record) for record in drawn.records[:, 0].tolist()]
 
     def check_seed_files(self, seed_dir: str) -> None:
         """Refuse a folder in which training frames have no maps, as far as is seen in seconds.
@@ -103,8 +122,16 @@ class Dataset:
         """Return what is known of the frames of `split` ("validation", "test") to evaluate."""
         return self._truth(split)
 
-    def frames(self, split: str, batch_size: int) -> Iterator[Mapping[str, np.ndarray]]:
-        """Return the frames of `truth(split)` in order, for `evaluate.evaluator.evaluate`."""
+    def frames(
+        self, split: str, batch_size: int, rows: slice = slice(None)
+    ) -> Iterator[Mapping[str, np.ndarray]]:
+        """Return the frames of `truth(split)` in order, for `evaluate.evaluator.evaluate`.
+
+        Args:
+          split: "validation" or "test".
+          batch_size: of all processes together.
+          rows: this process's part of every batch.
+        """
         from tcam_jax.data.windows import frame_batches  # imports TensorFlow
 
         return frame_batches(
@@ -112,4 +139,5 @@ class Dataset:
             records=self.truth(split).records,
             batch_size=batch_size,
             size=self._config.dataset.crop,
+            rows=rows,
         )

@@ -35,7 +35,7 @@ def training_batches(
     n: int,
     mode: str,
     resize_size: int,
-    rows: slice = slice(None),
+    rows: slice | np.ndarray = slice(None),
     with_boxes: bool = False,
     seed_dir: str | Path | None = None,
 ) -> Iterator[Batch]:
@@ -57,17 +57,17 @@ def training_batches(
         n: neighbours of the target frame in the window, see `sampler.window_indices`.
         mode: "before", "after" or "before_after".
         resize_size: s, pixels.
-        rows: this host's part of the global batch.
+        rows: this process's slots of the global batch, in the order in which they come.
         with_boxes: also give the target frame's first box.
         seed_dir: also give every frame's map from this folder, see `seed_files.SeedFiles`.
 
     Returns:
-        Iterator of dicts of (read-only) NumPy arrays, b counting this host's rows: `frames` uint8
-        `[b, t, s, s, 3]`, 0..255; `valid` bool `[b, t]`, False where a slot repeats the target
-        because its frame lies outside the shot or is damaged; `label` int32 `[b]`; `slot` int32
-        `[b]`, the place in the global batch; with_boxes: `boxes` float32 `[b, 4]`, x0, y0, x1, y1
-        in 0..1 of the frame's width and height; seed_dir: `seed_maps` float32 `[b, t, s, s]`,
-        0..1, of the frames that are in the same places.
+        Iterator of dicts of (read-only) NumPy arrays, b counting this process's rows: `frames`
+        uint8 `[b, t, s, s, 3]`, 0..255; `valid` bool `[b, t]`, False where a slot repeats the
+        target because its frame lies outside the shot or is damaged; `label` int32 `[b]`; `slot`
+        int32 `[b]`, the place in the global batch; with_boxes: `boxes` float32 `[b, 4]`, x0, y0,
+        x1, y1 in 0..1 of the frame's width and height; seed_dir: `seed_maps` float32
+        `[b, t, s, s]`, 0..1, of the frames that are in the same places.
 
     Raises:
         InputError: a sampler's argument out of range, boxes or seed maps asked for but absent, or
@@ -109,7 +109,12 @@ def training_batches(
 
 
 def frame_batches(
-    split: Split, *, records: Sequence[int] | np.ndarray, batch_size: int, size: int
+    split: Split,
+    *,
+    records: Sequence[int] | np.ndarray,
+    batch_size: int,
+    size: int,
+    rows: slice = slice(None),
 ) -> Iterator[Batch]:
     """Single frames, resized directly to size x size, for evaluation.
 
@@ -118,10 +123,11 @@ def frame_batches(
         records: record numbers `[records]`, in the order in which they come out.
         batch_size: b, of every batch: the last one is filled up by repeating a frame.
         size: pixels.
+        rows: this process's part of every batch; all processes get as many batches.
 
     Returns:
-        Iterator of dicts of (read-only) NumPy arrays: `frames` uint8 `[b, size, size, 3]`, 0..255,
-        and `record` int64 `[b]`, -1 where the slot is only filled up.
+        Iterator of dicts of (read-only) NumPy arrays, b counting the rows: `frames` uint8
+        `[b, size, size, 3]`, 0..255, and `record` int64 `[b]`, -1 where the slot is only filled up.
 
     Raises:
         InputError: no records, a batch_size below 1, a record number out of range, or (while
@@ -139,17 +145,19 @@ def frame_batches(
     spare = num_steps * batch_size - len(numbers)
     reads = np.concatenate([numbers, np.repeat(numbers[-1:], spare)]).reshape(num_steps, batch_size)
     names = np.concatenate([numbers, np.full(spare, -1)]).reshape(num_steps, batch_size)
+    reads, names = reads[:, rows], names[:, rows]
+    b = reads.shape[1]
 
     def batch(step: int) -> Batch:
-        frames = Frames(split, (batch_size,), size, _DECODER)
+        frames = Frames(split, (b,), size, _DECODER)
         frames.read_ahead(np.unique(reads[step]).tolist())
         for place, record in enumerate(reads[step].tolist()):
             frames.put((place,), record)
         return {"frames": frames.pixels, "record": names[step]}
 
     signature = {
-        "frames": tf.TensorSpec([batch_size, size, size, 3], tf.uint8),
-        "record": tf.TensorSpec([batch_size], tf.int64),
+        "frames": tf.TensorSpec([b, size, size, 3], tf.uint8),
+        "record": tf.TensorSpec([b], tf.int64),
     }
     return _stream(range(num_steps), batch, signature)
 

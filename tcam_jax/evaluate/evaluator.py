@@ -41,42 +41,53 @@ def evaluate(
     truth: Truth,
     methods: Sequence[str],
     shard: Callable[[Batch], Mapping[str, jax.Array]],
+    whole: Callable[[np.ndarray], np.ndarray],
 ) -> Evaluation:
     """Run `forward` (of `evaluate.maps.make_forward`, for `methods`) over `batches`.
 
     Args:
-      batches: {"frames": uint8 [b, s, s, 3], "record": int64 [b]} in the order of `truth`; padding
-        has record -1.
+      forward: as made by `make_forward`.
+      variables: on the devices that `shard` uses.
+      batches: this process's {"frames": uint8 [b, s, s, 3], "record": int64 [b]}; padding has
+        record -1, and every frame of `truth` comes once, in some process.
+      truth: of all frames.
+      methods: those of `forward`.
       shard: spreads a batch over the devices, see `train.parallel.Parallel.shard_flat`.
+      whole: adds up the arrays of all processes, see `train.processes.total`.
 
     CAMs are made for the true class, as the reference scores them.
     """
-    logits, seconds, counted = [], 0.0, 0
-    boxes = {method: [] for method in methods}
-    peaks = {method: [] for method in methods}
-    otsu = {method: [] for method in methods}
-    for index, batch in enumerate(batches):
-        real = int((batch["record"] >= 0).sum())
-        done = len(logits)
+    index_of = {record: index for index, record in enumerate(truth.records.tolist())}
+    count, seconds, timed = len(truth.labels), 0.0, 0
+    logits: np.ndarray | None = None
+    boxes = {method: np.zeros((count, 256, 4), np.int32) for method in methods}
+    peaks = {method: np.zeros(count, np.int32) for method in methods}
+    otsu = {method: np.zeros(count, np.int32) for method in methods}
+    for number, batch in enumerate(batches):
+        real = np.flatnonzero(batch["record"] >= 0)
+        indices = [index_of[record] for record in batch["record"][real].tolist()]
         classes = np.zeros(len(batch["record"]), np.int32)
-        classes[:real] = truth.labels[done : done + real]
+        classes[real] = truth.labels[indices]
         start = time.perf_counter()
         inputs = shard({"frames": batch["frames"], "classes": classes})
         outputs = jax.device_get(forward(variables, inputs["frames"], inputs["classes"]))
-        if index > 0:  # the first batch may compile
+        if number > 0:  # the first batch may compile
             seconds += time.perf_counter() - start
-            counted += len(classes)
-        logits.extend(outputs.logits[:real])
+            timed += len(classes)
+        if logits is None:
+            logits = np.zeros((count, outputs.logits.shape[-1]), outputs.logits.dtype)
+        logits[indices] = outputs.logits[real]
         for method, maps in zip(methods, outputs.maps, strict=True):
-            boxes[method].extend(boxes_by_level(u8) for u8 in maps[:real])
-            peaks[method].extend(maps[:real].max(axis=(1, 2)))
-            otsu[method].extend(otsu_level(u8) for u8 in maps[:real])
+            for index, u8 in zip(indices, maps[real], strict=True):
+                boxes[method][index] = boxes_by_level(u8)
+                peaks[method][index] = u8.max()
+                otsu[method][index] = otsu_level(u8)
     return Evaluation(
-        logits=np.stack(logits),
-        boxes={method: np.stack(rows) for method, rows in boxes.items()},
-        peaks={method: np.array(rows, np.int32) for method, rows in peaks.items()},
-        otsu={method: np.array(rows, np.int32) for method, rows in otsu.items()},
-        seconds_per_frame=seconds / counted if counted else None,
+        logits=whole(logits),
+        boxes={method: whole(rows) for method, rows in boxes.items()},
+        peaks={method: whole(rows) for method, rows in peaks.items()},
+        otsu={method: whole(rows) for method, rows in otsu.items()},
+        seconds_per_frame=seconds / timed if timed else None,
     )
 
 

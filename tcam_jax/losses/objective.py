@@ -61,6 +61,7 @@ def objective(
     epoch: Int[Array, ""] | int = 1,
     epochs: int = 1,
     axis_name: str | None = None,
+    counts: Mapping[str, Array] | None = None,
 ) -> tuple[Float[Array, ""], dict[str, tuple[Float[Array, ""], Float[Array, ""]]]]:
     """Combine the configured losses of this device's part of the batch.
 
@@ -75,10 +76,12 @@ def objective(
       epoch: counted from 1.
       epochs: of the training.
       axis_name: mapped axis the batch is split over; None if it is not split.
+      counts: of each loss over the whole batch, where `inputs` are of one of several microbatches;
+        see `global_counts`. An adaptive weight is then the microbatch's own.
 
     Returns:
       This device's part of the total (the sum over devices is the objective), and for each loss
-      the unweighted (sum, count) of the global batch, for logging. A loss that counts nothing, as
+      the unweighted (sum, count) over the devices, for logging. A loss that counts nothing, as
       `partial_ce` without labelled pixels, adds 0; one that is off is left out.
 
     Raises:
@@ -93,18 +96,41 @@ def objective(
         _check(name, settings)
         if not is_on(settings):
             continue
-        parameters = {key: value for key, value in settings.items() if key not in SCHEDULE}
-        local_sum, local_count = LOSSES[name](inputs, **parameters)
+        local_sum, local_count = LOSSES[name](inputs, **_parameters(settings))
         logged = jax.lax.stop_gradient((local_sum, local_count))
         terms[name] = logged if axis_name is None else jax.lax.psum(logged, axis_name)
         global_sum, count = terms[name]
-        divisor = jnp.where(count > 0, count, 1)
         weight = weight_at(settings, epoch, epochs).astype(total.dtype)
         if settings.get("adaptive"):
-            magnitude = jnp.abs(global_sum / divisor)
+            magnitude = jnp.abs(global_sum / jnp.where(count > 0, count, 1))
             weight = weight / jnp.where(magnitude > 0, magnitude, 1)
-        total += weight * local_sum / divisor
+        if counts is not None:
+            count = counts[name]
+        total += weight * local_sum / jnp.where(count > 0, count, 1)
     return total, terms
+
+
+def global_counts(
+    inputs: LossInputs,
+    losses: Mapping[str, Mapping[str, Any]],
+    *,
+    axis_name: str | None = None,
+) -> dict[str, Float[Array, ""]]:
+    """Return what each loss that is on counts in `inputs` of all devices.
+
+    A loss counts pixels, frames or pairs of them, whatever the network says: the map logits may be
+    of any value.
+    """
+    counts = {
+        name: LOSSES[name](inputs, **_parameters(settings))[1]
+        for name, settings in losses.items()
+        if is_on(settings)
+    }
+    return counts if axis_name is None else jax.lax.psum(counts, axis_name)
+
+
+def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key not in SCHEDULE}
 
 
 def _check(name: str, settings: Mapping[str, Any]) -> None:

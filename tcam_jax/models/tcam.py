@@ -47,6 +47,7 @@ class TCAM(nn.Module):
       train_localiser: the decoder's batch norm uses batch statistics (stage 2).
       axis_name: device axis for synchronised batch norm, or None.
       dtype: dtype of the computation.
+      remat_decoder: see `models.unet.UNetDecoder`.
     """
 
     num_classes: int
@@ -57,6 +58,7 @@ class TCAM(nn.Module):
     train_localiser: bool = False
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
+    remat_decoder: bool = False
 
     def setup(self):
         """Build the four parts; only those that a method uses get variables at `init`."""
@@ -69,7 +71,10 @@ class TCAM(nn.Module):
         )
         self.classification_head = self.head(num_classes=self.num_classes)
         self.decoder = UNetDecoder(
-            train=self.train_localiser, axis_name=self.axis_name, dtype=self.dtype
+            train=self.train_localiser,
+            axis_name=self.axis_name,
+            dtype=self.dtype,
+            remat=self.remat_decoder,
         )
         self.map_head = MapHead(dtype=self.dtype)
 

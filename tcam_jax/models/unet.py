@@ -68,12 +68,15 @@ class UNetDecoder(nn.Module):
       axis_name: device axis for synchronised batch norm, or None.
       dtype: dtype of the computation; parameters stay float32.
       widths: output channels of the five blocks.
+      remat: compute the blocks once more in the backward pass instead of keeping their activations:
+        less memory, more time, the same numbers.
     """
 
     train: bool = False
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
     widths: Sequence[int] = WIDTHS
+    remat: bool = False
 
     @nn.compact
     def __call__(self, features: Mapping[str, Array]) -> Float[Array, "b h w c"]:
@@ -85,30 +88,38 @@ class UNetDecoder(nn.Module):
         Returns:
           `[b, 2 * stem height, 2 * stem width, widths[-1]]`.
         """
+        # A method, not a module of its own: the names of the variables stay flat.
+        block = (
+            nn.remat(UNetDecoder._block, static_argnums=(1,)) if self.remat else UNetDecoder._block
+        )
         x = features["layer4"]
-        for i, (width, skip) in enumerate(zip(self.widths, SKIPS, strict=True)):
-            if skip is None:
-                x = upsample_to(x, (2 * x.shape[1], 2 * x.shape[2]))
-            else:
-                x = upsample_to(x, features[skip].shape[1:3])
-                x = jnp.concatenate([x, features[skip]], axis=-1)
-            for j in (1, 2):
-                x = nn.Conv(
-                    width,
-                    (3, 3),
-                    padding=1,
-                    use_bias=False,
-                    dtype=self.dtype,
-                    kernel_init=_init_conv,
-                    name=f"block{i}_conv{j}",
-                )(x)
-                x = BatchNorm(
-                    train=self.train,
-                    axis_name=self.axis_name,
-                    dtype=self.dtype,
-                    name=f"block{i}_bn{j}",
-                )(x)
-                x = nn.relu(x)
+        for i, skip in enumerate(SKIPS):
+            x = block(self, i, x, features.get(skip))
+        return x
+
+    def _block(self, i: int, x: Array, skip: Array | None) -> Array:
+        if skip is None:
+            x = upsample_to(x, (2 * x.shape[1], 2 * x.shape[2]))
+        else:
+            x = upsample_to(x, skip.shape[1:3])
+            x = jnp.concatenate([x, skip], axis=-1)
+        for j in (1, 2):
+            x = nn.Conv(
+                self.widths[i],
+                (3, 3),
+                padding=1,
+                use_bias=False,
+                dtype=self.dtype,
+                kernel_init=_init_conv,
+                name=f"block{i}_conv{j}",
+            )(x)
+            x = BatchNorm(
+                train=self.train,
+                axis_name=self.axis_name,
+                dtype=self.dtype,
+                name=f"block{i}_bn{j}",
+            )(x)
+            x = nn.relu(x)
         return x
 
 

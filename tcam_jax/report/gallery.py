@@ -45,7 +45,7 @@ def pictures(
     model = make_model(config, len(data.class_names))
     forward = {method: make_forward(model, (method,)) for method in networks}
     done = 0
-    for batch in data.frames(split, parallel.divisible(config.eval.batch_size)):
+    for batch in data.frames(split, parallel.evaluation_rows(config.eval.batch_size)[0]):
         real = int((batch["record"] >= 0).sum())
         wanted = [i for i in range(real) if done + i in chosen]
         if wanted:

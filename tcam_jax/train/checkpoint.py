@@ -1,87 +1,154 @@
-"""Checkpoints by Orbax: numbered steps, and which of them are the best so far.
+"""Checkpoints of a stage: numbered folders written by Orbax, and a record of what is best so far.
 
-A checkpoint is the whole training state plus a small record {role: {"step", "value"}} that says
-which steps are best at what. Steps that the newest record names are kept, and the newest one.
+    checkpoints/120/variables, optimizer    the state; digests.json: of all its files
+    checkpoints/120/record.json             roles, see `Record`; replaced when validation is done
+    checkpoints/100.damaged                 set aside, never deleted
+
+One process reads and writes; see `train.processes` for several.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
-import numpy as np
-import orbax.checkpoint as ocp
 
 from tcam_jax.errors import InputError
 from tcam_jax.models.tcam import Variables
+from tcam_jax.train.checkpoint_files import (
+    DIGESTS,
+    delete_folder,
+    fault,
+    read_record,
+    remove_unfinished,
+    set_aside,
+    write_folder,
+    write_record,
+)
+from tcam_jax.train.logs import log
+from tcam_jax.train.orbax_items import read_item, write_item
 from tcam_jax.train.state import TrainState
 
 Roles = dict[str, dict[str, int | float]]
+RECORD = "record.json"
+
+
+class Record(NamedTuple):
+    """What a checkpoint says beside the state.
+
+    Attributes:
+      roles: {role: {"step", "value"}}: which steps are the best at what so far.
+      validated: nothing is left to do at this step; False: its validation is.
+      sound: the step before it was not skipped.
+      pending: metrics of the last steps, not yet written into the log.
+    """
+
+    roles: Roles
+    validated: bool = True
+    sound: bool = True
+    pending: Sequence[Mapping[str, Sequence[float]]] = ()
 
 
 class Checkpoints:
-    """The checkpoints of one training stage under `directory`."""
+    """The checkpoints of one training stage under `directory`.
 
-    def __init__(self, directory: Path):
+    Args:
+      directory: of the stage's checkpoints.
+      keep_last: how many of the newest are kept.
+      keep_every: keep those of every so many steps too; 0: none.
+
+    Kept are also the newest sound one and, for each of the newest, the ones it names best.
+    """
+
+    def __init__(self, directory: Path, keep_last: int = 2, keep_every: int = 0):
         self.directory = directory
-        options = ocp.CheckpointManagerOptions(
-            max_to_keep=None,  # `save` prunes by role
-            enable_async_checkpointing=False,
-        )
-        self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
+        self._keep_last, self._keep_every = keep_last, keep_every
+        self._verified: set[int] = set()
 
-    @property
-    def latest_step(self) -> int | None:
-        """The newest finished checkpoint's step; half-written ones do not count."""
-        return self._manager.latest_step()
+    def steps(self) -> list[int]:
+        """Return the steps of the finished checkpoints, in order, without a look into them."""
+        return sorted(int(p.name) for p in self.directory.glob("*") if p.name.isdigit())
 
-    def save(self, step: int, state: TrainState, roles: Roles) -> None:
-        """Write `state` and `roles` as checkpoint `step`, then drop what no role needs.
+    def newest(self, sound: bool = False) -> int | None:
+        """Return the step of the newest good checkpoint, or None.
 
-        Raises:
-          RuntimeError: Orbax did not save (it returns False for a step that exists).
-        """
-        # Variables apart from the optimiser's state: prediction reads only them.
-        optimizer = {"step": state.step, "opt_state": state.opt_state}
-        saved = self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                variables=ocp.args.StandardSave(state.variables),
-                optimizer=ocp.args.StandardSave(optimizer),
-                roles=ocp.args.JsonSave(roles),
-            ),
-        )
-        if not saved:
-            raise RuntimeError(f"checkpoint {step} was not saved in {self.directory}")
-        needed = {step} | {int(best["step"]) for best in roles.values()}
-        for old in self._manager.all_steps():
-            if old not in needed:
-                self._manager.delete(old)
-
-    def restore(self, step: int, like: TrainState) -> tuple[TrainState, Roles]:
-        """Read checkpoint `step` with the shapes, dtypes and shardings of `like`."""
-        optimizer = {"step": like.step, "opt_state": like.opt_state}
-        restored = self._manager.restore(
-            step,
-            args=ocp.args.Composite(
-                variables=ocp.args.StandardRestore(jax.tree.map(_abstract, like.variables)),
-                optimizer=ocp.args.StandardRestore(jax.tree.map(_abstract, optimizer)),
-                roles=ocp.args.JsonRestore(),
-            ),
-        )
-        return TrainState(**restored["variables"], **restored["optimizer"]), restored["roles"]
-
-    def restore_variables(self, role: str, like: Variables) -> Variables:
-        """Read the variables of the checkpoint that is best at `role`, in the form of `like`.
+        Damaged ones that are newer are renamed `STEP.damaged`, and the log says so.
 
         Args:
-          role: a key of the newest record, such as "best_localization".
-          like: arrays or `jax.ShapeDtypeStruct`s with shardings.
+          sound: pass over those made after a skipped step.
 
         Raises:
-          InputError: see `role_step`.
+          InputError: they are of an earlier version.
         """
-        target = ocp.args.StandardRestore(jax.tree.map(_abstract, like))
-        args = ocp.args.Composite(variables=target)
-        return self._manager.restore(self.role_step(role), args=args)["variables"]
+        for name in remove_unfinished(self.directory):
+            log.warning("%s/%s: not finished when a run was killed; removed", self.directory, name)
+        for step in reversed(self.steps()):
+            if self._is_good(step) and (not sound or self.record(step).sound):
+                return step
+        return None
+
+    def save(self, step: int, state: TrainState, record: Record) -> None:
+        """Write `state` (on one process's devices or the host) as checkpoint `step`.
+
+        Raises:
+          InputError: it could not be written; what was saved before is untouched.
+        """
+        state = jax.device_get(state)
+
+        def fill(folder: Path) -> None:
+            write_item(folder / "variables", state.variables)
+            write_item(folder / "optimizer", _rest(state))
+            write_record(folder / RECORD, record._asdict())
+
+        try:
+            write_folder(self.directory / str(step), fill, unlisted=RECORD)
+        except Exception as error:  # the writer's own types, whatever they are
+            last = self.steps()
+            raise InputError(
+                f"checkpoint {step} could not be saved in {self.directory} "
+                f"({str(error).splitlines()[0]}). "
+                + (f"The last one is of step {last[-1]}, untouched. " if last else "")
+                + "Make room, or make the folder writable, and run the same command again."
+            ) from error
+        self._verified.add(step)
+        self._prune()
+
+    def amend(self, step: int, record: Record) -> None:
+        """Replace the record of checkpoint `step`, then drop what is not kept."""
+        write_record(self.directory / str(step) / RECORD, record._asdict())
+        self._prune()
+
+    def drop_after(self, step: int) -> None:
+        """Delete the checkpoints after `step`: training takes another way from there."""
+        for later in self.steps():
+            if later > step:
+                delete_folder(self.directory / str(later))
+                self._verified.discard(later)
+
+    def record(self, step: int) -> Record:
+        """Return the record of checkpoint `step`."""
+        return Record(**read_record(self.directory / str(step) / RECORD))
+
+    def restore(self, step: int, like: TrainState) -> TrainState:
+        """Read the state of checkpoint `step` in the form of `like`, as NumPy arrays."""
+        folder = self.directory / str(step)
+        variables = read_item(folder / "variables", like.variables)
+        return TrainState(**variables, **read_item(folder / "optimizer", _rest(like)))
+
+    def restore_variables(self, role: str) -> Variables:
+        """Read the variables of the checkpoint that is best at `role`, as NumPy arrays.
+
+        Raises:
+          InputError: see `role_step`; or it is damaged.
+        """
+        step = self.role_step(role)
+        if not (self.directory / str(step)).is_dir() or not self._is_good(step):
+            raise InputError(
+                f"{self.directory / str(step)}, the checkpoint that is {role}, is damaged or gone. "
+                "Put back a copy of it; or delete the file `finished` beside `checkpoints`, and "
+                "`python -m launch.train` goes on from the newest good one."
+            )
+        return read_item(self.directory / str(step) / "variables")
 
     def role_step(self, role: str) -> int:
         """Return the step that the newest record names best at `role`.
@@ -89,10 +156,8 @@ class Checkpoints:
         Raises:
           InputError: nothing was saved, or nothing has that role.
         """
-        roles: Roles = {}
-        if self.latest_step is not None:
-            args = ocp.args.Composite(roles=ocp.args.JsonRestore())
-            roles = self._manager.restore(self.latest_step, args=args)["roles"]
+        newest = self.newest()
+        roles = {} if newest is None else self.record(newest).roles
         if role not in roles:
             raise InputError(
                 f"{self.directory} must hold a checkpoint {role!r}; it has {sorted(roles)}. "
@@ -100,9 +165,51 @@ class Checkpoints:
             )
         return int(roles[role]["step"])
 
-    def close(self) -> None:
-        """Finish writing."""
-        self._manager.close()
+    def _is_good(self, step: int) -> bool:
+        if step in self._verified:
+            return True
+        folder = self.directory / str(step)
+        if (folder / "roles").is_dir():
+            raise InputError(
+                f"{folder} was saved by an earlier version, whose runs cannot be continued. Train "
+                f"in another --workdir; --config.model.pretrained={folder} takes its weights over."
+            )
+        problem = fault(folder, unlisted=RECORD)
+        if problem is None and self._record_if_readable(step) is None:
+            problem = f"{RECORD} is missing or has changed since it was written"
+        if problem is not None:
+            aside = set_aside(folder)
+            log.warning(
+                "checkpoint %s is damaged: %s. It is now %s and is not used; an earlier one takes "
+                "its place",
+                folder,
+                problem,
+                aside.name,
+            )
+            return False
+        self._verified.add(step)
+        return True
+
+    def _prune(self) -> None:
+        steps = self.steps()
+        records = {step: self._record_if_readable(step) for step in steps}
+        newest = steps[-self._keep_last :]
+        needed = {*newest, *(step for step in steps if records[step] is None)}
+        for step in newest:
+            if records[step] is not None:
+                needed |= {int(best["step"]) for best in records[step].roles.values()}
+        needed |= {*[step for step in steps if records[step] and records[step].sound][-1:]}
+        if self._keep_every:
+            needed |= {step for step in steps if step % self._keep_every == 0}
+        for step in steps:
+            if step not in needed:
+                delete_folder(self.directory / str(step))
+
+    def _record_if_readable(self, step: int) -> Record | None:
+        try:
+            return self.record(step)
+        except (OSError, ValueError, TypeError):
+            return None  # damaged: it is looked at, and set aside, when it is needed
 
 
 def read_variables(folder: Path) -> Variables:
@@ -119,17 +226,18 @@ def read_variables(folder: Path) -> Variables:
             f"{folder} must be the folder of a checkpoint's step (with `variables` in it), such as "
             "WORKDIR/classifier/checkpoints/STEP."
         )
-    try:
-        # The handler itself: a checkpointer would warn of the items that are not wanted here.
-        handler, item = ocp.PyTreeCheckpointHandler(), (folder / "variables").absolute()
-        saved = handler.metadata(item).tree
-        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), saved)
-        return handler.restore(item, args=ocp.args.PyTreeRestore(restore_args=as_numpy))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"the checkpoint {folder} is damaged ({error}); use another step."
-        ) from error
+    # Those of an earlier version have no digests.
+    problem = fault(folder, unlisted=RECORD) if (folder / DIGESTS).exists() else None
+    if problem is None:
+        try:
+            return read_item(folder / "variables")
+        except (OSError, ValueError, KeyError) as error:
+            problem = str(error)
+    raise InputError(f"the checkpoint {folder} is damaged ({problem}); use another step.")
 
 
-def _abstract(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+def _rest(state: TrainState) -> dict[str, Any]:
+    # Variables are a part of their own: prediction reads only them.
+    return {
+        name: value for name, value in vars(state).items() if name not in ("params", "batch_stats")
+    }

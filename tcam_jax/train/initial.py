@@ -23,6 +23,8 @@ def initial_variables(config: ConfigDict, model: TCAM, resumed: bool = False) ->
       InputError: the weights cannot be read, or do not fit the network.
     """
     drawn = init_variables(model, jax.random.key(config.seed), config.dataset.crop)
+    if config.precision == "float64":
+        drawn = jax.tree.map(lambda x: x.astype(config.precision), drawn)
     if resumed or not config.model.pretrained:
         return Pretrained(drawn, parts=(), left_out=())
     return load_weights(Path(config.model.pretrained), drawn)

@@ -11,14 +11,23 @@ from pathlib import Path
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
+from tcam_jax.errors import InputError
+
 log = logging.getLogger("tcam_jax")
 
 
-def start_logging(workdir: Path) -> None:
-    """Send the package's log to standard output and, appending, to `workdir/log.txt`."""
-    log.setLevel(logging.INFO)
+def start_logging(workdir: Path, quiet: bool = False) -> None:
+    """Send the package's log to standard output and, appending, to `workdir/log.txt`.
+
+    Args:
+      workdir: of the run.
+      quiet: nothing is logged: for processes beside the one that writes.
+    """
+    log.setLevel(logging.CRITICAL if quiet else logging.INFO)
     log.propagate = False
     log.handlers.clear()
+    if quiet:
+        return
     for handler in (_AboveTheBar(), logging.FileHandler(workdir / "log.txt")):
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
         log.addHandler(handler)
@@ -35,12 +44,25 @@ class MetricsWriter:
 
     Each line holds "step", "epoch" and the metrics; validation metrics are named
     "validation_…". After a resume, lines beyond the restored step are dropped: they are made anew.
+    Where the time went (`train.timing`) is no result: it goes to `timing.jsonl`, and stays there.
+
+    Args:
+      directory: of the stage.
+      resumed_step: the restored step; -1 for none.
+      validated: the restored step's validation was finished.
     """
 
-    def __init__(self, directory: Path, resumed_step: int):
+    def __init__(self, directory: Path, resumed_step: int, validated: bool = True):
         directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / "metrics.jsonl"
-        kept = [line for line in read_metrics(self._path) if line["step"] <= resumed_step]
+        self._timing = directory / "timing.jsonl"
+
+        def stays(line: dict) -> bool:
+            of_validation = any(name.startswith("validation_") for name in line)
+            made_anew = of_validation and not validated and line["step"] == resumed_step
+            return line["step"] <= resumed_step and not made_anew
+
+        kept = [line for line in read_metrics(self._path) if stays(line)]
         replacement = self._path.with_suffix(".tmp")
         replacement.write_text("".join(json.dumps(line) + "\n" for line in kept))
         os.replace(replacement, self._path)
@@ -48,18 +70,40 @@ class MetricsWriter:
             str(directory / "tensorboard"), purge_step=resumed_step + 1 if kept else None
         )
 
-    def write(self, step: int, epoch: float, metrics: Mapping[str, float | None]) -> None:
-        """Record `metrics` (None: not measurable, such as CorLoc without boxes) of one step."""
-        line = {"step": step, "epoch": round(epoch, 4), **metrics}
-        with self._path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        for name, value in metrics.items():
+    def write(
+        self,
+        step: int,
+        epoch: float,
+        metrics: Mapping[str, float | None],
+        timing: Mapping[str, float] | None = None,
+    ) -> None:
+        """Record `metrics` (None: not measurable, such as CorLoc without boxes) of one step.
+
+        Raises:
+          InputError: they cannot be written.
+        """
+        _append(self._path, {"step": step, "epoch": round(epoch, 4), **metrics})
+        if timing is not None:
+            _append(self._timing, {"step": step, **timing})
+        named = {**metrics, **{f"time/{name}": value for name, value in (timing or {}).items()}}
+        for name, value in named.items():
             if value is not None:
                 self._tensorboard.add_scalar(name, value, step)
 
     def close(self) -> None:
         """Flush TensorBoard's file."""
         self._tensorboard.close()
+
+
+def _append(path: Path, line: Mapping[str, int | float | None]) -> None:
+    try:
+        with path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror}). Make room, or make it writable, and run "
+            "the same command again: it goes on from the last checkpoint."
+        ) from error
 
 
 def read_metrics(path: Path) -> list[dict[str, int | float | None]]:
@@ -81,7 +125,7 @@ class Progress:
             initial=first_step,
             desc=stage,
             unit="step",
-            disable=not sys.stderr.isatty(),
+            disable=not sys.stderr.isatty() or not log.isEnabledFor(logging.INFO),
             dynamic_ncols=True,
         )
 
@@ -89,14 +133,21 @@ class Progress:
         """Count one finished step."""
         self._bar.update()
 
-    def report(self, step: int, loss: float) -> None:
-        """Show the loss; on a terminal in the bar, elsewhere as a line with the time left."""
-        self._bar.set_postfix(loss=f"{loss:.4g}")
+    def report(self, step: int, loss: float | None, timing: Mapping[str, float]) -> None:
+        """Show loss (None: no step was taken) and speed; without a terminal, the time left too."""
+        shown = "skipped" if loss is None else f"{loss:.4g}"
+        rate = timing["examples_per_second"]
+        waiting = (
+            100
+            * timing["seconds_data"]
+            / max(timing["seconds_data"] + timing["seconds_step"], 1e-9)
+        )
+        self._bar.set_postfix(loss=shown, speed=f"{rate:.0f}/s", data=f"{waiting:.0f}%")
         if self._bar.disable:
             elapsed = time.monotonic() - self._start
             left = elapsed / max(step - self._first, 1) * (self._total - step)
-            line = "%s step %d/%d loss %.4g ETA %.0fs"
-            log.info(line, self._stage, step, self._total, loss, left)
+            line = "%s step %d/%d loss %s, %.0f examples/s (%.0f %% waiting for data), ETA %.0fs"
+            log.info(line, self._stage, step, self._total, shown, rate, waiting, left)
 
     def close(self) -> None:
         """Leave the bar as it is."""

@@ -1,118 +1,207 @@
-"""The order of operations of a training stage: step, log, evaluate, save. Nothing else.
+"""The order of operations of a training stage: step, log, save, validate. Nothing else.
 
-A run that was stopped goes on from its newest checkpoint. Batches, random keys, learning rate and
-barrier are functions of the step, so a resumed run computes what an uninterrupted one would have.
+A run that was stopped goes on from its newest good checkpoint. Batches, random keys, learning rate
+and barrier are functions of the state's counters, and the metrics not yet written are saved with
+it, so a resumed run computes, and logs, what an uninterrupted one would have.
 """
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import PyTree
+from ml_collections import ConfigDict
 
-from tcam_jax.models.tcam import Variables
-from tcam_jax.train.checkpoint import Checkpoints, Roles
+from tcam_jax.interruption import Interrupted, Interruption
+from tcam_jax.train import guard, processes
+from tcam_jax.train.checkpoint import Checkpoints, Record, Roles
 from tcam_jax.train.logs import MetricsWriter, Progress, log
 from tcam_jax.train.parallel import Parallel, Step
-from tcam_jax.train.state import TrainState
+from tcam_jax.train.stage import Stage, finish
+from tcam_jax.train.timing import Clock
 
 LOG_EVERY = 10  # steps
-FINISHED = "finished"  # an empty file in the stage's folder
-
-# Validation of a stage: (trained variables, finished steps) -> (metrics to log, {role: score}).
-Validation = tuple[Mapping[str, float | None], Mapping[str, float]]
 
 
-class Stage(NamedTuple):
-    """One training stage, ready to run.
+def run(stage: Stage, parallel: Parallel, config: ConfigDict, stop: Interruption) -> None:
+    """Train `stage` from its newest good checkpoint, or from its start, to its end.
 
-    Attributes:
-      directory: where its checkpoints and logs go; its name is the stage's name.
-      step: the pure step, see `train.step`.
-      state: the initial state, on the host or on one device.
-      frozen: constant argument of the step, or None.
-      batches: first step -> iterator of host batches from there to the end.
-      validate: see `Validation`.
-      steps_per_epoch, num_steps: lengths.
+    Args:
+      stage, parallel: what is trained, and on which devices.
+      config: the section `checkpoint` of a config.
+      stop: asked after every step (several processes: when metrics are written) and between the
+        batches of a validation.
+
+    Raises:
+      Interrupted: it was asked to stop; everything is saved.
+      InputError: a checkpoint could not be saved.
+      Diverged: see `train.guard`.
     """
-
-    directory: Path
-    step: Step
-    state: TrainState
-    frozen: PyTree
-    batches: Callable[[int], Iterator[Mapping[str, np.ndarray]]]
-    validate: Callable[[Variables, int], Validation]
-    steps_per_epoch: int
-    num_steps: int
-
-
-def is_finished(directory: Path) -> bool:
-    """Tell whether the stage in `directory` has been trained to its end."""
-    return (directory / FINISHED).exists()
-
-
-def is_started(directory: Path) -> bool:
-    """Tell whether the stage in `directory` has a checkpoint to go on from."""
-    return any(path.name.isdigit() for path in (directory / "checkpoints").glob("*"))
-
-
-def finish(directory: Path) -> None:
-    """Mark the stage in `directory` as trained to its end."""
-    (directory / FINISHED).touch()
-
-
-def run(stage: Stage, parallel: Parallel, save_every: int) -> None:
-    """Train `stage` from its newest checkpoint, or from its start, to its end."""
-    name = stage.directory.name
-    checkpoints = Checkpoints(stage.directory / "checkpoints")
-    first = checkpoints.latest_step
-    state, roles = parallel.place(stage.state), {}
-    if first is not None:
-        state, roles = checkpoints.restore(first, state)
-        log.info("%s: going on from step %d of %d", name, first, stage.num_steps)
-    writer = MetricsWriter(stage.directory, resumed_step=-1 if first is None else first)
-
-    def validate_and_save(step: int, state: TrainState, roles: Roles, validate: bool) -> Roles:
-        if validate:
-            metrics, scores = stage.validate(state.variables, step)
-            writer.write(step, step / stage.steps_per_epoch, metrics)
-            log.info("%s step %d: %s", name, step, _words(metrics))
-            roles = _update_roles(roles, step, scores)
-        checkpoints.save(step, state, roles)
-        return roles
-
-    if first is None:
-        roles = validate_and_save(0, state, roles, validate=True)
-        first = 0
-
-    step_fn = parallel.compile(stage.step)
+    training = _Training(stage, parallel, config, stop)
+    training.start()
+    step = parallel.compile(stage.step)
     frozen = parallel.place(stage.frozen)
-    progress = Progress(name, first, stage.num_steps)
-    pending: list[Mapping[str, Any]] = []
-    for step, batch in enumerate(stage.batches(first), start=first + 1):
-        state, metrics = step_fn(state, frozen, parallel.shard(batch))
-        pending.append(metrics)
-        progress.advance()
-        epoch_ends = step % stage.steps_per_epoch == 0
-        saves = epoch_ends or step % save_every == 0
-        if saves or step % LOG_EVERY == 0:
-            means = _means(jax.device_get(pending))
-            pending.clear()
-            _require_finite(means, step)  # before a diverged state could be saved
-            writer.write(step, step / stage.steps_per_epoch, means)
-            progress.report(step, means["loss"])
-        if saves:
-            roles = validate_and_save(step, state, roles, validate=epoch_ends)
-    progress.close()
-    writer.close()
-    checkpoints.close()
-    finish(stage.directory)
+    while training.step < stage.num_steps:  # more than once only after a rollback
+        training.go_on(step, frozen)
+    training.close()
 
 
-def _update_roles(roles: Roles, step: int, scores: Mapping[str, float]) -> Roles:
+class _Training:
+    """The loop's variables: the state, what the host knows of it, and where it is written."""
+
+    def __init__(self, stage: Stage, parallel: Parallel, config: ConfigDict, stop: Interruption):
+        self._stage, self._parallel, self._config, self._stop = stage, parallel, config, stop
+        self._name = stage.directory.name
+        self._checkpoints = Checkpoints(
+            stage.directory / "checkpoints", config.keep_last, config.keep_every_steps
+        )
+        self._clock = Clock()
+        self.step = 0
+        self._offset = 0  # of the data, as in the state
+        self._roles: Roles = {}
+        self._pending: list[Any] = []  # metrics of steps not yet written, maybe on the device
+        self._in_a_row = 0  # skipped, up to where metrics were last looked at
+        self._skips: list[guard.Skip] = []  # those in a row with them
+        self._timed_from = 0
+
+    def start(self) -> None:
+        newest = processes.from_first(self._checkpoints.newest)
+        if newest is not None:
+            self._restore(newest)
+            log.info("%s: going on from step %d of %d", self._name, newest, self._stage.num_steps)
+        else:
+            self._state = self._parallel.place(self._stage.state)
+            self._open_logs(-1, validated=True)
+            self._save(validated=False)
+            self._validate()
+
+    def go_on(self, step: Step, frozen: PyTree) -> None:
+        """Train to the end, or to a rollback."""
+        first, end = self.step + self._offset, self._stage.num_steps + self._offset
+        batches = self._parallel.ahead(self._stage.batches(first, end))
+        for batch in self._clock.waiting_for(batches):
+            with jax.transfer_guard("disallow"):  # nothing goes to or from the host unasked
+                self._state, metrics = step(self._state, frozen, batch)
+            self.step += 1
+            self._pending.append(metrics)
+            self._progress.advance()
+            epoch_ends = self.step % self._stage.steps_per_epoch == 0
+            saves = epoch_ends or self.step % self._config.every_steps == 0
+            looks = saves or self.step % LOG_EVERY == 0
+            if looks and self._look():
+                return
+            if saves:
+                self._save(validated=not epoch_ends)
+            if epoch_ends:
+                self._validate()
+            # Asking the other processes costs time: only where all wait for metrics anyway.
+            if (looks or jax.process_count() == 1) and self._stop.requested():
+                if not saves:
+                    self._save(validated=True)
+                raise Interrupted
+
+    def close(self) -> None:
+        self._progress.close()
+        self._close_writer()
+        if processes.is_first():
+            finish(self._stage.directory)
+        processes.wait_for_all(f"{self._name} finished")
+
+    def _look(self) -> bool:
+        """Write the metrics of the last steps; return whether training went back to before them."""
+        means, skips = guard.means_and_skips(self._fetched(), self.step)
+        self._pending = []
+        guard.report_skips(self._name, skips)
+        self._skips = (self._skips + skips)[-guard.REPORTED :]
+        self._in_a_row = skips[-1].in_a_row if skips and skips[-1].step == self.step else 0
+        left = guard.step_to_leave(skips, self._config.skips_before_rollback)
+        if left is not None:
+            self._roll_back(left)
+            return True
+        timing = self._clock.report(self.step - self._timed_from, self._stage.batch_size)
+        self._timed_from = self.step
+        self._write((means or {}) | {"skipped": float(len(skips))}, timing)
+        self._progress.report(self.step, means and means["loss"], timing)
+        return False
+
+    def _roll_back(self, left: int) -> None:
+        sound = processes.from_first(lambda: self._checkpoints.newest(sound=True))
+        if sound is None or self._offset:  # once is enough
+            frames = [self._stage.frames_of(s.step - 1 + self._offset) for s in self._skips]
+            raise guard.diverged(self._stage.directory, self._skips, frames, sound)
+        processes.from_first(lambda: self._checkpoints.drop_after(sound))
+        self._progress.close()
+        self._close_writer()
+        self._restore(sound)
+        self._offset = left - sound
+        self._state = self._state.replace(data_offset=self._parallel.place(np.int32(self._offset)))
+        log.warning(
+            "%s: %d steps in a row were skipped; back to step %d, and on with the batches after "
+            "the bad ones",
+            self._name,
+            self._config.skips_before_rollback,
+            sound,
+        )
+
+    def _restore(self, step: int) -> None:
+        like = self._stage.state
+        arrays = processes.arrays_from_first(lambda: self._checkpoints.restore(step, like), like)
+        record = Record(**processes.from_first(lambda: self._checkpoints.record(step)._asdict()))
+        self._state = self._parallel.place(arrays)
+        self.step, self._offset = step, int(arrays.data_offset)
+        self._roles, self._pending = record.roles, list(record.pending)
+        self._in_a_row, self._skips = int(arrays.skipped_in_a_row), []
+        self._timed_from = step
+        self._open_logs(step, record.validated)
+        if not record.validated:
+            self._validate()
+
+    def _validate(self) -> None:
+        with self._clock.of("validation"):
+            variables = self._parallel.view_here(self._state.variables)
+            metrics, scores = self._stage.validate(variables, self.step)
+        self._write(metrics)
+        log.info("%s step %d: %s", self._name, self.step, _words(metrics))
+        self._roles = _better(self._roles, self.step, scores)
+        record = self._record(validated=True)
+        processes.from_first(lambda: self._checkpoints.amend(self.step, record))
+
+    def _save(self, validated: bool) -> None:
+        with self._clock.of("save"):
+            record = self._record(validated)
+            processes.from_first(lambda: self._checkpoints.save(self.step, self._state, record))
+
+    def _record(self, validated: bool) -> Record:
+        pending = self._fetched()
+        in_a_row = int(pending[-1]["skipped_in_a_row"][0]) if pending else self._in_a_row
+        return Record(self._roles, validated, in_a_row == 0, pending)
+
+    def _fetched(self) -> list[guard.StepMetrics]:
+        self._pending = [
+            {name: (float(x), float(count)) for name, (x, count) in metrics.items()}
+            for metrics in jax.device_get(self._pending)
+        ]
+        return self._pending
+
+    def _open_logs(self, resumed_step: int, validated: bool) -> None:
+        self._progress = Progress(self._name, self.step, self._stage.num_steps)
+        if processes.is_first():
+            self._writer = MetricsWriter(self._stage.directory, resumed_step, validated)
+
+    def _close_writer(self) -> None:
+        if processes.is_first():
+            self._writer.close()
+
+    def _write(
+        self, metrics: Mapping[str, float | None], timing: Mapping[str, float] | None = None
+    ) -> None:
+        if processes.is_first():
+            epoch = self.step / self._stage.steps_per_epoch
+            self._writer.write(self.step, epoch, metrics, timing)
+
+
+def _better(roles: Roles, step: int, scores: Mapping[str, float]) -> Roles:
     """Return `roles` with the better scores of this step; the first of equals stays."""
     better = {
         role: {"step": step, "value": score}
@@ -120,21 +209,6 @@ def _update_roles(roles: Roles, step: int, scores: Mapping[str, float]) -> Roles
         if role not in roles or score > roles[role]["value"]
     }
     return {**roles, **better}
-
-
-def _means(steps: list[Mapping[str, tuple[np.ndarray, np.ndarray]]]) -> dict[str, float]:
-    sums = {name: sum(step[name][0] for step in steps) for name in steps[0]}
-    counts = {name: sum(step[name][1] for step in steps) for name in steps[0]}
-    return {name: float(sums[name] / max(counts[name], 1)) for name in sums}
-
-
-def _require_finite(means: Mapping[str, float], step: int) -> None:
-    broken = [name for name, value in means.items() if not math.isfinite(value)]
-    if broken:
-        raise RuntimeError(
-            f"training diverged by step {step}: {', '.join(broken)} not finite. "
-            "Lower the learning rate or the weight of that loss; checkpoints up to here are kept."
-        )
 
 
 def _words(metrics: Mapping[str, float | None]) -> str:

@@ -29,12 +29,13 @@ def stepped_schedule(config: ConfigDict, steps_per_epoch: int) -> Schedule:
     return schedule
 
 
-def sgd(config: ConfigDict, schedule: Schedule) -> optax.GradientTransformation:
-    """Return SGD as torch applies it.
+def sgd(config: ConfigDict) -> optax.GradientTransformation:
+    """Return SGD as torch applies it, but for the learning rate.
 
     Weight decay joins the gradient before the momentum, for every parameter (biases and batch norm
-    too); the learning rate multiplies afterwards. With `new_layers_ratio` in the config, the layers
-    named in `NEW_LAYERS` get that multiple of the learning rate.
+    too); `train.update` multiplies by the learning rate afterwards, of the step that the state
+    counts: a count of the optimiser's own would stand still at skipped steps. With
+    `new_layers_ratio` in the config, the layers named in `NEW_LAYERS` get that multiple of it.
     """
     transforms = [
         optax.add_decayed_weights(config.weight_decay),
@@ -42,7 +43,6 @@ def sgd(config: ConfigDict, schedule: Schedule) -> optax.GradientTransformation:
     ]
     if "new_layers_ratio" in config:
         transforms.append(optax.masked(optax.scale(config.new_layers_ratio), _is_new))
-    transforms.append(optax.scale_by_learning_rate(schedule))
     return optax.chain(*transforms)
 
 

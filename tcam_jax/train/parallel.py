@@ -1,10 +1,16 @@
 """The only file that knows devices: spreads the pure step over them in one of three ways.
 
 `pmap` (default) and `shard_map` run the step per device, against the axis named "data"; `jit` lets
-the compiler split the step written for the whole batch. All three give the same numbers.
+the compiler split the step written for the whole batch. All three give the same numbers, on the
+devices of one process or of several.
+
+A step takes a batch of k microbatches, `[k, b, ...]`, b over all devices being B / k. Microbatch m
+has the global slots m B/k to (m + 1) B/k - 1, in order over the devices, so the update does not
+depend on how many devices there are.
 """
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import jax
 import numpy as np
@@ -14,46 +20,115 @@ from jaxtyping import PyTree
 AXIS = "data"
 Step = Callable[[PyTree, PyTree, PyTree], tuple[PyTree, PyTree]]
 
+_AHEAD = 2  # batches on their way to the devices while a step runs
+
 
 class Parallel:
-    """How one process's devices share the work.
+    """How the devices of all processes share the work.
 
     Args:
       mode: "pmap", "shard_map" or "jit".
-      devices: the devices to use; all of them by default.
+      devices: the devices to use; those of all processes by default.
+      accumulation: k, microbatches in a batch.
     """
 
-    def __init__(self, mode: str, devices: list[jax.Device] | None = None):
-        self.mode = mode
-        self.devices = devices or jax.devices()
+    def __init__(self, mode: str, devices: list[jax.Device] | None = None, accumulation: int = 1):
+        self.mode, self.accumulation = mode, accumulation
+        # A process's devices side by side: its part of a batch is then one piece.
+        self.devices = sorted(devices or jax.devices(), key=lambda d: (d.process_index, d.id))
         # Explicit axis types (jax's new default) would reject arrays that are not yet sharded.
         self.mesh = Mesh(np.array(self.devices), (AXIS,))
-        self.replicated = NamedSharding(self.mesh, PartitionSpec())
-        self._split = NamedSharding(self.mesh, PartitionSpec(AXIS))
+        self._here = [d for d in self.devices if d.process_index == jax.process_index()]
+        here = Mesh(np.array(self._here), (AXIS,))
+        # pmap of several processes takes and gives each process's own arrays.
+        self._trained_on = here if mode == "pmap" else self.mesh
+        self.replicated = NamedSharding(self._trained_on, PartitionSpec())
+        leading = PartitionSpec(AXIS) if mode == "pmap" else PartitionSpec(None, AXIS)
+        self._microbatches = NamedSharding(self._trained_on, leading)
+        self._here_replicated = NamedSharding(here, PartitionSpec())
+        self._here_split = NamedSharding(here, PartitionSpec(AXIS))
 
     @property
     def axis_name(self) -> str | None:
         """The axis that the step must reduce over; None where the step sees the whole batch."""
         return None if self.mode == "jit" else AXIS
 
+    def with_accumulation(self, accumulation: int) -> "Parallel":
+        """Return the same mode and devices with another number of microbatches."""
+        return Parallel(self.mode, self.devices, accumulation)
+
     def place(self, tree: PyTree) -> PyTree:
         """Copy `tree` to every device; once after init or restore, else the step compiles twice."""
-        return jax.device_put(tree, self.replicated)
+        if self.replicated.is_fully_addressable:
+            return jax.device_put(tree, self.replicated)
+
+        def everywhere(leaf: jax.Array | np.ndarray) -> jax.Array:
+            if isinstance(leaf, jax.Array) and leaf.sharding == self.replicated:
+                return leaf
+            host = np.asarray(leaf)  # the same in all processes
+            return jax.make_array_from_callback(host.shape, self.replicated, lambda _: host)
+
+        return jax.tree.map(everywhere, tree)
+
+    def slots(self, batch_size: int) -> np.ndarray:
+        """Return the global slots of this process's part of a batch, int `[b here]`.
+
+        Microbatch by microbatch, and in each device by device: the order that `shard` expects.
+        """
+        k, count = self.accumulation, len(self.devices)
+        slots = np.arange(batch_size).reshape(k, count, -1)
+        here = [i for i, device in enumerate(self.devices) if device in self._here]
+        return slots[:, here].reshape(-1)
 
     def shard(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
-        """Split a host batch, whose size the devices divide, along its first axis."""
+        """Put this process's part of a batch, in the order of `slots`, on its devices."""
+        k, count = self.accumulation, len(self._here)
         if self.mode == "pmap":
-            count = len(self.devices)
-            batch = {name: x.reshape(count, -1, *x.shape[1:]) for name, x in batch.items()}
-        return jax.device_put(dict(batch), self._split)
+            parts = {
+                name: x.reshape(k, count, -1, *x.shape[1:]).swapaxes(0, 1)
+                for name, x in batch.items()
+            }
+        else:
+            parts = {name: x.reshape(k, -1, *x.shape[1:]) for name, x in batch.items()}
+        return {
+            name: jax.make_array_from_process_local_data(self._microbatches, x)
+            for name, x in parts.items()
+        }
 
-    def divisible(self, batch_size: int) -> int:
-        """Return the smallest batch size >= `batch_size` that the devices divide."""
-        return -(-batch_size // len(self.devices)) * len(self.devices)
+    def ahead(self, batches: Iterable[Mapping[str, np.ndarray]]) -> Iterator[dict[str, jax.Array]]:
+        """Yield the sharded batches; the next ones are copied to the devices during a step."""
+        waiting: deque[dict[str, jax.Array]] = deque()
+        for batch in batches:
+            waiting.append(self.shard(batch))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft()
+        yield from waiting
+
+    def evaluation_rows(self, batch_size: int) -> tuple[int, slice]:
+        """Return the smallest batch size >= `batch_size` that all devices divide, and our part."""
+        each = -(-batch_size // len(self.devices))
+        first = self.devices.index(self._here[0])
+        part = slice(first * each, (first + len(self._here)) * each)
+        return each * len(self.devices), part
 
     def shard_flat(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
-        """Split a host batch for functions compiled by plain `jax.jit`, such as evaluation."""
-        return jax.device_put(dict(batch), self._split)
+        """Split our part of a batch `[b, ...]` over our devices, for plain `jax.jit`."""
+        return jax.device_put(dict(batch), self._here_split)
+
+    def place_here(self, tree: PyTree) -> PyTree:
+        """Copy `tree` to every device of this process, for evaluation."""
+        return jax.device_put(tree, self._here_replicated)
+
+    def view_here(self, tree: PyTree) -> PyTree:
+        """Return a placed `tree` as arrays of this process's devices alone, without a copy."""
+
+        def ours(leaf: jax.Array) -> jax.Array:
+            shards = [shard.data for shard in leaf.addressable_shards]
+            return jax.make_array_from_single_device_arrays(
+                leaf.shape, self._here_replicated, shards
+            )
+
+        return jax.tree.map(ours, tree)
 
     def compile(self, step: Step) -> Step:
         """Map `step(state, frozen, batch) -> (state, metrics)` over the devices.
@@ -74,7 +149,7 @@ class Parallel:
         mapped = jax.shard_map(
             step,
             mesh=self.mesh,
-            in_specs=(PartitionSpec(), PartitionSpec(), PartitionSpec(AXIS)),
+            in_specs=(PartitionSpec(), PartitionSpec(), PartitionSpec(None, AXIS)),
             out_specs=PartitionSpec(),
             # The default check rejects custom_vjp and changes what grad of replicated values means.
             check_vma=False,

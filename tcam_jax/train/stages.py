@@ -1,18 +1,19 @@
 """Builds the two training stages from a config, a dataset and the devices."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
-import numpy as np
+from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
-from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.evaluator import accuracy, evaluate, localisation
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
+from tcam_jax.interruption import Interruption
 from tcam_jax.models.heads import HEADS
 from tcam_jax.models.pretrained import Pretrained
 from tcam_jax.models.tcam import (
@@ -23,46 +24,20 @@ from tcam_jax.models.tcam import (
     merge,
     select,
 )
+from tcam_jax.train import processes
 from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.data_protocol import Data
 from tcam_jax.train.initial import initial_variables, report_weights
 from tcam_jax.train.logs import log
-from tcam_jax.train.loop import Stage, Validation, is_finished, is_started, run
+from tcam_jax.train.loop import run
 from tcam_jax.train.optimizer import sgd, stepped_schedule
 from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.seed_maps import FrozenClassifiers
+from tcam_jax.train.stage import Stage, Validation, is_finished, is_started
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
 
 CLASSIFIER_DIR, TCAM_DIR = "classifier", "tcam"
-
-
-@runtime_checkable
-class Data(Protocol):
-    """What training needs of a dataset; `tcam_jax.data.dataset.Dataset` is one."""
-
-    class_names: Sequence[str]
-
-    def steps_per_epoch(self, batch_size: int) -> int:
-        """Steps in which every training shot is visited once."""
-
-    def training_batches(
-        self,
-        *,
-        batch_size: int,
-        n: int,
-        mode: str,
-        first_step: int,
-        num_steps: int,
-        boxes: bool = False,
-        seed_dir: str | None = None,
-    ) -> Iterator[Mapping[str, np.ndarray]]:
-        """Batches of steps first_step … num_steps - 1, see `train.seed_maps.Batch`."""
-
-    def truth(self, split: str) -> Truth:
-        """The frames of a split that are evaluated, with their labels and boxes."""
-
-    def frames(self, split: str, batch_size: int) -> Iterator[Mapping[str, np.ndarray]]:
-        """The frames of `truth(split)` in batches of `evaluate.evaluator.evaluate`."""
 
 
 def make_model(config: ConfigDict, num_classes: int, **training: object) -> TCAM:
@@ -73,16 +48,20 @@ def make_model(config: ConfigDict, num_classes: int, **training: object) -> TCAM
         strides=tuple(config.model.strides),
         head=partial(HEADS[config.model.head], **config.model.head_options),
         dtype=jnp.dtype(config.precision),
+        remat_decoder=config.tcam.remat_decoder,
         **training,
     )
 
 
-def classifier_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> Stage:
+def classifier_stage(
+    config: ConfigDict, data: Data, parallel: Parallel, workdir: Path, stop: Interruption
+) -> Stage:
     """Stage 1: the frame classifier, from the encoder's initial weights."""
+    section = config.classifier
     parts = _common(config, workdir / CLASSIFIER_DIR, data, parallel, train_classifier=True)
-    if not is_started(workdir / CLASSIFIER_DIR):
+    if not parts.resumed:
         report_weights(parts.initial, CLASSIFIER_PARTS, config.model.pretrained)
-    measure = _validation(config, data, parallel, config.tcam.cam_method)
+    measure = _validation(config, data, parallel, config.tcam.cam_method, stop)
 
     def validate(variables: Variables, step: int) -> Validation:
         metrics, correct, corloc = measure(variables)
@@ -97,20 +76,25 @@ def classifier_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir
         step=partial(classifier_step, **parts.for_step),
         state=create_state(parts.select(CLASSIFIER_PARTS), parts.for_step["optimizer"]),
         frozen=None,
-        batches=lambda first: data.training_batches(
-            batch_size=config.classifier.batch_size,
+        batches=lambda first, end: data.training_batches(
+            batch_size=section.batch_size,
             n=0,
             mode="before",
             first_step=first,
-            num_steps=parts.num_steps,
+            num_steps=end,
+            rows=parallel.slots(section.batch_size),
         ),
+        frames_of=lambda number: data.frames_of_batch(number, section.batch_size),
         validate=validate,
+        batch_size=section.batch_size,
         steps_per_epoch=parts.steps_per_epoch,
         num_steps=parts.num_steps,
     )
 
 
-def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> Stage:
+def tcam_stage(
+    config: ConfigDict, data: Data, parallel: Parallel, workdir: Path, stop: Interruption
+) -> Stage:
     """Stage 2: the decoder, on the frozen classifiers that stage 1 left in `workdir`."""
     section = config.tcam
     parts = _common(config, workdir / TCAM_DIR, data, parallel, train_localiser=True)
@@ -118,17 +102,22 @@ def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path
         report_weights(parts.initial, LOCALISER_PARTS, config.model.pretrained)
 
     stage1 = Checkpoints(workdir / CLASSIFIER_DIR / "checkpoints")
-    like = parallel.place(parts.select(CLASSIFIER_PARTS))
-    encoder = stage1.restore_variables(section.encoder_checkpoint, like)
-    seeds = None
-    if stage1.role_step(section.seed_checkpoint) != stage1.role_step(section.encoder_checkpoint):
-        seeds = stage1.restore_variables(section.seed_checkpoint, like)
-    stage1.close()
+    like = parts.select(CLASSIFIER_PARTS)
 
-    measure = _validation(config, data, parallel, TCAM_METHOD)
+    def classifier(role: str) -> Variables:
+        read = partial(stage1.restore_variables, role)
+        return parallel.place(processes.arrays_from_first(read, like))
+
+    steps = processes.from_first(
+        lambda: [stage1.role_step(r) for r in (section.encoder_checkpoint, section.seed_checkpoint)]
+    )
+    encoder = classifier(section.encoder_checkpoint)
+    seeds = classifier(section.seed_checkpoint) if steps[0] != steps[1] else None
+    encoder_here = parallel.view_here(encoder)
+    measure = _validation(config, data, parallel, TCAM_METHOD, stop)
 
     def validate(variables: Variables, step: int) -> Validation:
-        metrics, _, corloc = measure(merge(encoder, variables))
+        metrics, _, corloc = measure(merge(encoder_here, variables))
         # The classifier is frozen, so without boxes nothing tells steps apart: the last is taken.
         return metrics, {"best_localization": float(step) if corloc is None else corloc}
 
@@ -137,16 +126,19 @@ def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path
         step=partial(tcam_step, **parts.for_step, steps_per_epoch=parts.steps_per_epoch),
         state=create_state(parts.select(LOCALISER_PARTS), parts.for_step["optimizer"]),
         frozen=FrozenClassifiers(encoder, seeds),
-        batches=lambda first: data.training_batches(
+        batches=lambda first, end: data.training_batches(
             batch_size=section.batch_size,
             n=section.window.n,
             mode=section.window.mode,
             first_step=first,
-            num_steps=parts.num_steps,
+            num_steps=end,
+            rows=parallel.slots(section.batch_size),
             boxes=section.seed_source == "boxes",
             seed_dir=section.seed_dir if section.seed_source == "files" else None,
         ),
+        frames_of=lambda number: data.frames_of_batch(number, section.batch_size),
         validate=validate,
+        batch_size=section.batch_size,
         steps_per_epoch=parts.steps_per_epoch,
         num_steps=parts.num_steps,
     )
@@ -155,6 +147,7 @@ def tcam_stage(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path
 class _Common(NamedTuple):
     steps_per_epoch: int
     num_steps: int
+    resumed: bool  # from a checkpoint
     initial: Pretrained  # of the whole network
     for_step: dict[str, Any]  # keyword arguments of both steps
 
@@ -169,14 +162,16 @@ def _common(
     steps_per_epoch = data.steps_per_epoch(section.batch_size)
     model = make_model(config, len(data.class_names), axis_name=parallel.axis_name, **training)
     schedule = stepped_schedule(section.optimizer, steps_per_epoch)
+    resumed = processes.from_first(lambda: is_started(directory))
     return _Common(
         steps_per_epoch=steps_per_epoch,
         num_steps=section.epochs * steps_per_epoch,
-        initial=initial_variables(config, model, resumed=is_started(directory)),
+        resumed=resumed,
+        initial=initial_variables(config, model, resumed=resumed),
         for_step={
             "config": config,
             "model": model,
-            "optimizer": sgd(section.optimizer, schedule),
+            "optimizer": sgd(section.optimizer),
             "schedule": schedule,
             "axis_name": parallel.axis_name,
         },
@@ -184,7 +179,7 @@ def _common(
 
 
 def _validation(
-    config: ConfigDict, data: Data, parallel: Parallel, method: str
+    config: ConfigDict, data: Data, parallel: Parallel, method: str, stop: Interruption
 ) -> Callable[[Variables], tuple[dict[str, float | None], float, float | None]]:
     """Return variables -> (metrics, accuracy, CorLoc or None) on the validation split.
 
@@ -192,10 +187,13 @@ def _validation(
     """
     truth = data.truth("validation")
     forward = make_forward(make_model(config, len(data.class_names)), (method,))
+    batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
 
     def measure(variables: Variables) -> tuple[dict[str, float | None], float, float | None]:
-        frames = data.frames("validation", parallel.divisible(config.eval.batch_size))
-        evaluation = evaluate(forward, variables, frames, truth, (method,), parallel.shard_flat)
+        frames = stop.between(data.frames("validation", batch_size, rows))
+        evaluation = evaluate(
+            forward, variables, frames, truth, (method,), parallel.shard_flat, processes.total
+        )
         correct = accuracy(evaluation, truth)
         scored = localisation(evaluation, truth, method, config.dataset.crop, TAUS_VALIDATION)
         corloc = None if scored is None else float(scored.frame_mean().max())
@@ -205,11 +203,16 @@ def _validation(
     return measure
 
 
-def train(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> bool:
+def train(
+    config: ConfigDict, data: Data, parallel: Parallel, workdir: Path, stop: Interruption
+) -> bool:
     """Run both stages; one that is finished is not built or run again.
 
     Returns:
       Whether there was anything left to run.
+
+    Raises:
+      Interrupted, InputError, Diverged: see `train.loop.run`.
     """
     truth = data.truth("validation")
     if not truth.has_boxes:
@@ -219,10 +222,24 @@ def train(config: ConfigDict, data: Data, parallel: Parallel, workdir: Path) -> 
         )
     ran = False
     for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam_stage)):
-        if is_finished(workdir / name):
+        stop.check()
+        if processes.from_first(partial(is_finished, workdir / name)):
             log.info("%s: finished before", name)
-        else:
-            log.info("%s: validated on %d frames", name, len(truth.ids))
-            run(build(config, data, parallel, workdir), parallel, config.checkpoint.every_steps)
-            ran = True
+            continue
+        ours = parallel.with_accumulation(config[name].accumulation)
+        stage = build(config, data, ours, workdir, stop)
+        trained, frozen = (_count(tree) for tree in (stage.state.params, stage.frozen))
+        log.info(
+            "%s: %s parameters trained, %s numbers frozen; validated on %d frames",
+            name,
+            f"{trained:,}",
+            f"{frozen:,}",
+            len(truth.ids),
+        )
+        run(stage, ours, config.checkpoint, stop)
+        ran = True
     return ran
+
+
+def _count(tree: PyTree) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))

@@ -4,23 +4,29 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import PyTree
+from jaxtyping import Array, Int, PyTree
 
 from tcam_jax.models.tcam import Variables
 
 
 @flax.struct.dataclass
 class TrainState:
-    """Everything a step reads and writes; the learning rate, barrier and data follow from `step`.
+    """Everything a step reads and writes; learning rate, barrier and data follow from it.
 
     Attributes:
-      step: finished steps, int32 scalar.
+      step: finished steps, int32 scalar; skipped ones count.
+      data_offset: batches left out by a rollback: the next batch is number step + data_offset.
+      skipped: steps skipped because the loss or its gradient was not finite.
+      skipped_in_a_row: of these, the ones just before this step.
       params: trained parameters.
       batch_stats: running statistics of the trained part's batch norm.
       opt_state: the optimiser's state.
     """
 
     step: PyTree
+    data_offset: PyTree
+    skipped: PyTree
+    skipped_in_a_row: PyTree
     params: PyTree
     batch_stats: PyTree
     opt_state: PyTree
@@ -30,11 +36,18 @@ class TrainState:
         """The trained part's variables, as linen modules take them."""
         return {"params": self.params, "batch_stats": self.batch_stats}
 
+    @property
+    def batch_number(self) -> Int[Array, ""]:
+        """The number of the next batch, from 0."""
+        return self.step + self.data_offset
+
 
 def create_state(variables: Variables, optimizer: optax.GradientTransformation) -> TrainState:
     """Start training `variables` ({"params", "batch_stats"}) from step 0."""
+    counters = ("step", "data_offset", "skipped", "skipped_in_a_row")
     return TrainState(
-        step=jnp.zeros((), jnp.int32),
+        # An array each: the state is donated, and no buffer can be given away twice.
+        **{name: jnp.zeros((), jnp.int32) for name in counters},
         params=variables["params"],
         batch_stats=variables["batch_stats"],
         opt_state=jax.jit(optimizer.init)(variables["params"]),

@@ -3,15 +3,19 @@
 One idiom for gradients: each device differentiates its own share of the global loss (its local sum
 over the global count), and the gradients are summed over the devices. With `axis_name=None` the
 same code sees the whole batch.
+
+A batch is k microbatches `[k, b, ...]` whose gradients add up to one update (k is 1 but for
+memory's sake). Batch norm, and the adaptive weights of losses, see one microbatch at a time: with
+k = 2 training is not quite the same as with k = 1.
 """
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jax import lax
 from jaxtyping import Array, Key, PyTree
 from ml_collections import ConfigDict
 
@@ -19,7 +23,7 @@ from tcam_jax.data.geometry import normalise, random_geometry, transform
 from tcam_jax.data.sampler import target_position
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.log_barrier import barrier_t
-from tcam_jax.losses.objective import needs_window, objective, settings_at
+from tcam_jax.losses.objective import global_counts, needs_window, objective, settings_at
 from tcam_jax.losses.schedule import is_scheduled, weight_at
 from tcam_jax.models.tcam import TCAM
 from tcam_jax.pseudo_labels.regions import region_box
@@ -29,15 +33,13 @@ from tcam_jax.pseudo_labels.seeds import seed_map
 from tcam_jax.train.optimizer import Schedule
 from tcam_jax.train.seed_maps import Batch, FrozenClassifiers, features_and_seed_maps
 from tcam_jax.train.state import TrainState
-
-# Metrics: name -> (sum, count) over the global batch.
-Metrics = dict[str, tuple[Array, Array]]
+from tcam_jax.train.update import Metrics, accumulate, map_microbatches, over_devices, update
 
 
-def sample_keys(seed: int, step: Array, batch: Batch) -> Key[Array, " b"]:
-    """Return one key a sample, a function of (seed, step, global slot), not of the device."""
-    step_key = jax.random.fold_in(jax.random.key(seed), step)
-    return jax.vmap(jax.random.fold_in, (None, 0))(step_key, batch["slot"])
+def sample_keys(seed: int, number: Array, batch: Batch) -> Key[Array, " b"]:
+    """Return one key a sample, a function of (seed, batch, global slot), not of the device."""
+    batch_key = jax.random.fold_in(jax.random.key(seed), number)
+    return jax.vmap(jax.random.fold_in, (None, 0))(batch_key, batch["slot"])
 
 
 def classifier_step(
@@ -57,32 +59,38 @@ def classifier_step(
     """
     del frozen
     crop, resize = config.dataset.crop, config.dataset.resize
-    keys = sample_keys(config.seed, state.step, batch)
-    geometry = jax.vmap(lambda key: random_geometry(key, resize, crop))(keys)
-    images = jax.vmap(lambda frame, g: transform(frame, g, crop))(batch["frames"][:, 0], geometry)
-    count = _global_count(images.shape[0], axis_name)
+    count = over_devices(jnp.asarray(float(batch["label"].size)), axis_name)
 
-    def loss(params: PyTree) -> tuple[Array, tuple]:
+    def loss(params: PyTree, batch_stats: PyTree, part: Batch) -> tuple[Array, tuple]:
+        keys = sample_keys(config.seed, state.batch_number, part)
+        geometry = jax.vmap(lambda key: random_geometry(key, resize, crop))(keys)
+        images = jax.vmap(lambda frame, g: transform(frame, g, crop))(
+            part["frames"][:, 0], geometry
+        )
         output, updates = model.apply(
-            {"params": params, "batch_stats": state.batch_stats},
+            {"params": params, "batch_stats": batch_stats},
             normalise(images),
             method="classify",
             mutable=["batch_stats"],
         )
-        targets = jax.nn.one_hot(batch["label"], output.logits.shape[-1], dtype=output.logits.dtype)
+        targets = jax.nn.one_hot(part["label"], output.logits.shape[-1], dtype=output.logits.dtype)
         targets = optax.smooth_labels(targets, config.classifier.label_smoothing)
-        losses = optax.softmax_cross_entropy(output.logits, targets)
-        return losses.sum() / count, (output.logits, losses, updates["batch_stats"])
+        total = optax.softmax_cross_entropy(output.logits, targets).sum() / count
+        correct = (output.logits.argmax(-1) == part["label"]).sum()
+        return total, (updates["batch_stats"], {"total": total, "correct": correct})
 
-    grads, (logits, losses, batch_stats) = jax.grad(loss, has_aux=True)(state.params)
-    correct = (logits.argmax(-1) == batch["label"]).sum()
-    updated, gradient_norm = _update(state, grads, batch_stats, optimizer, axis_name)
-    return updated, {
-        "loss": (_sum(losses.sum(), axis_name), count),
-        "train_accuracy": (100.0 * _sum(correct, axis_name), count),
-        "gradient_norm": (gradient_norm, jnp.ones(())),
-        "learning_rate": (schedule(state.step), jnp.ones(())),
-    }
+    grads, batch_stats, sums = accumulate(loss, state, batch)
+    sums = over_devices(sums, axis_name)
+    updated, metrics = update(
+        state,
+        grads,
+        batch_stats,
+        sums["total"],
+        optimizer=optimizer,
+        schedule=schedule,
+        axis_name=axis_name,
+    )
+    return updated, metrics | {"train_accuracy": (100.0 * sums["correct"], count)}
 
 
 def tcam_step(
@@ -103,18 +111,99 @@ def tcam_step(
     in the target's crop → decoder's map of the target → losses. Where a loss looks at all frames of
     the window, all of them are decoded (and counted in the decoder's batch statistics).
     """
+    crop = config.dataset.crop
+    losses = settings_at(config.tcam.losses, crop)
+    whole_window = needs_window(losses)
+    target = target_position(config.tcam.window.n, config.tcam.window.mode)
+
+    def see(part: Batch) -> _Seen:
+        return _see(frozen, part, state.batch_number, target, whole_window, config, model)
+
+    seen = map_microbatches(see, batch)
+    k = batch["label"].shape[0]
+    finished_epochs = state.step // steps_per_epoch
+    t = barrier_t(finished_epochs, **config.tcam.barrier)
+    when = {"epoch": finished_epochs + 1, "epochs": config.tcam.epochs}
+
+    def inputs_of(part: _Seen, map_logits: Array) -> LossInputs:
+        window = None
+        if whole_window:
+            map_logits = map_logits.reshape(*part.views.shape[:-1], 2)
+            window = Window(map_logits, part.views.astype(jnp.float32), part.valid)
+            map_logits = map_logits[:, target]
+        images = part.views[:, target].astype(jnp.float32)
+        return LossInputs(map_logits, images, part.seeds, t, part.object_box, window)
+
+    counts = None
+    if k > 1:  # microbatches share the counts of the whole batch, as devices do
+        frames = seen.views.shape[1] * (seen.views.shape[2] if whole_window else 1)
+        blank = jnp.zeros((frames, crop, crop, 2))
+        counts = map_microbatches(
+            lambda part: global_counts(inputs_of(part, blank), losses, axis_name=axis_name), seen
+        )
+        counts = jax.tree.map(lambda x: x.sum(0), counts)
+
+    def loss(params: PyTree, batch_stats: PyTree, part: _Seen) -> tuple[Array, tuple]:
+        map_logits, updates = model.apply(
+            {"params": params, "batch_stats": batch_stats},
+            part.features,
+            (crop, crop),
+            method="localise",
+            mutable=["batch_stats"],
+        )
+        total, terms = objective(
+            inputs_of(part, map_logits), losses, **when, axis_name=axis_name, counts=counts
+        )
+        return total, (updates["batch_stats"], (total, terms))
+
+    grads, batch_stats, (total, terms) = accumulate(loss, state, seen)
+    updated, metrics = update(
+        state,
+        grads,
+        batch_stats,
+        over_devices(total, axis_name),
+        optimizer=optimizer,
+        schedule=schedule,
+        axis_name=axis_name,
+    )
+    return updated, {
+        **metrics,
+        **{f"loss_{name}": term for name, term in terms.items()},
+        **{
+            f"weight_{name}": (weight_at(losses[name], **when), jnp.ones(()))
+            for name in terms
+            if is_scheduled(losses[name])
+        },
+        "barrier_t": (t, jnp.ones(())),
+    }
+
+
+class _Seen(NamedTuple):
+    """What the frozen networks make of windows: all that the decoder's training needs."""
+
+    features: Mapping[str, Array]  # of the targets' crops, or of all crops: [b or b * t, y, x, c]
+    views: Array  # the crops, uint8 [b, t, h, w, 3]
+    valid: Array  # bool [b, t]
+    seeds: Array  # int32 [b, h, w]
+    object_box: Array  # bool [b, h, w]
+
+
+def _see(
+    frozen: FrozenClassifiers,
+    batch: Batch,
+    number: Array,
+    target: int,
+    whole_window: bool,
+    config: ConfigDict,
+    model: TCAM,
+) -> _Seen:
     crop, resize = config.dataset.crop, config.dataset.resize
-    keys = sample_keys(config.seed, state.step, batch)
+    keys = sample_keys(config.seed, number, batch)
     keys = jax.vmap(lambda key: jax.random.split(key))(keys)  # [b, 2]
     geometry = jax.vmap(lambda key: random_geometry(key, resize, crop))(keys[:, 0])
     views = jax.vmap(  # [b, t, crop, crop, 3]
         lambda window, g: jax.vmap(lambda frame: transform(frame, g, crop))(window)
     )(batch["frames"], geometry)
-    target = target_position(config.tcam.window.n, config.tcam.window.mode)
-    images = views[:, target].astype(jnp.float32)
-    losses = settings_at(config.tcam.losses, crop)
-    whole_window = needs_window(losses)
-
     features, maps = features_and_seed_maps(
         frozen, batch, views, geometry, target, whole_window, config=config, model=model
     )
@@ -133,65 +222,4 @@ def tcam_step(
     object_box = jax.vmap(
         lambda cam: region_box(region_of_interest(cam, region=config.tcam.seeds.region))
     )(maps)
-    finished_epochs = state.step // steps_per_epoch
-    t = barrier_t(finished_epochs, **config.tcam.barrier)
-    when = {"epoch": finished_epochs + 1, "epochs": config.tcam.epochs}
-
-    def loss(params: PyTree) -> tuple[Array, tuple]:
-        map_logits, updates = model.apply(
-            {"params": params, "batch_stats": state.batch_stats},
-            features,
-            (crop, crop),
-            method="localise",
-            mutable=["batch_stats"],
-        )
-        window = None
-        if whole_window:
-            map_logits = map_logits.reshape(*views.shape[:-1], 2)
-            window = Window(map_logits, views.astype(jnp.float32), batch["valid"])
-            map_logits = map_logits[:, target]
-        inputs = LossInputs(map_logits, images, seeds, t, object_box, window)
-        total, terms = objective(inputs, losses, **when, axis_name=axis_name)
-        return total, (total, terms, updates["batch_stats"])
-
-    grads, (total, terms, batch_stats) = jax.grad(loss, has_aux=True)(state.params)
-    updated, gradient_norm = _update(state, grads, batch_stats, optimizer, axis_name)
-    return updated, {
-        "loss": (_sum(total, axis_name), jnp.ones(())),
-        **{f"loss_{name}": term for name, term in terms.items()},
-        **{
-            f"weight_{name}": (weight_at(losses[name], **when), jnp.ones(()))
-            for name in terms
-            if is_scheduled(losses[name])
-        },
-        "barrier_t": (t, jnp.ones(())),
-        "gradient_norm": (gradient_norm, jnp.ones(())),
-        "learning_rate": (schedule(state.step), jnp.ones(())),
-    }
-
-
-def _global_count(local: int, axis_name: str | None) -> Array:
-    return _sum(jnp.asarray(float(local)), axis_name)
-
-
-def _sum(local: Any, axis_name: str | None) -> Any:
-    return local if axis_name is None else lax.psum(local, axis_name)
-
-
-def _update(
-    state: TrainState,
-    local_grads: PyTree,
-    batch_stats: PyTree,
-    optimizer: optax.GradientTransformation,
-    axis_name: str | None,
-) -> tuple[TrainState, Array]:
-    """Return the state after one update, and the norm of the global gradient."""
-    grads = _sum(local_grads, axis_name)
-    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-    updated = TrainState(
-        step=state.step + 1,
-        params=optax.apply_updates(state.params, updates),
-        batch_stats=batch_stats,
-        opt_state=opt_state,
-    )
-    return updated, optax.tree.norm(grads)
+    return _Seen(features, views, batch["valid"], seeds, object_box)

@@ -16,12 +16,12 @@ from tcam_jax.train.parallel import AXIS, Parallel
 
 def test_all_reduces_of_a_compiled_program():
     def step(state, frozen, batch):
-        mean = lax.psum(batch["x"].sum(0), AXIS)  # float32 [3, 5]: 60 bytes
+        mean = lax.psum(batch["x"].sum((0, 1)), AXIS)  # float32 [3, 5]: 60 bytes
         half = lax.psum(jnp.sin(mean).sum(1).astype(jnp.bfloat16) * state, AXIS)  # [3]
         return state + 1, (mean, lax.pmax(half.astype(jnp.float32).sum(), AXIS))  # 4 bytes
 
     mapped = Parallel("shard_map", jax.devices()[:8]).compile(step)
-    batch = {"x": jax.ShapeDtypeStruct((16, 3, 5), jnp.float32)}
+    batch = {"x": jax.ShapeDtypeStruct((1, 16, 3, 5), jnp.float32)}
     state = jax.ShapeDtypeStruct((), jnp.bfloat16)
     found = scaling.all_reduce_bytes(mapped.lower(state, None, batch).compile().as_text())
     # A CPU adds up bfloat16 in float32: 12 bytes, not 6.
@@ -80,7 +80,7 @@ def test_figures_of_a_step():
     traced = scaling.trace_step(config, "classifier", jax.devices()[:8], batch_per_device=2)
     found = scaling.figures(traced)
     state, _, batch = traced.in_avals[0]
-    assert batch["frames"].shape == (16, 1, 36, 36, 3)  # of all devices
+    assert batch["frames"].shape == (1, 16, 1, 36, 36, 3)  # of all devices
     parameters = sum(x.size for x in jax.tree.leaves(state.params))
     # Every gradient is reduced once; the rest are batch norm's statistics, sums and counts.
     assert 0 < found["all_reduce_bytes"] - 4 * parameters < 0.01 * 4 * parameters

@@ -36,11 +36,18 @@ def environment(tmp_path_factory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def launch(environment) -> Callable[..., subprocess.CompletedProcess]:
-    """Return a function that runs `python -m launch.NAME ARGS` to its end."""
+    """Return a function that runs `python -m launch.NAME ARGS` to its end.
 
-    def run(name: str, *args: str, status: int = 0) -> subprocess.CompletedProcess:
+    Keyword arguments are variables of its environment.
+    """
+
+    def run(
+        name: str, *args: str, status: int = 0, **variables: str
+    ) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", f"launch.{name}", *args]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment | variables, capture_output=True, text=True
+        )
         assert done.returncode == status, done.stdout[-3000:] + done.stderr[-3000:]
         return done
 

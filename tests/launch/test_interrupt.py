@@ -1,4 +1,7 @@
-"""A killed run, started again, ends with the very numbers of an uninterrupted one."""
+"""A run that was killed or told to stop ends, started again, with the numbers of one that was not.
+
+Thirty runs at random times: `python -m tests.launch.chaos`.
+"""
 
 import json
 import random
@@ -10,23 +13,37 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
 
+from tcam_jax.interruption import EXIT_STATUS
+from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.logs import read_metrics
+from tcam_jax.train.orbax_items import read_item
 from tests.launch.conftest import ROOT, TINY
 
 
-def _last_state(stage: Path) -> dict:
-    manager = ocp.CheckpointManager((stage / "checkpoints").absolute())
-    args = {item: ocp.args.StandardRestore() for item in ("variables", "optimizer")}
-    restored = manager.restore(manager.latest_step(), args=ocp.args.Composite(**args))
-    manager.close()
-    return {name: restored[name] for name in args}
+def last_state(stage: Path) -> dict:
+    """Return the newest checkpoint's arrays."""
+    folder = stage / "checkpoints" / str(Checkpoints(stage / "checkpoints").newest())
+    return {item: read_item(folder / item) for item in ("variables", "optimizer")}
 
 
-def _kill_when(command: list[str], environment: dict, stage: Path, step: int) -> None:
-    """Start `command` and SIGKILL it once a checkpoint of `stage` is at `step` or beyond."""
+def assert_same_run(one: Path, other: Path) -> None:
+    """The same bits in every number, and the same lines in every log of numbers."""
+    for stage in ("classifier", "tcam"):
+        jax.tree.map(
+            np.testing.assert_array_equal, last_state(one / stage), last_state(other / stage)
+        )
+        metrics = [read_metrics(run / stage / "metrics.jsonl") for run in (one, other)]
+        assert metrics[0] == metrics[1]
+    results = [json.loads((run / "results.json").read_text()) for run in (one, other)]
+    assert results[0]["rows"] == results[1]["rows"]
+
+
+def _stop_when(
+    command: list[str], environment: dict, stage: Path, step: int, number: signal.Signals
+) -> int:
+    """Start `command`, signal it once a checkpoint of `stage` is at `step`; return its status."""
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -37,36 +54,37 @@ def _kill_when(command: list[str], environment: dict, stage: Path, step: int) ->
             time.sleep(random.uniform(0, 0.3))  # in a step, in the log, in the next save …
             break
         time.sleep(0.01)
-    assert process.poll() is None, "the run ended, or stalled, before it could be killed"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.poll() is None, "the run ended, or stalled, before it could be stopped"
+    process.send_signal(number)
+    return process.wait(timeout=60)
 
 
 @pytest.mark.slow
-def test_killed_twice_and_resumed_equals_uninterrupted(tmp_path, shapes_data, launch, environment):
+def test_killed_and_told_to_stop_and_resumed_equals_uninterrupted(
+    tmp_path, shapes_data, launch, environment
+):
     arguments = (*TINY, f"--config.dataset.data_dir={shapes_data}")
-    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     launch("train", *arguments, f"--workdir={straight}")
 
-    command = [sys.executable, "-m", "launch.train", *arguments, f"--workdir={killed}"]
-    _kill_when(command, environment, killed / "classifier", random.randint(2, 8))
-    _kill_when(command, environment, killed / "tcam", random.randint(2, 8))
-    resumed = launch("train", *arguments, f"--workdir={killed}")
+    command = [sys.executable, "-m", "launch.train", *arguments, f"--workdir={stopped}"]
+    for stage, number, status in (
+        ("classifier", signal.SIGKILL, -signal.SIGKILL),
+        ("classifier", signal.SIGTERM, EXIT_STATUS),
+        ("tcam", signal.SIGINT, EXIT_STATUS),
+    ):
+        step = random.randint(2, 6)
+        assert _stop_when(command, environment, stopped / stage, step, number) == status
+    # In the middle of the epoch, as every step can be saved; the newest is gone.
+    newest = Checkpoints(stopped / "tcam" / "checkpoints").newest()
+    (stopped / "tcam" / "checkpoints" / str(newest) / "optimizer" / "_METADATA").unlink()
+    resumed = launch("train", *arguments, f"--workdir={stopped}")
     assert "classifier: finished before" in resumed.stdout
+    assert f"checkpoints/{newest} is damaged: optimizer/_METADATA is missing" in resumed.stdout
     assert "tcam: going on from step" in resumed.stdout
-
-    for stage in ("classifier", "tcam"):
-        jax.tree.map(
-            np.testing.assert_array_equal,
-            _last_state(straight / stage),
-            _last_state(killed / stage),
-        )
-        metrics = [read_metrics(run / stage / "metrics.jsonl") for run in (straight, killed)]
-        assert metrics[0] == metrics[1]
-    results = [json.loads((run / "results.json").read_text()) for run in (straight, killed)]
-    assert results[0]["rows"] == results[1]["rows"]
+    assert_same_run(straight, stopped)
 
     start = time.monotonic()
-    again = launch("train", *arguments, f"--workdir={killed}")
+    again = launch("train", *arguments, f"--workdir={stopped}")
     assert "tcam: finished before" in again.stdout
     assert time.monotonic() - start < 60

@@ -8,7 +8,7 @@ import torch
 
 from tcam_jax.errors import InputError
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, init_variables, select
-from tcam_jax.train.checkpoint import Checkpoints, read_variables
+from tcam_jax.train.checkpoint import Checkpoints, Record, read_variables
 from tcam_jax.train.initial import initial_variables, load_weights, report_weights
 from tcam_jax.train.state import create_state
 from tests.torch_networks import same_weights, torch_network
@@ -49,8 +49,7 @@ def test_folders_that_are_no_sound_checkpoint(config, tmp_path):
     variables = init_variables(TCAM(num_classes=4, depth=18), jax.random.key(0), 32)
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     state = create_state(select(variables, CLASSIFIER_PARTS), optax.identity())
-    checkpoints.save(7, state, {})
-    checkpoints.close()
+    checkpoints.save(7, state, Record({}))
     folder = tmp_path / "checkpoints" / "7"
     jax.tree.map(np.testing.assert_array_equal, read_variables(folder), state.variables)
     with pytest.raises(InputError, match="must be the folder of a checkpoint's step"):

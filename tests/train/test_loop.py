@@ -1,3 +1,7 @@
+"""The order of operations, on a stage that is quick: what is saved, kept, resumed, rolled back."""
+
+import json
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -6,104 +10,272 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from ml_collections import ConfigDict
 
-from tcam_jax.errors import InputError
+from tcam_jax.errors import Diverged, InputError
+from tcam_jax.interruption import Interrupted, Interruption
 from tcam_jax.train import loop
 from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.guard import REPORT
 from tcam_jax.train.logs import read_metrics
 from tcam_jax.train.parallel import Parallel
-from tcam_jax.train.state import TrainState, create_state
+from tcam_jax.train.stage import Stage, is_finished
+from tcam_jax.train.state import create_state
+from tcam_jax.train.update import update
 
-OPTIMIZER = optax.trace(0.9)
 # Scores after steps 0, 4, 8, 12: the best comes first among equals.
 SCORES = {0: 10.0, 4: 30.0, 8: 30.0, 12: 20.0}
+OPTIMIZER = optax.trace(0.9)
+SAVING = {"every_steps": 3, "keep_last": 2, "keep_every_steps": 0, "skips_before_rollback": 3}
 
 
-def _step(state: TrainState, frozen, batch, axis_name=None):
-    mean, total = batch["x"].mean(), batch["x"].sum()
+def _step(state, frozen, batch, axis_name=None):
+    x = batch["x"]
+    mean, total = x.mean(), x.sum()
     if axis_name is not None:
         mean, total = jax.lax.pmean(mean, axis_name), jax.lax.psum(total, axis_name)
-    grads = {"w": mean + state.params["w"]}
-    updates, opt_state = OPTIMIZER.update(grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, jax.tree.map(lambda u: -0.1 * u, updates))
-    new = TrainState(state.step + 1, params, state.batch_stats, opt_state)
-    return new, {"loss": (total, jnp.float32(8))}
+    grads = {
+        "w": (mean + state.params["w"]) / (1 if axis_name is None else jax.lax.axis_size(axis_name))
+    }
+    batch_stats = {"seen": state.batch_stats["seen"] + mean}
+    return update(
+        state,
+        grads,
+        batch_stats,
+        total,
+        optimizer=OPTIMIZER,
+        schedule=lambda step: 0.1 / (1 + step),
+        axis_name=axis_name,
+    )
 
 
-def _stage(directory: Path, stop_at=None, broken_at=None, axis_name=None):
-    def batches(first):
-        for step in range(first, 12):
-            if step == stop_at:
-                raise KeyboardInterrupt
-            x = np.random.default_rng(step).random(8).astype(np.float32)
-            yield {"x": x * np.nan if step == broken_at else x}
+def _stage(directory: Path, before=None, bad=(), axis_name=None):
+    """Twelve steps on batches of noise, NaN where `bad`; `before(number)` is called first."""
 
-    return loop.Stage(
+    def batches(first, end):
+        for number in range(first, end):
+            if before is not None:
+                before(number)
+            x = np.random.default_rng(number).random(8).astype(np.float32)
+            yield {"x": x * np.nan if number in bad else x}
+
+    def validate(variables, step):
+        if before is not None:
+            before(f"validation {step}")
+        return {"validation_x": float(variables["params"]["w"])}, {"best": SCORES[step]}
+
+    variables = {"params": {"w": jnp.ones(())}, "batch_stats": {"seen": jnp.zeros(())}}
+    return Stage(
         directory=directory,
         step=partial(_step, axis_name=axis_name),
-        state=create_state({"params": {"w": jnp.ones(())}, "batch_stats": {}}, OPTIMIZER),
+        state=create_state(variables, OPTIMIZER),
         frozen=None,
         batches=batches,
-        validate=lambda variables, step: ({"validation_x": 1.0}, {"best": SCORES[step]}),
+        frames_of=lambda number: [f"frame{number}"],
+        validate=validate,
+        batch_size=8,
         steps_per_epoch=4,
         num_steps=12,
     )
 
 
-def _final(directory: Path) -> np.ndarray:
+def _run(directory, parallel=None, stop=None, saving=None, **stage):
+    parallel = parallel or Parallel("jit", jax.devices()[:1])
+    built = _stage(directory, axis_name=parallel.axis_name, **stage)
+    config = ConfigDict(SAVING | (saving or {}))
+    loop.run(built, parallel, config, stop or Interruption())
+
+
+def _final(directory: Path):
     checkpoints = Checkpoints(directory / "checkpoints")
-    like = Parallel("jit", jax.devices()[:1]).place(_stage(directory).state)
-    state, roles = checkpoints.restore(checkpoints.latest_step, like)
-    checkpoints.close()
-    return jax.device_get(state), roles
+    newest = checkpoints.newest()
+    return checkpoints.restore(newest, _stage(directory).state), checkpoints.record(newest)
 
 
-@pytest.mark.parametrize("stop_at", [1, 5, 7, 11])
+def _assert_same_run(one: Path, other: Path):
+    (state, record), (other_state, other_record) = _final(one), _final(other)
+    jax.tree.map(np.testing.assert_array_equal, state, other_state)
+    assert record == other_record
+    assert read_metrics(one / "metrics.jsonl") == read_metrics(other / "metrics.jsonl")
+
+
+def _killed_at(moment):
+    def before(now):
+        if now == moment:
+            raise KeyboardInterrupt
+
+    return before
+
+
+@pytest.mark.parametrize("moment", [1, 5, 7, 11, "validation 0", "validation 8"])
 @pytest.mark.parametrize(("mode", "devices"), [("jit", 1), ("pmap", 2)])
-def test_resumed_run_equals_the_uninterrupted_one(tmp_path, stop_at, mode, devices):
+def test_a_killed_run_resumed_equals_the_uninterrupted_one(tmp_path, moment, mode, devices):
     parallel = Parallel(mode, jax.devices()[:devices])
-    axis = {"axis_name": parallel.axis_name}
-    loop.run(_stage(tmp_path / "straight", **axis), parallel, save_every=3)
+    _run(tmp_path / "straight", parallel)
     with pytest.raises(KeyboardInterrupt):
-        loop.run(_stage(tmp_path / "stopped", stop_at, **axis), parallel, save_every=3)
-    assert not loop.is_finished(tmp_path / "stopped")
-    loop.run(_stage(tmp_path / "stopped", **axis), parallel, save_every=3)
-    assert loop.is_finished(tmp_path / "stopped")
-
-    straight, roles = _final(tmp_path / "straight")
-    stopped, stopped_roles = _final(tmp_path / "stopped")
-    jax.tree.map(np.testing.assert_array_equal, straight, stopped)
-    assert roles == stopped_roles == {"best": {"step": 4, "value": 30.0}}
-    metrics = [read_metrics(tmp_path / run / "metrics.jsonl") for run in ("straight", "stopped")]
-    assert metrics[0] == metrics[1]
-    assert [x["step"] for x in metrics[0] if "validation_x" in x] == [0, 4, 8, 12]
+        _run(tmp_path / "stopped", parallel, before=_killed_at(moment))
+    assert not is_finished(tmp_path / "stopped")
+    _run(tmp_path / "stopped", parallel)
+    assert is_finished(tmp_path / "stopped")
+    _assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+    metrics = read_metrics(tmp_path / "stopped" / "metrics.jsonl")
+    assert [x["step"] for x in metrics if "validation_x" in x] == [0, 4, 8, 12]
+    assert _final(tmp_path / "stopped")[1].roles == {"best": {"step": 4, "value": 30.0}}
 
 
-def test_only_the_best_and_the_newest_checkpoint_are_kept(tmp_path):
-    loop.run(_stage(tmp_path), Parallel("jit", jax.devices()[:1]), save_every=3)
-    kept = {p.name for p in (tmp_path / "checkpoints").iterdir() if p.is_dir()}
-    assert kept == {"4", "12"}
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", [0, 4, 7, 10, "validation 0", "validation 4", "validation 12"])
+def test_a_signalled_run_saves_at_once_and_goes_on_with_the_same_bits(tmp_path, moment, number):
+    _run(tmp_path / "straight")
+    with Interruption() as stop, pytest.raises(Interrupted):
+        before = lambda now: now == moment and signal.raise_signal(number)  # noqa: E731
+        _run(tmp_path / "stopped", stop=stop, before=before)
+    state, record = _final(tmp_path / "stopped")
+    if isinstance(moment, int):  # seen after the step that was under way, with batches read ahead
+        assert max(moment - 2, 1) <= state.step <= moment + 1
+    else:
+        assert state.step <= int(moment.split()[1]) + 1 and record.validated
+    _run(tmp_path / "stopped")
+    _assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+
+
+def test_resumed_on_another_number_of_devices(tmp_path):
+    _run(tmp_path / "straight", Parallel("pmap", jax.devices()[:1]))
+    with pytest.raises(KeyboardInterrupt):
+        _run(tmp_path / "moved", Parallel("pmap", jax.devices()[:4]), before=_killed_at(7))
+    _run(tmp_path / "moved", Parallel("shard_map", jax.devices()[:2]))
+    straight, moved = _final(tmp_path / "straight")[0], _final(tmp_path / "moved")[0]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), straight, moved)
+
+
+def test_the_best_and_the_newest_checkpoints_are_kept(tmp_path):
+    def kept(directory):
+        return sorted(int(p.name) for p in (directory / "checkpoints").iterdir() if p.is_dir())
+
+    _run(tmp_path / "default")
+    assert kept(tmp_path / "default") == [4, 9, 12]
+    _run(tmp_path / "one", saving={"keep_last": 1})
+    assert kept(tmp_path / "one") == [4, 12]
+    _run(tmp_path / "every", saving={"keep_last": 1, "keep_every_steps": 6})
+    assert kept(tmp_path / "every") == [0, 4, 6, 12]
 
 
 def test_best_variables_are_those_of_the_best_step(tmp_path):
-    loop.run(_stage(tmp_path), Parallel("jit", jax.devices()[:1]), save_every=3)
-    stage = _stage(tmp_path)  # the run has used up the buffers of its own
-    checkpoints = Checkpoints(tmp_path / "checkpoints")
-    like = Parallel("jit", jax.devices()[:1]).place(stage.state.variables)
-    best = checkpoints.restore_variables("best", like)
+    _run(tmp_path)
+    best = Checkpoints(tmp_path / "checkpoints").restore_variables("best")
+    stage = _stage(tmp_path)
     state = stage.state
-    for batch in list(stage.batches(0))[:4]:
+    for batch in list(stage.batches(0, 4)):
         state, _ = jax.jit(_step)(state, None, batch)
     np.testing.assert_array_equal(best["params"]["w"], state.params["w"])
     with pytest.raises(InputError, match="must hold a checkpoint 'worst'; it has"):
-        checkpoints.restore_variables("worst", like)
+        Checkpoints(tmp_path / "checkpoints").restore_variables("worst")
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_is_named(tmp_path):
-    with pytest.raises(RuntimeError, match="diverged by step 6: loss not finite"):
-        loop.run(_stage(tmp_path, broken_at=5), Parallel("jit", jax.devices()[:1]), save_every=3)
-    # What was saved before is sound: the run can be continued with another setting.
+def test_a_step_that_is_not_finite_changes_nothing_but_the_counters():
+    stage = _stage(Path("unused"), bad=[1])
+    first, second = list(stage.batches(0, 2))
+    step = jax.jit(_step)
+    before, _ = step(stage.state, None, first)
+    after, metrics = step(before, None, second)
+    assert (after.step, after.skipped, after.skipped_in_a_row) == (2, 1, 1)
+    for name in ("params", "batch_stats", "opt_state", "data_offset"):
+        jax.tree.map(np.testing.assert_array_equal, getattr(before, name), getattr(after, name))
+    assert metrics["skipped_in_a_row"][0] == 1
+    again, _ = step(after, None, first)
+    assert (again.skipped, again.skipped_in_a_row) == (1, 0)
+    # The learning rate is that of the third step, not of the second that was taken.
+    assert step(after, None, first)[1]["learning_rate"][0] == np.float32(0.1 / 3)
+
+
+def test_single_bad_batches_are_passed_over_and_counted(tmp_path):
+    _run(tmp_path, bad=[2, 6, 7])
+    state, _ = _final(tmp_path)
+    assert (state.step, state.skipped, state.data_offset) == (12, 3, 0)
+    assert np.isfinite(state.params["w"]) and np.isfinite(state.batch_stats["seen"])
+    lines = read_metrics(tmp_path / "metrics.jsonl")
+    assert sum(line.get("skipped", 0) for line in lines) == 3
+    assert all(np.isfinite(line["loss"]) for line in lines if "loss" in line)
+
+
+# Batches 4, 5, 6 are bad: back to the checkpoint of step 4, and on with batch 7 (offset 3).
+BAD = (4, 5, 6)
+
+
+def test_several_in_a_row_lead_back_once_and_past_the_bad_batches(tmp_path):
+    _run(tmp_path, bad=BAD)
+    state, _ = _final(tmp_path)
+    assert (state.step, state.skipped, state.data_offset) == (12, 0, 3)
+    stage = _stage(tmp_path)
+    expected = stage.state
+    for number in (0, 1, 2, 3, *range(7, 15)):
+        (batch,) = stage.batches(number, number + 1)
+        expected, _ = jax.jit(_step)(expected, None, batch)
+    np.testing.assert_array_equal(state.params["w"], expected.params["w"])
+    lines = read_metrics(tmp_path / "metrics.jsonl")
+    assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
+
+
+@pytest.mark.parametrize("moment", [5, 6, 7, 9])
+@pytest.mark.parametrize("how", ["signal", "kill"])
+def test_a_rollback_does_not_depend_on_when_a_run_was_stopped(tmp_path, moment, how):
+    _run(tmp_path / "straight", bad=BAD)
+    seen = set()
+
+    def before(now):
+        if now == moment and now not in seen:
+            seen.add(now)
+            if how == "kill":
+                raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGTERM)
+
+    with Interruption() as stop, pytest.raises((Interrupted, KeyboardInterrupt)):
+        _run(tmp_path / "stopped", stop=stop, before=before, bad=BAD)
+    _run(tmp_path / "stopped", bad=BAD)
+    _assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+
+
+def test_the_second_time_it_stops_and_names_the_term_and_the_frames(tmp_path):
+    with pytest.raises(Diverged, match="diverged a second time by step 9: .*loss.* not finite"):
+        _run(tmp_path, bad=(*BAD, 9, 10, 11))
+    report = json.loads((tmp_path / REPORT).read_text())
+    assert [skip["frames"] for skip in report["skipped"]] == [["frame9"], ["frame10"], ["frame11"]]
+    assert all("loss" in skip["terms"] for skip in report["skipped"])
+    assert report["last_sound_checkpoint"] == 6
     assert np.isfinite(_final(tmp_path)[0].params["w"])
+
+
+def test_nothing_crosses_between_host_and_device_in_a_step(tmp_path, monkeypatch):
+    """Twenty steps of the loop: the host reads numbers only where it logs, and where it saves."""
+    reads = []
+    value = jax._src.array.ArrayImpl._value
+
+    def counted(self):
+        reads.append(None)
+        return value.fget(self)
+
+    class Counting:
+        """Counts what is read between one batch and the next."""
+
+        def __init__(self):
+            self.by_batch = []
+
+        def __call__(self, now):
+            if isinstance(now, int):
+                self.by_batch.append(len(reads))
+
+    counting = Counting()
+    parallel = Parallel("pmap", jax.devices()[:2])
+    stage = _stage(tmp_path, before=counting, axis_name=parallel.axis_name)
+    stage = stage._replace(num_steps=20, steps_per_epoch=20)
+    stage = stage._replace(validate=lambda variables, step: ({}, {"best": 1.0}))
+    monkeypatch.setattr(jax._src.array.ArrayImpl, "_value", property(counted))
+    config = ConfigDict(SAVING | {"every_steps": 100})
+    loop.run(stage, parallel, config, Interruption())
+    increments = np.diff(counting.by_batch)
+    # Two batches go ahead: number 12 is asked for after step 10, where metrics are read.
+    assert np.flatnonzero(increments).tolist() == [11]
+    assert reads
 
 
 def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path):

@@ -1,11 +1,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import torch
 
 from configs import base
 from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.train.state import create_state
+from tcam_jax.train.update import update
 
 
 def test_schedule_against_the_published_numbers():
@@ -29,11 +30,15 @@ def test_sgd_equals_torch_with_two_learning_rates():
     grads = [jax.tree.map(lambda x: rng.normal(size=x.shape), initial) for _ in range(6)]
 
     params = jax.tree.map(jnp.float32, initial)
-    optimizer = sgd(config, stepped_schedule(config, steps_per_epoch=2))
-    state = optimizer.init(params)
+    rest = {
+        "optimizer": sgd(config),
+        "schedule": stepped_schedule(config, steps_per_epoch=2),
+        "axis_name": None,
+    }
+    state = create_state({"params": params, "batch_stats": {}}, rest["optimizer"])
     for grad in grads:
-        updates, state = optimizer.update(jax.tree.map(jnp.float32, grad), state, params)
-        params = optax.apply_updates(params, updates)
+        state, _ = update(state, jax.tree.map(jnp.float32, grad), {}, jnp.zeros(()), **rest)
+    params = state.params
 
     leaves, _ = jax.tree.flatten(initial)  # in the order head, layer3, layer4
     tensors = [torch.tensor(leaf, requires_grad=True) for leaf in leaves]

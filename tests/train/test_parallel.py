@@ -1,87 +1,60 @@
-"""One step, spread over devices in three ways: the same numbers."""
+"""One step, spread over devices in three ways, in one piece or two: the same numbers.
 
-from functools import partial
+The whole table of modes and devices: `python -m tests.train.device_matrix`.
+"""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, init_variables, select
-from tcam_jax.train.optimizer import sgd, stepped_schedule
 from tcam_jax.train.parallel import Parallel
-from tcam_jax.train.seed_maps import FrozenClassifiers
-from tcam_jax.train.state import create_state
-from tcam_jax.train.step import classifier_step, tcam_step
-
-STAGES = ("classifier", "tcam")
-
-
-class _Traces:
-    """Counts how often a step is traced, that is, compiled."""
-
-    def __init__(self, step):
-        self.step, self.count = step, 0
-
-    def __call__(self, *args):
-        self.count += 1
-        return self.step(*args)
-
-
-def _train(config, make_batch, stage, mode, devices, dtype, steps):
-    parallel = Parallel(mode, jax.devices()[:devices])
-    kwargs = {"num_classes": 10, "depth": 18, "axis_name": parallel.axis_name, "dtype": dtype}
-    model = TCAM(**kwargs, train_classifier=stage == "classifier", train_localiser=stage == "tcam")
-    variables = jax.tree.map(
-        lambda x: x.astype(dtype), init_variables(model, jax.random.key(0), config.dataset.crop)
-    )
-    section = config[stage]
-    schedule = stepped_schedule(section.optimizer, 2)
-    optimizer = sgd(section.optimizer, schedule)
-    shared = {"config": config, "model": model, "optimizer": optimizer, "schedule": schedule}
-    frozen, parts, t = None, CLASSIFIER_PARTS, 1
-    step = partial(classifier_step, **shared, axis_name=parallel.axis_name)
-    if stage == "tcam":
-        parts, t = LOCALISER_PARTS, 2
-        frozen = FrozenClassifiers(select(variables, CLASSIFIER_PARTS), None)
-        step = partial(tcam_step, **shared, steps_per_epoch=2, axis_name=parallel.axis_name)
-    traces = _Traces(step)
-    mapped = parallel.compile(traces)
-    state = parallel.place(create_state(select(variables, parts), optimizer))
-    frozen = parallel.place(frozen)
-    metrics = []
-    for i in range(steps):
-        state, step_metrics = mapped(state, frozen, parallel.shard(make_batch(i, t)))
-        metrics.append(jax.device_get(step_metrics))
-    return state, metrics, traces.count
+from tests.train.device_matrix import STAGES, every_loss_on, train
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
-def test_same_parameters_after_three_steps_in_float64(config, make_batch, stage):
-    for loss in config.tcam.losses.values():  # every loss there is, some on whole windows
-        loss.weight = loss.weight or 0.01
+def test_same_parameters_after_three_steps_in_float64(config, stage):
+    every_loss_on(config)
     with jax.enable_x64(True):
-        oracle, _, _ = _train(config, make_batch, stage, "jit", 1, jnp.float64, 3)
+        oracle, _, _ = train(config, stage, "jit", 1, jnp.float64, 3)
         oracle = jax.device_get(oracle)
         for mode in ("pmap", "shard_map"):
-            state, _, traced = _train(config, make_batch, stage, mode, 8, jnp.float64, 3)
+            state, _, traced = train(config, stage, mode, 8, jnp.float64, 3)
             assert traced == 1, f"{mode} compiled more than once"
-            for leaf in jax.tree.leaves(state):
-                shards = [np.asarray(shard.data) for shard in leaf.addressable_shards]
-                assert len(shards) == 8
-                assert all(shard.tobytes() == shards[0].tobytes() for shard in shards)
-            jax.tree.map(
-                lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9),
-                jax.device_get(state),
-                oracle,
-            )
+            _assert_the_same_on_every_device(state, 8)
+            _assert_close(state, oracle)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_microbatches_do_not_depend_on_the_devices(config, stage):
+    with jax.enable_x64(True):
+        oracle, _, _ = train(config, stage, "jit", 1, jnp.float64, 3, accumulation=2)
+        state, _, traced = train(config, stage, "pmap", 4, jnp.float64, 3, accumulation=2)
+        assert traced == 1
+        _assert_the_same_on_every_device(state, 4)
+        _assert_close(state, jax.device_get(oracle))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_microbatches_add_up_to_the_batch_where_batch_norm_is_frozen(config, stage):
+    every_loss_on(config)
+    config.tcam.losses.joint_color_crf.weight = 0.0  # adaptive: a microbatch's own weight
+    with jax.enable_x64(True):
+        options = {"dtype": jnp.float64, "steps": 2, "frozen_norm": True}
+        one, (first, _), _ = train(config, stage, "shard_map", 2, **options)
+        two, (split, _), _ = train(config, stage, "shard_map", 2, **options, accumulation=2)
+        _assert_close(two, jax.device_get(one))
+        for name in first:
+            np.testing.assert_allclose(split[name], first[name], rtol=1e-9, err_msg=name)
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_first_step_in_float32(config, make_batch, stage):
-    _, (one,), _ = _train(config, make_batch, stage, "pmap", 1, jnp.float32, 1)
-    _, (eight,), _ = _train(config, make_batch, stage, "pmap", 8, jnp.float32, 1)
+def test_first_step_in_float32(config, stage):
+    _, (one,), _ = train(config, stage, "pmap", 1, jnp.float32, 1)
+    _, (eight,), _ = train(config, stage, "pmap", 8, jnp.float32, 1)
     for name in ("loss", "gradient_norm"):
         assert one[name][0] != 0
         np.testing.assert_allclose(eight[name], one[name], rtol=1e-4, err_msg=name)
@@ -90,3 +63,51 @@ def test_first_step_in_float32(config, make_batch, stage):
         # devices fewer than the 2 x 9 pixels of each sample. A device without any: test_objective.
         assert one["loss_partial_ce"][1] == eight["loss_partial_ce"][1]
         assert 0 < one["loss_partial_ce"][1] < 16 * 18
+
+
+def test_a_microbatch_has_consecutive_slots_whatever_the_devices():
+    for mode in ("pmap", "shard_map", "jit"):
+        for devices in (1, 2, 4):
+            parallel = Parallel(mode, jax.devices()[:devices], accumulation=2)
+            slots = parallel.slots(16)
+            np.testing.assert_array_equal(slots, np.arange(16))  # of the only process
+            batch = parallel.shard({"slot": slots})["slot"]
+            by_microbatch = np.swapaxes(batch, 0, 1) if mode == "pmap" else np.asarray(batch)
+            np.testing.assert_array_equal(by_microbatch.reshape(2, 8)[1], np.arange(8, 16))
+
+
+def test_evaluation_batches_are_padded_to_the_devices():
+    parallel = Parallel("pmap", jax.devices()[:4])
+    assert parallel.evaluation_rows(6) == (8, slice(0, 8))
+    assert parallel.evaluation_rows(8) == (8, slice(0, 8))
+
+
+def test_batches_go_ahead_of_the_step_in_order():
+    parallel = Parallel("jit", jax.devices()[:2])
+    taken = []
+
+    def batches():
+        for i in range(5):
+            taken.append(i)
+            yield {"x": np.full(4, i)}
+
+    ahead = parallel.ahead(batches())
+    seen = [int(next(ahead)["x"][0, 0])]
+    assert taken == [0, 1, 2]  # two are on their way
+    seen += [int(batch["x"][0, 0]) for batch in ahead]
+    assert seen == [0, 1, 2, 3, 4]
+
+
+def _assert_the_same_on_every_device(state, devices):
+    for leaf in jax.tree.leaves(state):
+        shards = [np.asarray(shard.data) for shard in leaf.addressable_shards]
+        assert len(shards) == devices
+        assert all(shard.tobytes() == shards[0].tobytes() for shard in shards)
+
+
+def _assert_close(state, oracle):
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9),
+        jax.device_get(state),
+        oracle,
+    )

@@ -23,7 +23,7 @@ def _run(config, batch, stage, dtype=jnp.float32):
     schedule = stepped_schedule(config[stage].optimizer, 2)
     common = {
         "config": config,
-        "optimizer": sgd(config[stage].optimizer, schedule),
+        "optimizer": sgd(config[stage].optimizer),
         "schedule": schedule,
         "axis_name": None,
     }
@@ -36,7 +36,9 @@ def _run(config, batch, stage, dtype=jnp.float32):
         step = partial(tcam_step, steps_per_epoch=2)
     model = dataclasses.replace(model, **training)
     state = create_state(select(variables, parts), common["optimizer"])
-    return jax.jit(partial(step, model=model, **common))(state, frozen, batch), (model, variables)
+    microbatches = jax.tree.map(lambda x: x[None], batch)
+    stepped = jax.jit(partial(step, model=model, **common))(state, frozen, microbatches)
+    return stepped, (model, variables)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

@@ -1,0 +1,74 @@
+"""SIGTERM and SIGINT as a question asked at safe points, so that nothing is lost by stopping.
+
+It imports nothing heavy: a command can heed signals before JAX is loaded.
+"""
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
+from typing import TypeVar
+
+T = TypeVar("T")
+
+EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: the same command, run again, goes on
+
+
+class Interrupted(Exception):
+    """The work stopped at a safe point because it was asked to; what was done is saved."""
+
+
+class Interruption:
+    """While entered, SIGTERM and SIGINT only set a flag, which `requested` reads.
+
+    Python runs a handler between two of its own instructions: a signal during a compilation, a
+    step or a write is seen when that ends. A second SIGINT raises KeyboardInterrupt at once, for
+    the person at the keyboard who does not want to wait.
+    """
+
+    def __init__(self):
+        self._signal: signal.Signals | None = None
+        self._previous: dict[int, object] = {}
+        # Several processes must stop at the same point: they agree, see `agree_by`.
+        self._any: Callable[[bool], bool] = bool
+
+    def __enter__(self) -> "Interruption":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def agree_by(self, any_process: Callable[[bool], bool]) -> None:
+        """From now on `requested` is a collective call: true where any process was signalled."""
+        self._any = any_process
+
+    @property
+    def here(self) -> bool:
+        """Whether this process was signalled; asks no other."""
+        return self._signal is not None
+
+    def requested(self) -> bool:
+        """Whether to stop at the next safe point; all processes get the same answer."""
+        return self._any(self.here)
+
+    def check(self) -> None:
+        """Stop here, where nothing needs saving.
+
+        Raises:
+          Interrupted: `requested`.
+        """
+        if self.requested():
+            raise Interrupted
+
+    def between(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield `items`, with a `check` before each."""
+        for item in items:
+            self.check()
+            yield item
+
+    def _handle(self, number: int, _: FrameType | None) -> None:
+        if self._signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._signal = signal.Signals(number)

@@ -1,0 +1,137 @@
+"""Several processes as one: who writes, what all of them know, when they stop together.
+
+With one process every function here is the plain local operation. Process 0 alone reads and writes
+the workdir; the others get what they need of it from there, so they need not see its disk.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jaxtyping import PyTree
+
+from tcam_jax.errors import InputError
+
+# A process that is silent for so long is taken for dead, and the others stop, seconds.
+HEARTBEAT_TIMEOUT = 60
+_ADDRESS, _COUNT, _INDEX = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
+
+
+def join(initialization_timeout: int = 300) -> None:
+    """Make this process one of several; before anything else touches a device.
+
+    SLURM, Open MPI and Cloud TPU pods are recognised by JAX itself; elsewhere the environment
+    variables JAX_COORDINATOR_ADDRESS (host:port of process 0), JAX_NUM_PROCESSES and
+    JAX_PROCESS_ID say who is who.
+
+    Args:
+      initialization_timeout: to wait for the others, seconds.
+
+    Raises:
+      InputError: nothing says who is who, or the others cannot be reached.
+    """
+    # Its handler of SIGTERM would take the place of ours, and it knows nothing of SIGINT.
+    jax.config.update("jax_enable_preemption_service", False)
+    explicit = {}
+    if os.environ.get(_COUNT) or os.environ.get(_INDEX):
+        try:
+            explicit = {
+                "coordinator_address": os.environ[_ADDRESS],
+                "num_processes": int(os.environ[_COUNT]),
+                "process_id": int(os.environ[_INDEX]),
+            }
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f"{_ADDRESS} (host:port), {_COUNT} and {_INDEX} (numbers) must all be set, or none "
+                f"of the last two; it is {error} that is missing or wrong."
+            ) from error
+    try:
+        jax.distributed.initialize(
+            **explicit,
+            heartbeat_timeout_seconds=HEARTBEAT_TIMEOUT,
+            initialization_timeout=initialization_timeout,
+        )
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"--distributed needs a cluster that JAX knows, or {_ADDRESS}, {_COUNT} and {_INDEX}; "
+            f"JAX says: {error}"
+        ) from error
+
+
+def is_first() -> bool:
+    """Tell whether this process is the one that writes."""
+    return jax.process_index() == 0
+
+
+def from_first(make: Callable[[], Any]) -> Any:
+    """Return what `make` gives in process 0 (a JSON value), in every process.
+
+    Raises:
+      InputError: in every process, if `make` raised one in process 0.
+    """
+    if jax.process_count() == 1:
+        return make()
+    sent = b""
+    if is_first():
+        try:
+            sent = json.dumps({"value": make()}).encode()
+        except InputError as error:
+            sent = json.dumps({"error": str(error)}).encode()
+    received = json.loads(_broadcast(sent))
+    if "error" in received:
+        raise InputError(received["error"])
+    return received["value"]
+
+
+def arrays_from_first(make: Callable[[], PyTree], like: PyTree) -> PyTree:
+    """Return what `make` gives in process 0, a tree of NumPy arrays in the form of `like`.
+
+    It travels as bytes: sums and conversions on the way would not keep every bit.
+    """
+    if jax.process_count() == 1:
+        return make()
+    leaves, structure = jax.tree.flatten(like)
+    sent = b""
+    if is_first():
+        made = [np.asarray(leaf) for leaf in jax.tree.leaves(make())]
+        sent = b"".join(leaf.tobytes() for leaf in made)
+    received = _broadcast(sent)
+    start, arrays = 0, []
+    for leaf in leaves:
+        count = int(np.prod(leaf.shape))
+        arrays.append(np.frombuffer(received, leaf.dtype, count, start).reshape(leaf.shape))
+        start += arrays[-1].nbytes
+    return jax.tree.unflatten(structure, arrays)
+
+
+def _broadcast(sent: bytes) -> bytes:
+    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(sent))))
+    content = np.frombuffer(sent, np.uint8) if is_first() else np.zeros(length, np.uint8)
+    return np.asarray(multihost_utils.broadcast_one_to_all(content)).tobytes()
+
+
+def any_process(here: bool) -> bool:
+    """Tell, in every process, whether `here` is true in any of them."""
+    if jax.process_count() == 1:
+        return here
+    return bool(multihost_utils.process_allgather(np.array(here)).any())
+
+
+def total(here: np.ndarray) -> np.ndarray:
+    """Return, in every process, the sum over the processes of integer or float arrays.
+
+    Where each process filled rows of its own and left the others 0, that is the whole.
+    """
+    if jax.process_count() == 1:
+        return here
+    return np.asarray(multihost_utils.process_allgather(here)).sum(0, dtype=here.dtype)
+
+
+def wait_for_all(reason: str) -> None:
+    """Return when every process has come here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(reason)

@@ -1,0 +1,55 @@
+"""What must be set before the first device is touched, and what was found there."""
+
+import os
+import platform
+import socket
+from pathlib import Path
+
+import jax
+from ml_collections import ConfigDict
+
+from tcam_jax.train import processes
+from tcam_jax.train.logs import log
+from tcam_jax.train.parallel import Parallel
+
+_DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
+
+
+def prepare(config: ConfigDict, distributed: bool = False) -> None:
+    """Set up JAX for a run of `config`; nothing may have been computed before.
+
+    Compiled programs are kept in `~/.cache/tcam_jax` (or JAX_COMPILATION_CACHE_DIR): a run that
+    was stopped starts again without compiling. JAX executes what it finds there: keep it private.
+
+    Args:
+      config: of the run.
+      distributed: this process is one of several, see `train.processes.join`.
+
+    Raises:
+      InputError: the other processes cannot be found or reached.
+    """
+    if config.deterministic:
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DETERMINISTIC}"
+    if distributed:
+        processes.join()
+    if jax.config.jax_compilation_cache_dir is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tcam_jax"
+        kind = jax.default_backend()
+        if kind == "cpu":  # its programs use what this host's processor has, others may lack it
+            kind = f"cpu-{socket.gethostname()}"
+        jax.config.update("jax_compilation_cache_dir", str(cache / kind))
+
+
+def log_devices(parallel: Parallel) -> None:
+    """Log devices, mesh and versions."""
+    kinds = sorted({device.device_kind for device in parallel.devices})
+    log.info(
+        "%d %s device(s) of %d process(es), %s over the mesh %s; Python %s, jax %s",
+        len(parallel.devices),
+        ", ".join(kinds),
+        jax.process_count(),
+        parallel.mode,
+        dict(parallel.mesh.shape),
+        platform.python_version(),
+        jax.__version__,
+    )

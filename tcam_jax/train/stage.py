@@ -1,0 +1,60 @@
+"""A training stage as the loop sees it, and the mark that says it is finished."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import PyTree
+
+from tcam_jax.models.tcam import Variables
+from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.parallel import Step
+from tcam_jax.train.state import TrainState
+
+FINISHED = "finished"  # an empty file in the stage's folder
+
+# Validation of a stage: (trained variables, finished steps) -> (metrics to log, {role: score}).
+Validation = tuple[Mapping[str, float | None], Mapping[str, float]]
+
+
+class Stage(NamedTuple):
+    """One training stage, ready to run.
+
+    Attributes:
+      directory: where its checkpoints and logs go; its name is the stage's name.
+      step: the pure step, see `train.step`.
+      state: the initial state, on the host or on one device.
+      frozen: constant argument of the step, or None.
+      batches: (first, stop) -> iterator of this process's batches number first … stop - 1.
+      frames_of: number of a batch -> ids of its target frames, for reports.
+      validate: see `Validation`; the variables are those of this process's devices.
+      batch_size: of the global batch.
+      steps_per_epoch, num_steps: lengths.
+    """
+
+    directory: Path
+    step: Step
+    state: TrainState
+    frozen: PyTree
+    batches: Callable[[int, int], Iterator[Mapping[str, np.ndarray]]]
+    frames_of: Callable[[int], Sequence[str]]
+    validate: Callable[[Variables, int], Validation]
+    batch_size: int
+    steps_per_epoch: int
+    num_steps: int
+
+
+def is_finished(directory: Path) -> bool:
+    """Tell whether the stage in `directory` has been trained to its end."""
+    return (directory / FINISHED).exists()
+
+
+def is_started(directory: Path) -> bool:
+    """Tell whether the stage in `directory` has a checkpoint to go on from."""
+    return bool(Checkpoints(directory / "checkpoints").steps())
+
+
+def finish(directory: Path) -> None:
+    """Mark the stage in `directory` as trained to its end."""
+    (directory / FINISHED).touch()

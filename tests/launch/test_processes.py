@@ -1,0 +1,78 @@
+"""Several real processes train as one does; when one of them dies, the others do not hang."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from tests.launch.conftest import ROOT, TINY
+from tests.launch.test_interrupt import last_state
+
+
+def _ids(workdir: Path) -> list[int]:
+    """Return the ids of the processes that train in `workdir`."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"launch.train" in words and f"--workdir={workdir}".encode() in words:
+                found.append(int(process.name))
+    return sorted(found)
+
+
+@pytest.mark.slow
+def test_two_processes_end_with_the_parameters_of_one(tmp_path, shapes_data, launch, environment):
+    one, two = tmp_path / "one", tmp_path / "two"
+    arguments = [*TINY, "--config.precision=float64", f"--config.dataset.data_dir={shapes_data}"]
+    environment |= {"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu", "TERM_AFTER": "20"}
+    launch("train", *arguments, f"--workdir={one}", JAX_ENABLE_X64="1")
+
+    def start(mode: str) -> subprocess.Popen:
+        command = ["bash", "launch/local_processes.sh", "2", *arguments, f"--workdir={two}"]
+        return subprocess.Popen(
+            [*command, f"--config.parallel={mode}"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    # One of two is killed: the other notices, says so, and ends.
+    running = start("pmap")
+    deadline = time.monotonic() + 300
+    while not (two / "classifier" / "checkpoints" / "4").exists():
+        assert running.poll() is None and time.monotonic() < deadline, running.communicate()[0]
+        time.sleep(0.05)
+    os.kill(_ids(two)[-1], signal.SIGKILL)
+    output, _ = running.communicate(timeout=60)
+    assert running.returncode in (1, 137), output
+    assert "this process cannot go on" in output and "goes on from the last checkpoint" in output
+
+    # The same command goes on, in another mode; both stages end as one process's did.
+    running = start("shard_map")
+    output, _ = running.communicate(timeout=500)
+    assert running.returncode == 0, output
+    assert "2 cpu device(s) of 2 process(es), shard_map" in output
+    assert "classifier: going on from step" in output
+    for stage in ("classifier", "tcam"):
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-9),
+            last_state(one / stage),
+            last_state(two / stage),
+        )
+    assert (one / "results.json").exists() and (two / "results.json").exists()
+    assert not _ids(two)
+
+
+def test_who_is_who_must_be_said(launch):
+    done = launch("train", *TINY, "--workdir=unused", "--distributed", status=2, JAX_PROCESS_ID="1")
+    assert "JAX_COORDINATOR_ADDRESS" in done.stderr and "Traceback" not in done.stderr

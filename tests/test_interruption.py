@@ -1,0 +1,45 @@
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tcam_jax.interruption import Interrupted, Interruption
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_seen_at_the_next_safe_point_and_not_before(number):
+    reached = []
+    with Interruption() as stop, pytest.raises(Interrupted):
+        stop.check()
+        signal.raise_signal(number)
+        signal.raise_signal(signal.SIGTERM)  # a second SIGTERM changes nothing
+        reached.append("after the signal")
+        stop.check()
+    assert reached == ["after the signal"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_the_second_sigint_does_not_wait():
+    with Interruption(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_between_items_and_by_agreement():
+    seen = []
+    with Interruption() as stop, pytest.raises(Interrupted):
+        for item in stop.between(range(9)):
+            seen.append(item)
+            if item == 2:
+                signal.raise_signal(signal.SIGTERM)
+    assert seen == [0, 1, 2]
+    stop = Interruption()
+    stop.agree_by(lambda here: True)  # another process was signalled
+    with pytest.raises(Interrupted):
+        stop.check()
+
+
+def test_it_costs_no_heavy_import():
+    program = "import sys, tcam_jax.interruption; assert not {'jax', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)

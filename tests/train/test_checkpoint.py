@@ -1,0 +1,151 @@
+"""Damaged checkpoints are seen, set aside and passed over; what was good stays."""
+
+import os
+import resource
+import shutil
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from tcam_jax.errors import InputError
+from tcam_jax.train.checkpoint import Checkpoints, Record, read_variables
+from tcam_jax.train.logs import log
+from tcam_jax.train.state import create_state
+
+ROLES = {"best": {"step": 3, "value": 1.0}}
+
+
+def _state(step: int):
+    w = jax.random.normal(jax.random.key(step), (64, 64))
+    variables = {"params": {"w": w}, "batch_stats": {"mean": jnp.full(3, float(step))}}
+    return create_state(variables, optax.trace(0.9)).replace(step=jnp.int32(step))
+
+
+@pytest.fixture
+def directory(tmp_path) -> Path:
+    """Checkpoints 3 and 6."""
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    for step in (3, 6):
+        checkpoints.save(step, _state(step), Record(ROLES))
+    return tmp_path / "checkpoints"
+
+
+@pytest.fixture
+def warnings(monkeypatch) -> list[str]:
+    found: list[str] = []
+    monkeypatch.setattr(log, "warning", lambda text, *args: found.append(text % args))
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [_truncate, _flip_a_bit, Path.unlink])
+def test_each_file_damaged_in_turn_is_seen_and_passed_over(directory, warnings, damage):
+    whole = directory.with_name("whole")
+    shutil.copytree(directory, whole)
+    names = [path.relative_to(whole / "6") for path in _files(whole / "6")]
+    assert len(names) > 8
+    for name in names:
+        shutil.rmtree(directory)
+        shutil.copytree(whole, directory)
+        damage(directory / "6" / name)
+        warnings.clear()
+        checkpoints = Checkpoints(directory)
+        assert checkpoints.newest() == 3, name
+        assert len(warnings) == 1 and "6 is damaged" in warnings[0] and "6.damaged" in warnings[0]
+        assert sorted(p.name for p in directory.iterdir()) == ["3", "6.damaged"]
+        restored = checkpoints.restore(3, _state(0))
+        jax.tree.map(np.testing.assert_array_equal, restored, jax.device_get(_state(3)))
+        assert checkpoints.record(3) == Record(ROLES, pending=[])
+
+
+def test_a_file_that_does_not_belong_there_is_seen(directory, warnings):
+    (directory / "6" / "variables" / "extra").touch()
+    assert Checkpoints(directory).newest() == 3
+    assert "extra does not belong there" in warnings[0]
+
+
+def test_every_damaged_one_is_kept_under_a_name_of_its_own(directory, warnings):
+    for _ in range(2):
+        _flip_a_bit(directory / "6" / "digests.json")
+        checkpoints = Checkpoints(directory)
+        assert checkpoints.newest() == 3
+        checkpoints.save(6, _state(6), Record(ROLES))
+    names = sorted(p.name for p in directory.iterdir())
+    assert names == ["3", "6", "6.damaged", "6.damaged-2"]
+
+
+def test_none_is_left(directory, warnings):
+    for step in ("3", "6"):
+        _truncate(directory / step / "digests.json")
+    assert Checkpoints(directory).newest() is None
+    assert len(warnings) == 2
+
+
+def test_half_written_ones_are_cleared_away_with_a_word(directory, warnings):
+    shutil.copytree(directory / "6", directory / ".9.unfinished")
+    assert Checkpoints(directory).newest() == 6
+    assert "not finished when a run was killed" in warnings[0]
+    assert sorted(p.name for p in directory.iterdir()) == ["3", "6"]
+
+
+def test_the_best_one_damaged_is_an_error_that_says_what_to_do(directory, warnings):
+    _flip_a_bit(next(p for p in _files(directory / "3" / "variables") if p.stat().st_size > 999))
+    with pytest.raises(InputError, match="3, the checkpoint that is best, is damaged.*`finished`"):
+        Checkpoints(directory).restore_variables("best")
+    with pytest.raises(InputError, match="is damaged or gone"):  # nor is another one taken later
+        Checkpoints(directory).restore_variables("best")
+
+
+def test_weights_are_not_taken_from_a_damaged_folder(directory):
+    _flip_a_bit(next(p for p in _files(directory / "6" / "variables") if p.stat().st_size > 999))
+    with pytest.raises(InputError, match="6 is damaged .* has changed since it was written"):
+        read_variables(directory / "6")
+
+
+def test_a_full_disk_keeps_the_previous_one_and_says_so(directory):
+    """No file may grow beyond 4 KiB, as with a quota: the weights do not fit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    checkpoints = Checkpoints(directory)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(InputError, match="9 could not be saved.*of step 6, untouched.*room"):
+            checkpoints.save(9, _state(9), Record(ROLES))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sorted(p.name for p in directory.iterdir()) == ["3", "6"]
+    assert Checkpoints(directory).newest() == 6
+    checkpoints.save(9, _state(9), Record(ROLES))  # with room again
+    assert Checkpoints(directory).newest() == 9
+
+
+def test_a_later_record_does_not_touch_the_state(directory):
+    checkpoints = Checkpoints(directory)
+    pending = [{"loss": [float(np.float32(0.1)), 1.0]}]
+    record = Record({"best": {"step": 6, "value": 0.1 + 0.2}}, False, False, pending)
+    checkpoints.amend(6, record)
+    again = Checkpoints(directory)
+    assert again.newest() == 6 and again.record(6) == record  # to the last bit of a float
+    assert again.newest(sound=True) == 3
+
+
+def test_an_earlier_versions_run_is_refused_with_a_way_out(directory):
+    (directory / "6" / "roles").mkdir()
+    with pytest.raises(InputError, match="earlier version.*--config.model.pretrained="):
+        Checkpoints(directory).newest()
