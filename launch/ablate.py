@@ -28,8 +28,10 @@ from tcam_jax.data.builders.registry import prepare, prepared_folder
 from tcam_jax.errors import InputError
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.experiment import train_and_evaluate
+from tcam_jax.interruption import Interruption
 from tcam_jax.report.ablation import Ablation, Variant, summarise, to_csv, to_markdown
 from tcam_jax.report.ablation_plots import bars, temporal_range
+from tcam_jax.train import runtime
 from tcam_jax.train.stage import is_finished
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR
 
@@ -42,12 +44,17 @@ _COPYING = "copying_"
 
 
 def ablate(
-    config: ConfigDict, workdir: Path, tables: Sequence[Ablation], seeds: Sequence[int]
+    config: ConfigDict,
+    workdir: Path,
+    tables: Sequence[Ablation],
+    seeds: Sequence[int],
+    stop: Interruption | None = None,
 ) -> dict[str, Any]:
     """Train what is missing, write the tables after each run; return them.
 
     Raises:
       InputError: a variant does not fit the config, or a run cannot be started.
+      Interrupted: `stop` was requested; the run under way is saved.
     """
     planned = dict(_planned(config, tables, seeds))
     for one in planned.values():  # what is wrong in the list should not surface after an hour
@@ -67,7 +74,7 @@ def ablate(
             prepare(*dataset, one.dataset.data_dir)  # generated: nobody has to fetch anything
         folder = folders[key]
         _share_classifier(folder, one)
-        results[key] = train_and_evaluate(one, folder)
+        results[key] = train_and_evaluate(one, folder, stop)
         jax.clear_caches()  # no run uses another's programs
         summary = summarise(tables, results)
         _write(summary, workdir)
@@ -155,7 +162,9 @@ def main() -> None:
     seeds = list(dict.fromkeys(int(seed) for seed in _SEEDS.value))
     config, workdir = _CONFIG.value, Path(_WORKDIR.value)
     tables = ablations(config.dataset.name, _FULL.value)
-    print(to_markdown(ablate(config, workdir, tables, seeds)))
+    with Interruption() as stop:
+        runtime.prepare(config)
+        print(to_markdown(ablate(config, workdir, tables, seeds, stop)))
     print(f"tables and plots: {workdir}")
 
 
