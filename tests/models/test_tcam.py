@@ -1,3 +1,5 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -6,7 +8,14 @@ import torch
 from flax import linen as nn
 
 from tcam_jax.models.resnet import max_pool
-from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, merge, select
+from tcam_jax.models.tcam import (
+    CLASSIFIER_PARTS,
+    LOCALISER_PARTS,
+    TCAM,
+    init_variables,
+    merge,
+    select,
+)
 from tcam_jax.models.unet import resize_align_corners, upsample_to
 
 
@@ -97,3 +106,36 @@ def test_upsampling_equals_torch(target):
 def test_resize_to_one_pixel_takes_the_first_as_torch():
     x = jnp.arange(12.0).reshape(1, 3, 4, 1)
     np.testing.assert_array_equal(resize_align_corners(x, (1, 1)), [[[[0.0]]]])
+
+
+def test_rematerialisation_keeps_the_variables_the_maps_and_the_gradients():
+    models = [
+        TCAM(num_classes=3, depth=18, train_localiser=True, remat_decoder=remat)
+        for remat in (False, True)
+    ]
+    variables = [init_variables(model, jax.random.key(0), 32) for model in models]
+    jax.tree.map(np.testing.assert_array_equal, *variables)
+    frames = jax.random.normal(jax.random.key(1), (2, 32, 32, 3))
+    features = models[0].apply(variables[0], frames, method="classify").features
+
+    params = variables[0]["params"]
+
+    def loss(params, model):
+        maps, updates = model.apply(
+            {**variables[0], "params": params},
+            features,
+            (32, 32),
+            method="localise",
+            mutable=["batch_stats"],
+        )
+        return jnp.square(maps).mean(), updates
+
+    kept, computed_again = (
+        jax.jit(jax.value_and_grad(partial(loss, model=model), has_aux=True))(
+            variables[0]["params"]
+        )
+        for model in models
+    )
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7), kept, computed_again)
+    jaxpr = str(jax.make_jaxpr(jax.grad(lambda p: loss(p, models[1])[0]))(params))
+    assert jaxpr.count("checkpoint") + jaxpr.count("remat") >= 5  # each block
