@@ -84,7 +84,8 @@ fi
 source launch/environment.sh
 status=0
 "${command[@]}" || status=$?
-if [ "$status" = 75 ]; then
+# 143: by the signal itself, before training had begun.
+if [ "$status" = 75 ] || [ "$status" = 143 ]; then
     if ((${SLURM_RESTART_COUNT:-0} < max_restarts)); then
         echo "interrupted, state saved: back into the queue"
         "${requeue[@]}"

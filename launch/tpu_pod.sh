@@ -10,9 +10,9 @@
 #   ssh-add ~/.ssh/google_compute_engine
 #   gcloud compute tpus tpu-vm ssh NAME --zone=ZONE --worker=all \
 #       --command="sudo apt-get update && sudo apt-get install -y python3.11-venv"
-# --workdir and --config.dataset.data_dir are paths on the workers: on storage that all of them have
-# mounted (Filestore, or a bucket through Cloud Storage FUSE), as the checkpoints of a folder of
-# worker 0 alone are gone with the TPU.
+# --workdir and --config.dataset.data_dir are paths on the workers: on storage that outlives the TPU
+# and that all of them have mounted (Filestore; for data also a bucket through Cloud Storage FUSE,
+# which is no place for a workdir: checkpoints are renamed folders).
 #
 # The run hangs on this connection, so start it where that lasts (tmux, a small VM). To save and
 # stop it, also one that lost its connection; the same launch command goes on:

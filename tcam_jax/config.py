@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.config_rules import flatten
 from tcam_jax.errors import InputError
+from tcam_jax.files import write_whole
 from tcam_jax.losses.schedule import SCHEDULE, is_on
 
 RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
@@ -77,7 +78,7 @@ def record(config: ConfigDict, workdir: Path) -> None:
     path = workdir / "config.json"
     if path.exists():
         _check_same(flatten(load(workdir)), flatten(config), workdir)
-    _write(path, config.to_dict())
+    write_whole(path, json.dumps(config.to_dict(), indent=2) + "\n")
     environment = {
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
@@ -85,14 +86,7 @@ def record(config: ConfigDict, workdir: Path) -> None:
         "processes": jax.process_count(),
         "git_revision": _git_revision(),
     }
-    _write(workdir / "environment.json", environment)
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    # Whole or not at all: a kill in between must not leave half a file that nothing can read.
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(content, indent=2) + "\n")
-    temporary.replace(path)
+    write_whole(workdir / "environment.json", json.dumps(environment, indent=2) + "\n")
 
 
 def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None:

@@ -68,7 +68,7 @@ def import_weights(
         # Nothing was measured: below any score.
         best = {role: {"step": 0, "value": -1.0} for role in roles}
         Checkpoints(unfinished / name / "checkpoints").save(0, state, Record(best))
-        finish(unfinished / name)
+        finish(unfinished / name, 0)
     unfinished.replace(workdir)
     return tuple(stages)
 

@@ -23,6 +23,7 @@ from tcam_jax.evaluate.results import (
     read_results,
     write_results,
 )
+from tcam_jax.files import write_whole
 from tcam_jax.interruption import Interruption
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
@@ -36,7 +37,7 @@ from tcam_jax.train import processes
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.data_protocol import Data
 from tcam_jax.train.parallel import Parallel
-from tcam_jax.train.stage import is_finished
+from tcam_jax.train.stage import last_step
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
 
 
@@ -66,14 +67,15 @@ def load_networks(
     like = variable_shapes(model, config.dataset.crop)
 
     def restore(stage: str, role: str, parts: tuple[str, ...]) -> Network:
-        if not processes.from_first(partial(is_finished, workdir / stage)):
+        last = processes.from_first(partial(last_step, workdir / stage))
+        if last is None:
             raise InputError(
                 f"{workdir / stage} must be trained to its end, and is not; go on with "
                 f"`python -m launch.train --config=… --workdir={workdir}`."
             )
         checkpoints = Checkpoints(workdir / stage / "checkpoints")
-        step = processes.from_first(partial(checkpoints.role_step, role))
-        read = partial(checkpoints.restore_variables, role)
+        step = processes.from_first(partial(checkpoints.role_step, role, last))
+        read = partial(checkpoints.restore_variables, step)
         variables = processes.arrays_from_first(read, select(like, parts))
         return Network(parallel.place_here(variables), f"{stage}/{role}@{step}")
 
@@ -105,9 +107,8 @@ def evaluate_run(
       InputError: the run is not trained to its end, or a record is damaged.
       Interrupted: `stop` was requested; nothing is written.
     """
-    stop = stop or Interruption()
+    stop, num_classes, size = stop or Interruption(), len(data.class_names), config.dataset.crop
     batch_size, part = parallel.evaluation_rows(config.eval.batch_size)
-    num_classes, size = len(data.class_names), config.dataset.crop
     networks = load_networks(config, workdir, num_classes, parallel)
     truths = {name: data.truth(name) for name in ("validation", split)}
     truth = truths[split]
@@ -155,8 +156,9 @@ def evaluate_run(
     if not processes.is_first():
         return results
     suffix = "" if split == "test" else f"_{split}"
-    write_results(workdir / f"results{suffix}.json", results)
+    # Results last: where they are, nothing is left to do.
     _write_predictions(workdir / f"predictions{suffix}.jsonl", truth, predictions, results, size)
+    write_results(workdir / f"results{suffix}.json", results)
     return results
 
 
@@ -174,25 +176,24 @@ def _write_predictions(
     """
     classes = results["classes"]
     probabilities = np.array(jax.nn.softmax(predictions[TCAM_METHOD].logits, axis=-1))
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("w") as file:
-        for i, frame_id in enumerate(truth.ids):
-            scale = np.tile(truth.sizes[i] / size, 2)
-            boxes = {}
-            for method, evaluation in predictions.items():
-                tau = results["tau"][method]
-                level = evaluation.otsu[method][i]
-                if tau is not None:
-                    level = level_of(tau, int(evaluation.peaks[method][i]))
-                boxes[method] = (evaluation.boxes[method][i, level] * scale).tolist()
-            line = {
-                "id": frame_id,
-                "label": classes[truth.labels[i]],
-                "probabilities": dict(zip(classes, probabilities[i].tolist(), strict=True)),
-                "boxes": boxes,
-            }
-            file.write(json.dumps(line) + "\n")
-    temporary.replace(path)
+    lines = []
+    for i, frame_id in enumerate(truth.ids):
+        scale = np.tile(truth.sizes[i] / size, 2)
+        boxes = {}
+        for method, evaluation in predictions.items():
+            tau = results["tau"][method]
+            level = evaluation.otsu[method][i]
+            if tau is not None:
+                level = level_of(tau, int(evaluation.peaks[method][i]))
+            boxes[method] = (evaluation.boxes[method][i, level] * scale).tolist()
+        line = {
+            "id": frame_id,
+            "label": classes[truth.labels[i]],
+            "probabilities": dict(zip(classes, probabilities[i].tolist(), strict=True)),
+            "boxes": boxes,
+        }
+        lines.append(json.dumps(line) + "\n")
+    write_whole(path, "".join(lines))
 
 
 def record_classes(workdir: Path, class_names: tuple[str, ...]) -> None:
@@ -202,12 +203,13 @@ def record_classes(workdir: Path, class_names: tuple[str, ...]) -> None:
       InputError: the run was started with other classes.
     """
     path = workdir / "classes.json"
-    if path.exists() and read_classes(workdir) != class_names:
+    if not path.exists():
+        write_whole(path, json.dumps(class_names) + "\n")
+    elif read_classes(workdir) != class_names:
         raise InputError(
             f"{workdir} was started with the classes {list(read_classes(workdir))}, the dataset "
             f"now has {list(class_names)}; use another --workdir, or the dataset as it was."
         )
-    path.write_text(json.dumps(class_names) + "\n")
 
 
 def read_classes(workdir: Path) -> tuple[str, ...]:

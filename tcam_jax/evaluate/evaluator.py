@@ -82,12 +82,13 @@ def evaluate(
                 boxes[method][index] = boxes_by_level(u8)
                 peaks[method][index] = u8.max()
                 otsu[method][index] = otsu_level(u8)
+    frames = int(whole(np.array(timed)))  # the processes work at the same time
     return Evaluation(
         logits=whole(logits),
         boxes={method: whole(rows) for method, rows in boxes.items()},
         peaks={method: whole(rows) for method, rows in peaks.items()},
         otsu={method: whole(rows) for method, rows in otsu.items()},
-        seconds_per_frame=seconds / timed if timed else None,
+        seconds_per_frame=seconds / frames if frames else None,
     )
 
 

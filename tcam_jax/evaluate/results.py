@@ -21,7 +21,6 @@ CorLoc entries are null throughout where the split has no boxes.
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from tcam_jax.data.truth import Truth
 from tcam_jax.errors import InputError
 from tcam_jax.evaluate.corloc import Localisation, centre_box, whole_frame
 from tcam_jax.evaluate.evaluator import score_boxes
+from tcam_jax.files import write_whole
 
 SCHEMA = 1
 CENTRE_FRACTION = 0.5  # side of the centre box, of the frame
@@ -100,9 +100,7 @@ def find_row(results: dict[str, Any], method: str, threshold: str | None) -> Row
 
 def write_results(path: Path, results: dict[str, Any]) -> None:
     """Write `results` (see the module's schema) to `path`, whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps({"schema": SCHEMA, **results}, indent=2) + "\n")
-    os.replace(temporary, path)
+    write_whole(path, json.dumps({"schema": SCHEMA, **results}, indent=2) + "\n")
 
 
 def read_results(workdir: str | Path) -> dict[str, Any]:

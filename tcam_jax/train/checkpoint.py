@@ -39,7 +39,7 @@ class Record(NamedTuple):
     Attributes:
       roles: {role: {"step", "value"}}: which steps are the best at what so far.
       validated: nothing is left to do at this step; False: its validation is.
-      sound: the step before it was not skipped.
+      sound: training may come back to it: it was saved on schedule, and its last step was taken.
       pending: metrics of the last steps, not yet written into the log.
     """
 
@@ -57,7 +57,7 @@ class Checkpoints:
       keep_last: how many of the newest are kept.
       keep_every: keep those of every so many steps too; 0: none.
 
-    Kept are also the newest sound one and, for each of the newest, the ones it names best.
+    Kept are also the newest sound one and, for each of these, the ones that it names best.
     """
 
     def __init__(self, directory: Path, keep_last: int = 2, keep_every: int = 0):
@@ -106,7 +106,7 @@ class Checkpoints:
             last = self.steps()
             raise InputError(
                 f"checkpoint {step} could not be saved in {self.directory} "
-                f"({str(error).splitlines()[0]}). "
+                f"({(str(error) or repr(error)).splitlines()[0]}). "
                 + (f"The last one is of step {last[-1]}, untouched. " if last else "")
                 + "Make room, or make the folder writable, and run the same command again."
             ) from error
@@ -135,39 +135,40 @@ class Checkpoints:
         variables = read_item(folder / "variables", like.variables)
         return TrainState(**variables, **read_item(folder / "optimizer", _rest(like)))
 
-    def restore_variables(self, role: str) -> Variables:
-        """Read the variables of the checkpoint that is best at `role`, as NumPy arrays.
+    def restore_variables(self, step: int) -> Variables:
+        """Read the variables of checkpoint `step`, as NumPy arrays.
 
         Raises:
-          InputError: see `role_step`; or it is damaged.
+          InputError: it is damaged or gone.
         """
-        step = self.role_step(role)
-        if not (self.directory / str(step)).is_dir() or not self._is_good(step):
-            raise InputError(
-                f"{self.directory / str(step)}, the checkpoint that is {role}, is damaged or gone. "
-                "Put back a copy of it; or delete the file `finished` beside `checkpoints`, and "
-                "`python -m launch.train` goes on from the newest good one."
-            )
+        self._require(step)
         return read_item(self.directory / str(step) / "variables")
 
-    def role_step(self, role: str) -> int:
-        """Return the step that the newest record names best at `role`.
+    def role_step(self, role: str, last: int) -> int:
+        """Return the step that is best at `role`, by the record of step `last`.
 
         Raises:
-          InputError: nothing was saved, or nothing has that role.
+          InputError: nothing has that role, or checkpoint `last` is damaged or gone.
         """
-        newest = self.newest()
-        roles = {} if newest is None else self.record(newest).roles
+        self._require(last)
+        roles = self.record(last).roles
         if role not in roles:
             raise InputError(
-                f"{self.directory} must hold a checkpoint {role!r}; it has {sorted(roles)}. "
-                "Train this stage first with `python -m launch.train`."
+                f"{self.directory} must hold a checkpoint {role!r}; it has {sorted(roles)}."
             )
         return int(roles[role]["step"])
 
-    def _is_good(self, step: int) -> bool:
+    def _require(self, step: int) -> None:
+        problem = self._problem(step)
+        if problem is not None:
+            raise InputError(
+                f"the checkpoint {self.directory / str(step)} is needed, and damaged or gone: "
+                f"{problem}. Put back a copy of it, or train in another --workdir."
+            )
+
+    def _problem(self, step: int) -> str | None:
         if step in self._verified:
-            return True
+            return None
         folder = self.directory / str(step)
         if (folder / "roles").is_dir():
             raise InputError(
@@ -177,28 +178,32 @@ class Checkpoints:
         problem = fault(folder, unlisted=RECORD)
         if problem is None and self._record_if_readable(step) is None:
             problem = f"{RECORD} is missing or has changed since it was written"
+        if problem is None:
+            self._verified.add(step)
+        return problem
+
+    def _is_good(self, step: int) -> bool:
+        problem = self._problem(step)
         if problem is not None:
-            aside = set_aside(folder)
+            folder = self.directory / str(step)
             log.warning(
                 "checkpoint %s is damaged: %s. It is now %s and is not used; an earlier one takes "
                 "its place",
                 folder,
                 problem,
-                aside.name,
+                set_aside(folder).name,
             )
-            return False
-        self._verified.add(step)
-        return True
+        return problem is None
 
     def _prune(self) -> None:
         steps = self.steps()
         records = {step: self._record_if_readable(step) for step in steps}
         newest = steps[-self._keep_last :]
+        newest += [step for step in steps if records[step] and records[step].sound][-1:]
         needed = {*newest, *(step for step in steps if records[step] is None)}
         for step in newest:
             if records[step] is not None:
                 needed |= {int(best["step"]) for best in records[step].roles.values()}
-        needed |= {*[step for step in steps if records[step] and records[step].sound][-1:]}
         if self._keep_every:
             needed |= {step for step in steps if step % self._keep_every == 0}
         for step in steps:

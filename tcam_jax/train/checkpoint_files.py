@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tcam_jax.files import temporary_name, write_whole
+
 DIGESTS = "digests.json"
 _UNFINISHED = ".unfinished"  # ends the name of a folder that is being written or deleted
 
@@ -19,8 +21,9 @@ _UNFINISHED = ".unfinished"  # ends the name of a folder that is being written o
 def write_folder(target: Path, fill: Callable[[Path], None], unlisted: str) -> None:
     """Make `target` with the files that `fill` writes into the folder it is given.
 
-    What is there under that name already is replaced. Any failure leaves it as it was, and nothing
-    of the new one. The file named `unlisted` may change later: it has no digest.
+    What is there under that name already is deleted just before the new one takes its place. Any
+    failure before that leaves it as it was, and nothing of the new one. The file named `unlisted`
+    may change later: it has no digest.
     """
     unfinished = target.with_name(f".{target.name}{_UNFINISHED}")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -86,13 +89,7 @@ def set_aside(folder: Path) -> Path:
 
 def write_record(path: Path, content: dict[str, Any]) -> None:
     """Write a small JSON record with its digest, whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    text = json.dumps({"digest": _digest_of(content), **content}, indent=1)
-    with temporary.open("w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, json.dumps({"digest": _digest_of(content), **content}, indent=1) + "\n")
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -109,7 +106,8 @@ def read_record(path: Path) -> dict[str, Any]:
 
 def _names(folder: Path, unlisted: str) -> set[str]:
     files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    return files - {DIGESTS, unlisted}
+    # A kill may have left the latter half-written.
+    return files - {DIGESTS, unlisted, temporary_name(Path(unlisted)).name}
 
 
 def _digest(path: Path) -> str:

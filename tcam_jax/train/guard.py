@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tcam_jax.errors import Diverged
+from tcam_jax.files import write_whole
 from tcam_jax.train import processes
 from tcam_jax.train.logs import log
 
@@ -98,10 +99,11 @@ def diverged(
     path = directory / REPORT
     if processes.is_first():
         content = {"skipped": report, "last_sound_checkpoint": last}
-        path.write_text(json.dumps(content, indent=1) + "\n")
+        write_whole(path, json.dumps(content, indent=1) + "\n")
     terms = sorted({term for skip in skips for term in skip.terms})
     return Diverged(
-        f"{directory.name} diverged a second time by step {skips[-1].step}: "
+        f"{directory.name} diverged {'for good' if last is None else 'a second time'} by step "
+        f"{skips[-1].step}: "
         f"{', '.join(terms) or 'the gradient'} not finite in {skips[-1].in_a_row} steps in a row. "
         f"The frames of these batches are listed in {path}. Lower the learning rate or the weight "
         f"of that loss, in another --workdir; the last sound checkpoint is of step {last}."

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tcam_jax.errors import InputError
+from tcam_jax.train.logs import log
 
 LOCK = ".lock"
 
@@ -23,12 +24,18 @@ def locked(workdir: Path) -> Iterator[None]:
     with (workdir / LOCK).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             file.seek(0)
             raise InputError(
                 f"--workdir={workdir} is in use by {file.read().strip() or 'another process'}. "
                 "Wait until that run ends, or choose another --workdir."
             ) from error
+        except OSError as error:  # some network file systems have none
+            log.warning(
+                "%s cannot be locked (%s): see to it that no other run uses it",
+                workdir,
+                error.strerror,
+            )
         file.truncate(0)
         now = datetime.now().isoformat(timespec="seconds")
         file.write(f"process {os.getpid()} of {socket.gethostname()}, since {now}\n")

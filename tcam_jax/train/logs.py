@@ -11,7 +11,7 @@ from pathlib import Path
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
-from tcam_jax.errors import InputError
+from tcam_jax.files import cannot_write, write_whole
 
 log = logging.getLogger("tcam_jax")
 
@@ -21,12 +21,15 @@ def start_logging(workdir: Path, quiet: bool = False) -> None:
 
     Args:
       workdir: of the run.
-      quiet: nothing is logged: for processes beside the one that writes.
+      quiet: of a process beside the one that writes: nothing is logged but warnings about the
+        data, which no other process may see, to standard error.
     """
     log.setLevel(logging.CRITICAL if quiet else logging.INFO)
     log.propagate = False
     log.handlers.clear()
     if quiet:
+        logging.getLogger("tcam_jax.data").setLevel(logging.WARNING)
+        log.addHandler(logging.StreamHandler())
         return
     for handler in (_AboveTheBar(), logging.FileHandler(workdir / "log.txt")):
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -63,9 +66,7 @@ class MetricsWriter:
             return line["step"] <= resumed_step and not made_anew
 
         kept = [line for line in read_metrics(self._path) if stays(line)]
-        replacement = self._path.with_suffix(".tmp")
-        replacement.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        os.replace(replacement, self._path)
+        write_whole(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         self._tensorboard = SummaryWriter(
             str(directory / "tensorboard"), purge_step=resumed_step + 1 if kept else None
         )
@@ -90,6 +91,11 @@ class MetricsWriter:
             if value is not None:
                 self._tensorboard.add_scalar(name, value, step)
 
+    def sync(self) -> None:
+        """Return when what was written is on disk: no line may be newer than a checkpoint."""
+        with self._path.open("a") as file:
+            os.fsync(file.fileno())
+
     def close(self) -> None:
         """Flush TensorBoard's file."""
         self._tensorboard.close()
@@ -100,10 +106,7 @@ def _append(path: Path, line: Mapping[str, int | float | None]) -> None:
         with path.open("a") as file:
             file.write(json.dumps(line) + "\n")
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be written ({error.strerror}). Make room, or make it writable, and run "
-            "the same command again: it goes on from the last checkpoint."
-        ) from error
+        raise cannot_write(path, error) from error
 
 
 def read_metrics(path: Path) -> list[dict[str, int | float | None]]:

@@ -98,14 +98,14 @@ class _Training:
             # Asking the other processes costs time: only where all wait for metrics anyway.
             if (looks or jax.process_count() == 1) and self._stop.requested():
                 if not saves:
-                    self._save(validated=True)
+                    self._save(validated=True, scheduled=False)
                 raise Interrupted
 
     def close(self) -> None:
         self._progress.close()
         self._close_writer()
         if processes.is_first():
-            finish(self._stage.directory)
+            finish(self._stage.directory, self.step)
         processes.wait_for_all(f"{self._name} finished")
 
     def _look(self) -> bool:
@@ -164,18 +164,21 @@ class _Training:
         self._write(metrics)
         log.info("%s step %d: %s", self._name, self.step, _words(metrics))
         self._roles = _better(self._roles, self.step, scores)
-        record = self._record(validated=True)
+        record = Record(self._roles, sound=self._in_a_row == 0)
         processes.from_first(lambda: self._checkpoints.amend(self.step, record))
 
-    def _save(self, validated: bool) -> None:
-        with self._clock.of("save"):
-            record = self._record(validated)
-            processes.from_first(lambda: self._checkpoints.save(self.step, self._state, record))
+    def _save(self, validated: bool, scheduled: bool = True) -> None:
+        """Save; what is not `scheduled` is no place to come back to.
 
-    def _record(self, validated: bool) -> Record:
-        pending = self._fetched()
-        in_a_row = int(pending[-1]["skipped_in_a_row"][0]) if pending else self._in_a_row
-        return Record(self._roles, validated, in_a_row == 0, pending)
+        It may lie between bad steps that were not looked at yet. And a run must not depend on when
+        it was stopped.
+        """
+        with self._clock.of("save"):
+            if processes.is_first():
+                self._writer.sync()
+            sound = scheduled and self._in_a_row == 0
+            record = Record(self._roles, validated, sound, self._fetched())
+            processes.from_first(lambda: self._checkpoints.save(self.step, self._state, record))
 
     def _fetched(self) -> list[guard.StepMetrics]:
         self._pending = [
@@ -186,8 +189,11 @@ class _Training:
 
     def _open_logs(self, resumed_step: int, validated: bool) -> None:
         self._progress = Progress(self._name, self.step, self._stage.num_steps)
-        if processes.is_first():
+
+        def open_writer() -> None:
             self._writer = MetricsWriter(self._stage.directory, resumed_step, validated)
+
+        processes.from_first(open_writer)
 
     def _close_writer(self) -> None:
         if processes.is_first():

@@ -32,7 +32,8 @@ def join(initialization_timeout: int = 300) -> None:
       initialization_timeout: to wait for the others, seconds.
 
     Raises:
-      InputError: nothing says who is who, or the others cannot be reached.
+      InputError: nothing says who is who.
+      RuntimeError: the others did not come in time.
     """
     # Its handler of SIGTERM would take the place of ours, and it knows nothing of SIGINT.
     jax.config.update("jax_enable_preemption_service", False)
@@ -55,7 +56,7 @@ def join(initialization_timeout: int = 300) -> None:
             heartbeat_timeout_seconds=HEARTBEAT_TIMEOUT,
             initialization_timeout=initialization_timeout,
         )
-    except (ValueError, RuntimeError) as error:
+    except ValueError as error:  # RuntimeError: the others did not come; that may pass
         raise InputError(
             f"--distributed needs a cluster that JAX knows, or {_ADDRESS}, {_COUNT} and {_INDEX}; "
             f"JAX says: {error}"
@@ -71,35 +72,27 @@ def from_first(make: Callable[[], Any]) -> Any:
     """Return what `make` gives in process 0 (a JSON value), in every process.
 
     Raises:
-      InputError: in every process, if `make` raised one in process 0.
+      InputError: in every process, if `make` raised one, or an OSError, in process 0.
     """
     if jax.process_count() == 1:
-        return make()
-    sent = b""
-    if is_first():
-        try:
-            sent = json.dumps({"value": make()}).encode()
-        except InputError as error:
-            sent = json.dumps({"error": str(error)}).encode()
-    received = json.loads(_broadcast(sent))
-    if "error" in received:
-        raise InputError(received["error"])
-    return received["value"]
+        return _made(make)
+    return json.loads(_broadcast(lambda: json.dumps(make()).encode()))
 
 
 def arrays_from_first(make: Callable[[], PyTree], like: PyTree) -> PyTree:
     """Return what `make` gives in process 0, a tree of NumPy arrays in the form of `like`.
 
     It travels as bytes: sums and conversions on the way would not keep every bit.
+
+    Raises:
+      InputError: see `from_first`.
     """
     if jax.process_count() == 1:
-        return make()
+        return _made(make)
     leaves, structure = jax.tree.flatten(like)
-    sent = b""
-    if is_first():
-        made = [np.asarray(leaf) for leaf in jax.tree.leaves(make())]
-        sent = b"".join(leaf.tobytes() for leaf in made)
-    received = _broadcast(sent)
+    received = _broadcast(
+        lambda: b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(make()))
+    )
     start, arrays = 0, []
     for leaf in leaves:
         count = int(np.prod(leaf.shape))
@@ -108,10 +101,32 @@ def arrays_from_first(make: Callable[[], PyTree], like: PyTree) -> PyTree:
     return jax.tree.unflatten(structure, arrays)
 
 
-def _broadcast(sent: bytes) -> bytes:
-    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(sent))))
+def _made(make: Callable[[], Any]) -> Any:
+    try:
+        return make()
+    except OSError as error:
+        place = error.filename or "a file of the run"
+        raise InputError(
+            f"{place} cannot be read or written ({error.strerror}). Make room, or change its "
+            "permissions, and run the same command again."
+        ) from error
+
+
+def _broadcast(make: Callable[[], bytes]) -> bytes:
+    """Return what `make` gives in process 0; where it raises InputError, all processes do."""
+    sent, failed = b"", False
+    if is_first():
+        try:
+            sent = _made(make)
+        except InputError as error:
+            sent, failed = str(error).encode(), True
+    header = np.array([len(sent), failed], np.int64 if jax.config.jax_enable_x64 else np.int32)
+    length, failed = np.asarray(multihost_utils.broadcast_one_to_all(header)).tolist()
     content = np.frombuffer(sent, np.uint8) if is_first() else np.zeros(length, np.uint8)
-    return np.asarray(multihost_utils.broadcast_one_to_all(content)).tobytes()
+    received = np.asarray(multihost_utils.broadcast_one_to_all(content)).tobytes()
+    if failed:
+        raise InputError(received.decode())
+    return received
 
 
 def any_process(here: bool) -> bool:

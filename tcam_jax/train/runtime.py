@@ -26,7 +26,7 @@ def prepare(config: ConfigDict, distributed: bool = False) -> None:
       distributed: this process is one of several, see `train.processes.join`.
 
     Raises:
-      InputError: the other processes cannot be found or reached.
+      InputError, RuntimeError: see `train.processes.join`.
     """
     if config.deterministic:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DETERMINISTIC}"

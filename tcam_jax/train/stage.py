@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import PyTree
 
+from tcam_jax.errors import InputError
+from tcam_jax.files import write_whole
 from tcam_jax.models.tcam import Variables
-from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.parallel import Step
 from tcam_jax.train.state import TrainState
 
-FINISHED = "finished"  # an empty file in the stage's folder
+FINISHED = "finished"  # a file in the stage's folder; it holds the number of the last step
 
 # Validation of a stage: (trained variables, finished steps) -> (metrics to log, {role: score}).
 Validation = tuple[Mapping[str, float | None], Mapping[str, float]]
@@ -50,11 +51,24 @@ def is_finished(directory: Path) -> bool:
     return (directory / FINISHED).exists()
 
 
-def is_started(directory: Path) -> bool:
-    """Tell whether the stage in `directory` has a checkpoint to go on from."""
-    return bool(Checkpoints(directory / "checkpoints").steps())
+def last_step(directory: Path) -> int | None:
+    """Return the number of steps of the finished stage in `directory`; None: it is not finished.
+
+    Raises:
+      InputError: an earlier version finished it.
+    """
+    if not is_finished(directory):
+        return None
+    text = (directory / FINISHED).read_text().strip()
+    if not text.isdecimal():
+        raise InputError(
+            f"{directory} was trained by an earlier version, whose runs cannot be used. Train in "
+            "another --workdir; --config.model.pretrained=FOLDER takes over the weights of a "
+            "checkpoint's folder."
+        )
+    return int(text)
 
 
-def finish(directory: Path) -> None:
-    """Mark the stage in `directory` as trained to its end."""
-    (directory / FINISHED).touch()
+def finish(directory: Path, step: int) -> None:
+    """Mark the stage in `directory` as trained to its end, of `step` steps."""
+    write_whole(directory / FINISHED, f"{step}\n")

@@ -33,7 +33,7 @@ from tcam_jax.train.loop import run
 from tcam_jax.train.optimizer import sgd, stepped_schedule
 from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.seed_maps import FrozenClassifiers
-from tcam_jax.train.stage import Stage, Validation, is_finished, is_started
+from tcam_jax.train.stage import Stage, Validation, is_finished, last_step
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
 
@@ -104,15 +104,19 @@ def tcam_stage(
     stage1 = Checkpoints(workdir / CLASSIFIER_DIR / "checkpoints")
     like = parts.select(CLASSIFIER_PARTS)
 
-    def classifier(role: str) -> Variables:
-        read = partial(stage1.restore_variables, role)
+    last = processes.from_first(partial(last_step, workdir / CLASSIFIER_DIR))
+
+    def classifier(step: int) -> Variables:
+        read = partial(stage1.restore_variables, step)
         return parallel.place(processes.arrays_from_first(read, like))
 
-    steps = processes.from_first(
-        lambda: [stage1.role_step(r) for r in (section.encoder_checkpoint, section.seed_checkpoint)]
-    )
-    encoder = classifier(section.encoder_checkpoint)
-    seeds = classifier(section.seed_checkpoint) if steps[0] != steps[1] else None
+    steps = [
+        processes.from_first(partial(stage1.role_step, role, last))
+        for role in (section.encoder_checkpoint, section.seed_checkpoint)
+    ]
+    encoder = classifier(steps[0])
+    seeds = classifier(steps[1]) if steps[0] != steps[1] else None
+
     encoder_here = parallel.view_here(encoder)
     measure = _validation(config, data, parallel, TCAM_METHOD, stop)
 
@@ -162,7 +166,8 @@ def _common(
     steps_per_epoch = data.steps_per_epoch(section.batch_size)
     model = make_model(config, len(data.class_names), axis_name=parallel.axis_name, **training)
     schedule = stepped_schedule(section.optimizer, steps_per_epoch)
-    resumed = processes.from_first(lambda: is_started(directory))
+    newest = Checkpoints(directory / "checkpoints").newest
+    resumed = processes.from_first(newest) is not None
     return _Common(
         steps_per_epoch=steps_per_epoch,
         num_steps=section.epochs * steps_per_epoch,

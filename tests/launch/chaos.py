@@ -93,6 +93,7 @@ def main() -> int:
         assert start(workdir).wait() == 0, f"{workdir} did not end; see {workdir}.txt"
         try:
             assert_same_run(folder / "undisturbed", workdir)
+            assert not list(workdir.glob("*/checkpoints/*.damaged*")), "damaged by a kill"
             counts["runs identical"] += 1
             verdict = "identical"
         except AssertionError as error:

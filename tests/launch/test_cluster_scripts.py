@@ -259,7 +259,7 @@ def test_slurm_asks_for_signal_and_requeue():
     assert text.rindex("#SBATCH") < text.index("set -euo")
 
 
-@pytest.mark.parametrize("status", [0, 1, 2, 3, 75])
+@pytest.mark.parametrize("status", [0, 1, 2, 3, 75, 143])
 def test_slurm_job_goes_back_only_when_interrupted(bash, record, status):
     job = {"SLURM_JOB_ID": "17", "SLURM_SUBMIT_DIR": str(ROOT), "SLURM_CPUS_PER_TASK": "4"}
     # scontrol ends with the same status here; the job's is training's all the same.
@@ -267,7 +267,7 @@ def test_slurm_job_goes_back_only_when_interrupted(bash, record, status):
     [call] = _calls(record, "srun")
     assert "--cpus-per-task=4" in call
     assert call[-3:] == list(FLAGS)
-    assert _calls(record, "scontrol") == ([["requeue", "17"]] if status == 75 else [])
+    assert _calls(record, "scontrol") == ([["requeue", "17"]] if status in (75, 143) else [])
 
 
 def test_slurm_job_does_not_go_back_for_ever(bash, record):

@@ -105,12 +105,16 @@ def test_half_written_ones_are_cleared_away_with_a_word(directory, warnings):
     assert sorted(p.name for p in directory.iterdir()) == ["3", "6"]
 
 
-def test_the_best_one_damaged_is_an_error_that_says_what_to_do(directory, warnings):
-    _flip_a_bit(next(p for p in _files(directory / "3" / "variables") if p.stat().st_size > 999))
-    with pytest.raises(InputError, match="3, the checkpoint that is best, is damaged.*`finished`"):
-        Checkpoints(directory).restore_variables("best")
-    with pytest.raises(InputError, match="is damaged or gone"):  # nor is another one taken later
-        Checkpoints(directory).restore_variables("best")
+@pytest.mark.parametrize("step", [3, 6])
+def test_a_finished_stages_network_damaged_is_an_error_and_no_other_one_is_taken(directory, step):
+    """Step 6 is the last and its record names 3."""
+    files = _files(directory / str(step) / "variables")
+    _flip_a_bit(next(p for p in files if p.stat().st_size > 999))
+    for _ in range(2):
+        checkpoints = Checkpoints(directory)
+        with pytest.raises(InputError, match=f"{step} is needed, and damaged .*: .* has changed"):
+            checkpoints.restore_variables(checkpoints.role_step("best", last=6))
+    assert (directory / str(step)).is_dir()  # who only reads does not rename
 
 
 def test_weights_are_not_taken_from_a_damaged_folder(directory):

@@ -19,7 +19,7 @@ from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.guard import REPORT
 from tcam_jax.train.logs import read_metrics
 from tcam_jax.train.parallel import Parallel
-from tcam_jax.train.stage import Stage, is_finished
+from tcam_jax.train.stage import Stage, is_finished, last_step
 from tcam_jax.train.state import create_state
 from tcam_jax.train.update import update
 
@@ -162,14 +162,17 @@ def test_the_best_and_the_newest_checkpoints_are_kept(tmp_path):
 
 def test_best_variables_are_those_of_the_best_step(tmp_path):
     _run(tmp_path)
-    best = Checkpoints(tmp_path / "checkpoints").restore_variables("best")
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    assert last_step(tmp_path) == 12
+    assert checkpoints.role_step("best", 12) == 4
+    best = checkpoints.restore_variables(4)
     stage = _stage(tmp_path)
     state = stage.state
     for batch in list(stage.batches(0, 4)):
         state, _ = jax.jit(_step)(state, None, batch)
     np.testing.assert_array_equal(best["params"]["w"], state.params["w"])
     with pytest.raises(InputError, match="must hold a checkpoint 'worst'; it has"):
-        Checkpoints(tmp_path / "checkpoints").restore_variables("worst")
+        checkpoints.role_step("worst", 12)
 
 
 def test_a_step_that_is_not_finite_changes_nothing_but_the_counters():
@@ -216,10 +219,11 @@ def test_several_in_a_row_lead_back_once_and_past_the_bad_batches(tmp_path):
     assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
 
 
-@pytest.mark.parametrize("moment", [5, 6, 7, 9])
+@pytest.mark.parametrize("moment", [5, 6, 7, 8, 9])
 @pytest.mark.parametrize("how", ["signal", "kill"])
-def test_a_rollback_does_not_depend_on_when_a_run_was_stopped(tmp_path, moment, how):
-    _run(tmp_path / "straight", bad=BAD)
+@pytest.mark.parametrize("bad", [BAD, (5, 6, 7)])
+def test_a_rollback_does_not_depend_on_when_a_run_was_stopped(tmp_path, bad, moment, how):
+    _run(tmp_path / "straight", bad=bad)
     seen = set()
 
     def before(now):
@@ -230,9 +234,91 @@ def test_a_rollback_does_not_depend_on_when_a_run_was_stopped(tmp_path, moment, 
             signal.raise_signal(signal.SIGTERM)
 
     with Interruption() as stop, pytest.raises((Interrupted, KeyboardInterrupt)):
-        _run(tmp_path / "stopped", stop=stop, before=before, bad=BAD)
-    _run(tmp_path / "stopped", bad=BAD)
+        _run(tmp_path / "stopped", stop=stop, before=before, bad=bad)
+    _run(tmp_path / "stopped", bad=bad)
     _assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+
+
+def test_stopped_after_bad_steps_that_nobody_had_looked_at(tmp_path):
+    """Steps 2 to 4 are skipped, step 5 is taken and saved by a signal, step 6 looks: back to 0."""
+    saving = {"every_steps": 6}
+    bad = (1, 2, 3)
+    stages = {
+        name: _stage(tmp_path / name, bad=bad)._replace(steps_per_epoch=12)
+        for name in ("straight", "stopped")
+    }
+    config, parallel = ConfigDict(SAVING | saving), Parallel("jit", jax.devices()[:1])
+    loop.run(stages["straight"], parallel, config, Interruption())
+    signalled = []
+
+    def batches(first, end):
+        for number, batch in enumerate(stages["stopped"].batches(first, end), start=first):
+            if number == 6 and not signalled:  # read two ahead, before step 5
+                signalled.append(signal.raise_signal(signal.SIGTERM))
+            yield batch
+
+    with Interruption() as stop, pytest.raises(Interrupted):
+        loop.run(stages["stopped"]._replace(batches=batches), parallel, config, stop)
+    assert Checkpoints(tmp_path / "stopped" / "checkpoints").newest() == 5
+    again = _stage(tmp_path / "stopped", bad=bad)._replace(steps_per_epoch=12)
+    loop.run(again, parallel, config, Interruption())
+    _assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+    assert _final(tmp_path / "stopped")[0].data_offset == 4
+
+
+def test_the_best_is_kept_through_a_rollback(tmp_path):
+    """Step 4 is the best, then a bad step is saved as better, then training goes back to 6."""
+    scores = {0: 10.0, 4: 30.0, 8: 40.0, 12: 20.0}
+    stage = _stage(tmp_path, bad=(6, 7, 8))
+    validated = []
+
+    def validate(variables, step):
+        validated.append(step)
+        return {}, {"best": scores[step] if validated.count(8) < 2 else 0.0}
+
+    config = ConfigDict(SAVING | {"keep_last": 1})
+    loop.run(
+        stage._replace(validate=validate),
+        Parallel("jit", jax.devices()[:1]),
+        config,
+        Interruption(),
+    )
+    assert validated == [0, 4, 8, 8, 12]
+    checkpoints = Checkpoints(tmp_path / "checkpoints")
+    assert checkpoints.role_step("best", 12) == 4
+    checkpoints.restore_variables(4)
+
+
+def test_killed_before_any_rename(tmp_path, monkeypatch):
+    """Each file and folder gets its name by a rename, or loses it: a kill before each of them."""
+    _run(tmp_path / "straight")
+    rename, replace = Path.rename, Path.replace
+    left: list[int] = []
+
+    def counted(original):
+        def renamed(self, target):
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            return original(self, target)
+
+        return renamed
+
+    monkeypatch.setattr(Path, "rename", counted(rename))
+    monkeypatch.setattr(Path, "replace", counted(replace))
+    number, finished = 0, False
+    while not finished:
+        number += 1
+        left[:] = [number]
+        try:
+            _run(tmp_path / str(number))
+            finished = True
+        except KeyboardInterrupt:
+            left[:] = [-1]
+            _run(tmp_path / str(number))
+        _assert_same_run(tmp_path / "straight", tmp_path / str(number))
+        assert not [p for p in (tmp_path / str(number)).rglob("*") if "damaged" in p.name]
+    assert number > 20
 
 
 def test_the_second_time_it_stops_and_names_the_term_and_the_frames(tmp_path):
