@@ -32,6 +32,7 @@ def _ids(workdir: Path) -> list[int]:
 def test_two_processes_end_with_the_parameters_of_one(tmp_path, shapes_data, launch, environment):
     one, two = tmp_path / "one", tmp_path / "two"
     arguments = [*TINY, "--config.precision=float64", f"--config.dataset.data_dir={shapes_data}"]
+    arguments += ["--config.classifier.epochs=1", "--config.tcam.epochs=1"]
     environment |= {"JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu", "TERM_AFTER": "20"}
     launch("train", *arguments, f"--workdir={one}", JAX_ENABLE_X64="1")
 
@@ -49,7 +50,7 @@ def test_two_processes_end_with_the_parameters_of_one(tmp_path, shapes_data, lau
     # One of two is killed: the other notices, says so, and ends.
     running = start("pmap")
     deadline = time.monotonic() + 300
-    while not (two / "classifier" / "checkpoints" / "4").exists():
+    while not (two / "classifier" / "checkpoints" / "2").exists():
         assert running.poll() is None and time.monotonic() < deadline, running.communicate()[0]
         time.sleep(0.05)
     os.kill(_ids(two)[-1], signal.SIGKILL)
