@@ -62,6 +62,12 @@ def test_youtube_objects_has_the_published_numbers():
         ("tcam.epochs", 0, "greater than 0; it is 0"),
         ("tcam.window.n", -1, "0 or more"),
         ("tcam.batch_size", 12, "a multiple of the 8 devices; it is 12"),
+        ("tcam.accumulation", 3, "of the 8 devices times tcam.accumulation=3; it is 32"),
+        ("classifier.accumulation", 0, "greater than 0; it is 0"),
+        ("precision", "float64", "float32 or bfloat16 unless JAX_ENABLE_X64=1 is set"),
+        ("checkpoint.keep_last", 0, "greater than 0"),
+        ("checkpoint.keep_every_steps", -1, "0 or more; it is -1"),
+        ("checkpoint.skips_before_rollback", 0, "greater than 0"),
         ("tcam.seeds.rule", "papers", "one of reference, paper"),
         ("eval.cam_methods", ("cam", "gradcm"), r"made of cam, gradcam, .*; it is \['gradcm'\]"),
         ("model.head", "gmp", "one of wgap, gap, max, lse, wildcat, attention_mil; it is 'gmp'"),
@@ -162,7 +168,8 @@ def test_record_and_load(tmp_path):
     assert flatten(loaded) == flatten(config)
     assert json.loads((workdir / "environment.json").read_text())["packages"]["jax"]
     configuration.record(config, workdir)  # the same again is fine
-    config.dataset.data_dir = "elsewhere"  # where the data lies changes nothing
+    config.dataset.data_dir = "elsewhere"  # where the data lies changes nothing …
+    config.parallel = "shard_map"  # … nor on what it is computed
     configuration.record(config, workdir)
     assert configuration.load(workdir).dataset.data_dir == "elsewhere"
     config.tcam.window.n = 4
@@ -178,7 +185,10 @@ def test_the_config_of_an_earlier_version_is_read_as_what_it_did(tmp_path):
     old = json.loads((tmp_path / "config.json").read_text())
     for name in ("head", "head_options", "pretrained"):
         del old["model"][name]
-    del old["classifier"]["label_smoothing"]
+    del old["classifier"]["label_smoothing"], old["classifier"]["accumulation"]
+    del old["deterministic"], old["tcam"]["accumulation"], old["tcam"]["remat_decoder"]
+    for name in ("keep_last", "keep_every_steps", "skips_before_rollback"):
+        del old["checkpoint"][name]
     losses = old["tcam"]["losses"]
     for name in losses.keys() - {"partial_ce", "crf", "size"}:  # there were three, with a weight
         del losses[name]
