@@ -196,6 +196,12 @@ def test_local_kills_what_does_not_end(bash, record):
     assert _gone(_started(record)[0]["pid"])
 
 
+def _heed_signals() -> None:
+    """Signals that a child ignores from its start (as under nohup) no script can heed."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def _begin(environment, record, count, **fake) -> subprocess.Popen:
     """Start the script and wait until all processes run."""
     process = subprocess.Popen(
@@ -206,6 +212,7 @@ def _begin(environment, record, count, **fake) -> subprocess.Popen:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # as a job of its own, which Ctrl-C reaches as a whole
+        preexec_fn=_heed_signals,
     )
     deadline = time.monotonic() + 30
     while len(_started(record)) < count:
