@@ -26,6 +26,8 @@ def over_devices(local: PyTree, axis_name: str | None) -> PyTree:
 
 def map_microbatches(function: Callable[[PyTree], PyTree], batch: PyTree) -> PyTree:
     """Apply `function` to each of the k microbatches of `batch [k, b, ...]`, one after another."""
+    if jax.tree.leaves(batch)[0].shape[0] == 1:  # no loop around the only one
+        return jax.tree.map(lambda x: x[None], function(jax.tree.map(lambda x: x[0], batch)))
     return _scan(lambda _, part: (None, function(part)), None, batch)[1]
 
 
