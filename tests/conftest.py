@@ -1,7 +1,7 @@
 """Eight virtual CPU devices, set before JAX is imported anywhere; a tiny prepared dataset.
 
-Programs are compiled without LLVM's optimisations here, where most run once: that takes half the
-time. The commands of tests/launch run with the defaults, as a user's do.
+Programs are compiled without LLVM's optimisations here, and in the commands of tests/launch, where
+most run once: that takes half the time. tests/launch/chaos.py has the defaults, as a user does.
 """
 
 import os

@@ -33,10 +33,9 @@ def test_two_processes_end_with_the_parameters_of_one(tmp_path, shapes_data, lau
     one, two = tmp_path / "one", tmp_path / "two"
     arguments = [*TINY, "--config.precision=float64", f"--config.dataset.data_dir={shapes_data}"]
     arguments += ["--config.classifier.epochs=1", "--config.tcam.epochs=1"]
-    # Programs that run for so short are compiled without LLVM's optimisations, as in conftest.
-    options = {"JAX_ENABLE_X64": "1", "XLA_FLAGS": "--xla_backend_optimization_level=0"}
-    environment = environment | {**options, "JAX_PLATFORMS": "cpu", "TERM_AFTER": "20"}
-    launch("train", *arguments, f"--workdir={one}", **options)
+    x64 = {"JAX_ENABLE_X64": "1"}
+    environment = environment | {**x64, "JAX_PLATFORMS": "cpu", "TERM_AFTER": "20"}
+    launch("train", *arguments, f"--workdir={one}", **x64)
 
     def start(mode: str) -> subprocess.Popen:
         command = ["bash", "launch/local_processes.sh", "2", *arguments, f"--workdir={two}"]
