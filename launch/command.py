@@ -75,32 +75,24 @@ def _reporting(main: Callable[[], None], one_of_several: Callable[[], bool]) -> 
         print("interrupted: run the same command again to go on", file=sys.stderr)
         sys.exit(EXIT_STATUS)
     except (InputError, Diverged) as error:
-        if not one_of_several():
-            _fail(str(error), _status(error))
-        print(f"error: {error}", file=sys.stderr)
-        _end_at_once(_status(error))
+        status = 3 if isinstance(error, Diverged) else 2
+        _fail(str(error), status, at_once=one_of_several())
     except Exception:
         if not one_of_several():
             raise
         traceback.print_exc()
-        print(
-            "error: this process cannot go on; where it lost another one, that one's output says "
-            "why. The same command goes on from the last checkpoint.",
-            file=sys.stderr,
+        _fail(
+            "this process cannot go on; where it lost another one, that one's output says why. "
+            "The same command goes on from the last checkpoint.",
+            status=1,
+            at_once=True,
         )
-        _end_at_once(1)
 
 
-def _status(error: InputError | Diverged) -> int:
-    return 3 if isinstance(error, Diverged) else 2
-
-
-def _end_at_once(status: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
-
-
-def _fail(message: str, status: int = 2) -> None:
+def _fail(message: str, status: int = 2, at_once: bool = False) -> None:
     print(f"error: {message}", file=sys.stderr)
+    if at_once:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
     sys.exit(status)

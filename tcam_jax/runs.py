@@ -1,7 +1,6 @@
 """What a run's workdir holds, put to use: its networks, their evaluation, prediction with them."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,10 +33,9 @@ from tcam_jax.models.tcam import (
     variable_shapes,
 )
 from tcam_jax.train import processes
-from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.data_protocol import Data
+from tcam_jax.train.finished import Finished
 from tcam_jax.train.parallel import Parallel
-from tcam_jax.train.stage import last_step
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
 
 
@@ -67,16 +65,9 @@ def load_networks(
     like = variable_shapes(model, config.dataset.crop)
 
     def restore(stage: str, role: str, parts: tuple[str, ...]) -> Network:
-        last = processes.from_first(partial(last_step, workdir / stage))
-        if last is None:
-            raise InputError(
-                f"{workdir / stage} must be trained to its end, and is not; go on with "
-                f"`python -m launch.train --config=… --workdir={workdir}`."
-            )
-        checkpoints = Checkpoints(workdir / stage / "checkpoints")
-        step = processes.from_first(partial(checkpoints.role_step, role, last))
-        read = partial(checkpoints.restore_variables, step)
-        variables = processes.arrays_from_first(read, select(like, parts))
+        finished = Finished(workdir / stage)
+        step = finished.best_step(role)
+        variables = finished.variables(step, select(like, parts))
         return Network(parallel.place_here(variables), f"{stage}/{role}@{step}")
 
     seeds = restore(CLASSIFIER_DIR, config.tcam.seed_checkpoint, CLASSIFIER_PARTS)

@@ -27,13 +27,14 @@ from tcam_jax.models.tcam import (
 from tcam_jax.train import processes
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.data_protocol import Data
+from tcam_jax.train.finished import Finished
 from tcam_jax.train.initial import initial_variables, report_weights
 from tcam_jax.train.logs import log
 from tcam_jax.train.loop import run
 from tcam_jax.train.optimizer import sgd, stepped_schedule
 from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.seed_maps import FrozenClassifiers
-from tcam_jax.train.stage import Stage, Validation, is_finished, last_step
+from tcam_jax.train.stage import Stage, Validation, is_finished
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
 
@@ -101,21 +102,12 @@ def tcam_stage(
     if parts.initial.parts:  # the decoder of a whole network's file, or random as ever
         report_weights(parts.initial, LOCALISER_PARTS, config.model.pretrained)
 
-    stage1 = Checkpoints(workdir / CLASSIFIER_DIR / "checkpoints")
-    like = parts.select(CLASSIFIER_PARTS)
-
-    last = processes.from_first(partial(last_step, workdir / CLASSIFIER_DIR))
-
-    def classifier(step: int) -> Variables:
-        read = partial(stage1.restore_variables, step)
-        return parallel.place(processes.arrays_from_first(read, like))
-
-    steps = [
-        processes.from_first(partial(stage1.role_step, role, last))
-        for role in (section.encoder_checkpoint, section.seed_checkpoint)
-    ]
-    encoder = classifier(steps[0])
-    seeds = classifier(steps[1]) if steps[0] != steps[1] else None
+    stage1, like = Finished(workdir / CLASSIFIER_DIR), parts.select(CLASSIFIER_PARTS)
+    encoder_step = stage1.best_step(section.encoder_checkpoint)
+    seeds_step = stage1.best_step(section.seed_checkpoint)
+    encoder, seeds = parallel.place(stage1.variables(encoder_step, like)), None
+    if seeds_step != encoder_step:
+        seeds = parallel.place(stage1.variables(seeds_step, like))
 
     encoder_here = parallel.view_here(encoder)
     measure = _validation(config, data, parallel, TCAM_METHOD, stop)
