@@ -15,7 +15,7 @@ from PIL import Image, UnidentifiedImageError
 import tcam_jax
 from launch import command
 from tcam_jax.errors import InputError
-from tcam_jax.report.overlays import draw_overlay
+from tcam_jax.evaluate.overlays import draw_overlay
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
 _INPUT = flags.DEFINE_string("input", None, "an image, or a folder of images")

@@ -1,1 +1,1 @@
-"""From maps to boxes, CorLoc and classification metrics, evaluation and prediction."""
+"""From maps to boxes, CorLoc and classification metrics, evaluation, prediction, overlays."""

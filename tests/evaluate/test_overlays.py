@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tcam_jax.report.overlays import (
+from tcam_jax.evaluate.overlays import (
     PANEL_GAP,
     TITLE_HEIGHT,
     contact_sheet,
