@@ -14,9 +14,9 @@ from tcam_jax import config as configuration
 from tcam_jax import runs
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.evaluate.overlays import contact_sheet
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.report.gallery import pictures
-from tcam_jax.evaluate.overlays import contact_sheet
 from tcam_jax.report.table import results_table
 from tcam_jax.train.parallel import Parallel
 

@@ -11,8 +11,8 @@ from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.boxes import largest_box
 from tcam_jax.evaluate.evaluator import scaled_truth
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
-from tcam_jax.models.tcam import Variables
 from tcam_jax.evaluate.overlays import draw_overlay
+from tcam_jax.models.tcam import Variables
 from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.stages import Data, make_model
 
