@@ -6,8 +6,8 @@ from absl import flags
 
 from launch import command
 from tcam_jax import config as configuration
-from tcam_jax import runs
 from tcam_jax.data.dataset import Dataset
+from tcam_jax.evaluation import evaluate_run
 from tcam_jax.report.table import results_table
 from tcam_jax.train.parallel import Parallel
 
@@ -19,7 +19,7 @@ def main() -> None:
     """Write results.json and predictions.jsonl, print the table."""
     workdir = Path(_WORKDIR.value)
     config = configuration.load(workdir)
-    results = runs.evaluate_run(
+    results = evaluate_run(
         config, workdir, Dataset(config), Parallel(config.parallel), _SPLIT.value
     )
     print(results_table(results))

@@ -11,6 +11,7 @@ from tcam_jax import runs
 from tcam_jax.config_rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.results import read_results
+from tcam_jax.evaluation import evaluate_run
 from tcam_jax.interruption import Interruption
 from tcam_jax.train import processes, stages
 from tcam_jax.train.initial import check_weights
@@ -62,4 +63,4 @@ def train_and_evaluate(
         ran = stages.train(config, data, parallel, workdir, stop)
         if not ran and processes.from_first((workdir / "results.json").exists):
             return processes.from_first(lambda: read_results(workdir))
-        return runs.evaluate_run(config, workdir, data, parallel, split="test", stop=stop)
+        return evaluate_run(config, workdir, data, parallel, split="test", stop=stop)

@@ -18,18 +18,20 @@ from skimage.filters import threshold_otsu
 LEVELS = 256
 """Number of thresholds that can differ on a map quantised to 8 bits."""
 
-_EIGHT_CONNECTED = np.ones((3, 3), bool)
+EIGHT_CONNECTED = np.ones((3, 3), bool)
 
 
-def level_of(tau: float | Float[np.ndarray, "*taus"], peak: int) -> Int[np.ndarray, "*taus"]:
+def level_of(
+    tau: float | Float[np.ndarray, "*taus"], peak: int | Int[np.ndarray, "*peaks"]
+) -> Int[np.ndarray, "..."]:
     """Integer level of a relative threshold: pixels strictly above it are the foreground.
 
     Args:
       tau: threshold(s) in 0..1, relative to the maximum of the map.
-      peak: maximum of the quantised map, 0..255.
+      peak: maximum of the quantised map(s), 0..255; broadcast against `tau`.
 
     Returns:
-      int64 of the shape of `tau`: int(tau * peak), the product in float64.
+      int64: int(tau * peak), the product in float64.
     """
     return np.asarray(np.float64(tau) * peak, np.int64)
 
@@ -50,29 +52,6 @@ def box_of_mask(mask: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "4"]:
       convention). No region: 0, 0, 0, 0.
     """
     return _box(_largest_region(mask), mask.shape)
-
-
-def boxes_by_level(levels: UInt8[np.ndarray, "h w"]) -> Int[np.ndarray, "256 4"]:
-    """Box of the pixels above each level, for all levels a threshold can take.
-
-    A sweep over any number of thresholds is then a table look-up with `level_of`.
-
-    Args:
-      levels: uint8 [h, w], a quantised map.
-
-    Returns:
-      int32 [256, 4]: row l is `box_of_mask(levels > l)`.
-    """
-    # The mask changes only where the level passes a value that is present.
-    present = np.flatnonzero(np.bincount(levels.ravel(), minlength=LEVELS))
-    starts = np.union1d([0], present)
-    row_peaks, column_peaks = levels.max(axis=1), levels.max(axis=0)
-    boxes = np.zeros((len(starts), 4), np.int32)
-    for box, level in zip(boxes, starts, strict=True):
-        rows, columns = _extent(row_peaks > level), _extent(column_peaks > level)
-        region = _largest_region(levels[rows, columns] > level)
-        box[:] = _box(region, levels.shape, rows.start, columns.start)
-    return boxes[np.searchsorted(starts, np.arange(LEVELS), side="right") - 1]
 
 
 def otsu_level(levels: UInt8[np.ndarray, "h w"]) -> int:
@@ -101,27 +80,19 @@ def largest_box(levels: UInt8[np.ndarray, "h w"], tau: float | None) -> Int[np.n
     return box_of_mask(levels > level)
 
 
-def _extent(line: np.ndarray) -> slice:
-    """Shortest slice of a boolean line that holds every True (empty if there is none)."""
-    where = np.flatnonzero(line)
-    return slice(int(where[0]), int(where[-1]) + 1) if where.size else slice(0, 0)
-
-
-def _box(region: tuple[slice, slice] | None, shape, top: int = 0, left: int = 0) -> np.ndarray:
-    """Box of a region found in a window of an image of `shape` whose corner is (top, left)."""
+def _box(region: tuple[slice, slice] | None, shape: tuple[int, int]) -> np.ndarray:
     if region is None:
         return np.zeros(4, np.int32)
     height, width = shape
     rows, columns = region
-    right = min(columns.stop + left, width - 1)
-    bottom = min(rows.stop + top, height - 1)
-    return np.array([columns.start + left, rows.start + top, right, bottom], np.int32)
+    right, bottom = min(columns.stop, width - 1), min(rows.stop, height - 1)
+    return np.array([columns.start, rows.start, right, bottom], np.int32)
 
 
 def _largest_region(mask: np.ndarray) -> tuple[slice, slice] | None:
     """Rows and columns of the winning region of `mask`, or None where the mask is empty."""
     # Labels come in reading order of the regions' first pixels: the tie rule relies on it.
-    labels, count = ndimage.label(mask, _EIGHT_CONNECTED)
+    labels, count = ndimage.label(mask, EIGHT_CONNECTED)
     if count == 0:
         return None
     regions = ndimage.find_objects(labels)
@@ -134,13 +105,13 @@ def _largest_region(mask: np.ndarray) -> tuple[slice, slice] | None:
     for index in np.argsort(-bounds):
         if bounds[index] == 0 or bounds[index] < best[0]:
             break
-        area = _outer_contour_area(labels[regions[index]] == index + 1)
+        area = outer_contour_area(labels[regions[index]] == index + 1)
         best = max(best, (area, int(index)))
     return regions[best[1]]
 
 
-def _outer_contour_area(region: np.ndarray) -> float:
-    """Area of the polygon through the outermost pixel centres of one region.
+def outer_contour_area(region: Bool[np.ndarray, "h w"]) -> float:
+    """Area of the polygon through the outermost pixel centres of one region, pixels².
 
     A square of four neighbouring centres lies wholly inside the polygon if all four pixels are set,
     half inside if three are, and outside otherwise.

@@ -14,6 +14,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
 from tcam_jax.evaluate.boxes import level_of
+from tcam_jax.evaluate.regions import Regions
+
+REGIONS = ("largest", "any")
+"""Whose boxes count: the largest region's alone, or every region's."""
 
 TAUS_VALIDATION = np.arange(0, 1, 0.004)
 """The reference's 250 thresholds for choosing tau on the validation split, float64."""
@@ -57,24 +61,18 @@ def scale_boxes(
     return (boxes.astype(np.float64) * size / frame).astype(np.int32)
 
 
-def hits(
-    boxes_by_level: Int[np.ndarray, "256 4"],
-    peak: int,
-    truth: Num[np.ndarray, "g 4"],
-    taus: Float[np.ndarray, "taus"],
-    iou_threshold: float = 0.5,
-) -> Bool[np.ndarray, "taus"]:
-    """Which thresholds localise one frame.
+def overlaps_by_level(
+    regions: Regions, truth: Num[np.ndarray, "g 4"]
+) -> dict[str, Float[np.ndarray, "256"]]:
+    """Return the best IoU with any true box at each level, for each of `REGIONS`.
 
     Args:
-      boxes_by_level: int [256, 4], from `boxes.boxes_by_level`.
-      peak: maximum of the quantised map, 0..255.
+      regions: of one frame's map.
       truth: [g, 4], the true boxes in the pixels of the map.
-      taus: float [taus] in 0..1, relative to `peak`.
-      iou_threshold: the overlap with any true box that makes a hit (reached counts).
 
     Returns:
-      bool [taus].
+      float64 [256] for "largest" (the box of the largest region alone) and for "any" (the boxes of
+      all regions: the "contours" of MaxBoxAccV2).
 
     Raises:
       ValueError: the frame has no true box, so that neither a hit nor a miss can be counted.
@@ -83,8 +81,28 @@ def hits(
         raise ValueError(
             "expected at least one true box, got none; leave frames without boxes out of CorLoc"
         )
-    by_level = (iou(boxes_by_level, truth) >= iou_threshold).any(axis=-1)
-    return by_level[level_of(taus, peak)]
+    of_region = iou(regions.boxes, truth).max(axis=-1)
+    nothing = float(iou(np.zeros(4), truth).max())  # the box where a map has no region
+    largest = np.where(regions.largest >= 0, of_region[regions.largest], nothing)
+    return {"largest": largest, "any": regions.best(of_region, missing=nothing)}
+
+
+def hits(
+    overlaps: Float[np.ndarray, "frames 256"],
+    peaks: Int[np.ndarray, "frames"],
+    taus: Float[np.ndarray, "taus"],
+    iou_threshold: float = 0.5,
+) -> Bool[np.ndarray, "frames taus"]:
+    """Which thresholds localise which frames.
+
+    Args:
+      overlaps: best IoU of each frame at each level, see `overlaps_by_level`.
+      peaks: maximum of each quantised map, 0..255.
+      taus: thresholds in 0..1, relative to the peak.
+      iou_threshold: the overlap that makes a hit (reached counts).
+    """
+    levels = level_of(taus, peaks[:, None])
+    return np.take_along_axis(overlaps, levels, axis=1) >= iou_threshold
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,20 +151,12 @@ class Localisation:
         """Threshold with the highest frame mean, the smallest of equal ones."""
         return float(self.taus[self.frame_mean().argmax()])
 
-    def at(self, tau: float) -> "Localisation":
-        """The same frames at one threshold of the sweep.
-
-        Raises:
-          ValueError: `tau` is not in the sweep.
-        """
-        # np.arange(0, 1, 0.001) holds 0.5640000000000001, which nobody types.
-        (found,) = np.nonzero(np.isclose(self.taus, tau, rtol=0, atol=1e-9))
-        if found.size == 0:
-            raise ValueError(
-                f"expected a threshold of the sweep {self.taus[0]}..{self.taus[-1]} "
-                f"({len(self.taus)} values), got {tau}; add it to the sweep's taus"
-            )
-        return dataclasses.replace(self, hits=self.hits[:, found[:1]], taus=self.taus[found[:1]])
+    def best_tau_of_class(self, label: int) -> float:
+        """Threshold that is best for one class alone; `best_tau` for a class without frames."""
+        of_class = self.hits[self.labels == label]
+        return (
+            float(self.taus[of_class.mean(axis=0).argmax()]) if len(of_class) else self.best_tau()
+        )
 
 
 def centre_box(size: int, fraction: float) -> Int[np.ndarray, "4"]:

@@ -1,19 +1,39 @@
 """Runs a network over the labelled frames of a split and gathers what the metrics need."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.boxes import boxes_by_level, otsu_level
-from tcam_jax.evaluate.corloc import Localisation, hits, scale_boxes
-from tcam_jax.evaluate.maps import FrameOutputs
+from tcam_jax.evaluate.bootstrap import video_of
+from tcam_jax.evaluate.boxes import otsu_level
+from tcam_jax.evaluate.corloc import REGIONS, overlaps_by_level, scale_boxes
+from tcam_jax.evaluate.maps import TCAM_METHOD, FrameOutputs
+from tcam_jax.evaluate.protocols import Judgement, ranks_of
+from tcam_jax.evaluate.regions import regions_of
 from tcam_jax.models.tcam import Variables
 
 Batch = Mapping[str, np.ndarray]
+
+
+class MapAnswers(NamedTuple):
+    """What one kind of map says of every frame of a `Truth`, and how right it is.
+
+    Attributes:
+      boxes: the largest region's box at each of the 256 levels, int32 `[frames, 256, 4]`.
+      peaks: the map's largest value, 0..255, int32 `[frames]`.
+      otsu: Otsu's level of the map, 0..254, int32 `[frames]`.
+      overlaps: for each of `corloc.REGIONS`, the best IoU with a true box at each level, float64
+        `[frames, 256]`; NaN for a frame without true boxes.
+    """
+
+    boxes: np.ndarray
+    peaks: np.ndarray
+    otsu: np.ndarray
+    overlaps: Mapping[str, np.ndarray]
 
 
 class Evaluation(NamedTuple):
@@ -21,16 +41,12 @@ class Evaluation(NamedTuple):
 
     Attributes:
       logits: `[frames, k]`.
-      boxes: per method, the box at each of the 256 levels of the map, int32 `[frames, 256, 4]`.
-      peaks: per method, the map's largest value, 0..255, int32 `[frames]`.
-      otsu: per method, Otsu's level of the map, 0..254, int32 `[frames]`.
+      maps: by (method, class_from), see `evaluate.protocols`.
       seconds_per_frame: forward pass alone, without its compilation; None for a single batch.
     """
 
     logits: np.ndarray
-    boxes: Mapping[str, np.ndarray]
-    peaks: Mapping[str, np.ndarray]
-    otsu: Mapping[str, np.ndarray]
+    maps: Mapping[tuple[str, str], MapAnswers]
     seconds_per_frame: float | None
 
 
@@ -55,14 +71,13 @@ def evaluate(
       shard: spreads a batch over the devices, see `train.parallel.Parallel.shard_flat`.
       whole: adds up the arrays of all processes, see `train.processes.total`.
 
-    CAMs are made for the true class, as the reference scores them.
+    CAMs are made for the true class, as the reference scores them, and for the predicted one if
+    `forward` does so.
     """
     index_of = {record: index for index, record in enumerate(truth.records.tolist())}
     count, seconds, timed = len(truth.labels), 0.0, 0
     logits: np.ndarray | None = None
-    boxes = {method: np.zeros((count, 256, 4), np.int32) for method in methods}
-    peaks = {method: np.zeros(count, np.int32) for method in methods}
-    otsu = {method: np.zeros(count, np.int32) for method in methods}
+    answers: dict[tuple[str, str], MapAnswers] = {}
     for number, batch in enumerate(batches):
         real = np.flatnonzero(batch["record"] >= 0)
         indices = [index_of[record] for record in batch["record"][real].tolist()]
@@ -77,19 +92,55 @@ def evaluate(
         if logits is None:
             logits = np.zeros((count, outputs.logits.shape[-1]), outputs.logits.dtype)
         logits[indices] = outputs.logits[real]
-        for method, maps in zip(methods, outputs.maps, strict=True):
-            for index, u8 in zip(indices, maps[real], strict=True):
-                boxes[method][index] = boxes_by_level(u8)
-                peaks[method][index] = u8.max()
-                otsu[method][index] = otsu_level(u8)
+        wrong = outputs.logits[real].argmax(-1) != truth.labels[indices]
+        for source, maps in _sources(outputs, methods):
+            into = answers.setdefault(source, _no_answers(count))
+            same = answers[source[0], "truth"]  # as the predicted class's, where that is right
+            for index, u8, differs in zip(indices, maps[real], wrong, strict=True):
+                if source[1] == "truth" or differs:
+                    _judge(into, index, u8, truth)
+                else:
+                    _copy(into, same, index)
     frames = int(whole(np.array(timed)))  # the processes work at the same time
     return Evaluation(
         logits=whole(logits),
-        boxes={method: whole(rows) for method, rows in boxes.items()},
-        peaks={method: whole(rows) for method, rows in peaks.items()},
-        otsu={method: whole(rows) for method, rows in otsu.items()},
+        maps=jax.tree.map(whole, answers),
         seconds_per_frame=seconds / frames if frames else None,
     )
+
+
+def _sources(
+    outputs: FrameOutputs, methods: Sequence[str]
+) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
+    for class_from, maps in (("truth", outputs.maps), ("prediction", outputs.predicted_maps)):
+        if maps is not None:
+            yield from zip(((method, class_from) for method in methods), maps, strict=True)
+
+
+def _no_answers(count: int) -> MapAnswers:
+    return MapAnswers(
+        boxes=np.zeros((count, 256, 4), np.int32),
+        peaks=np.zeros(count, np.int32),
+        otsu=np.zeros(count, np.int32),
+        overlaps={regions: np.zeros((count, 256)) for regions in REGIONS},
+    )
+
+
+def _judge(into: MapAnswers, index: int, u8: np.ndarray, truth: Truth) -> None:
+    regions = regions_of(u8)
+    into.boxes[index] = regions.largest_boxes()
+    into.peaks[index] = u8.max()
+    into.otsu[index] = otsu_level(u8)
+    true_boxes = scaled_truth(truth, index, len(u8))
+    unknown = dict.fromkeys(REGIONS, np.nan)
+    overlaps = overlaps_by_level(regions, true_boxes) if len(true_boxes) else unknown
+    for name, row in overlaps.items():
+        into.overlaps[name][index] = row
+
+
+def _copy(into: MapAnswers, source: MapAnswers, index: int) -> None:
+    for target, values in zip(jax.tree.leaves(into), jax.tree.leaves(source), strict=True):
+        target[index] = values[index]
 
 
 def accuracy(evaluation: Evaluation, truth: Truth) -> float:
@@ -97,26 +148,23 @@ def accuracy(evaluation: Evaluation, truth: Truth) -> float:
     return 100.0 * float((evaluation.logits.argmax(-1) == truth.labels).mean())
 
 
-def localisation(
-    evaluation: Evaluation, truth: Truth, method: str, size: int, taus: np.ndarray
-) -> Localisation | None:
-    """Score one method's boxes at every threshold; None where no frame has a true box.
-
-    Args:
-      size: the square at which the frames were evaluated, pixels; true boxes are scaled to it.
-    """
-    return score_boxes(evaluation.boxes[method], evaluation.peaks[method], truth, size, taus)
-
-
-def score_boxes(
-    boxes: np.ndarray, peaks: np.ndarray, truth: Truth, size: int, taus: np.ndarray
-) -> Localisation | None:
-    """Score boxes by level `[frames, 256, 4]` of maps with `peaks [frames]`; see `localisation`."""
-    labelled = [i for i, true_boxes in enumerate(truth.boxes) if len(true_boxes)]
-    if not labelled:
+def judge(
+    evaluation: Evaluation, truth: Truth, method: str, class_from: str = "truth"
+) -> Judgement | None:
+    """Return what the protocols need of one kind of map; None where no frame has a true box."""
+    boxed = np.array([len(true_boxes) > 0 for true_boxes in truth.boxes], bool)
+    if not boxed.any():
         return None
-    rows = [hits(boxes[i], int(peaks[i]), scaled_truth(truth, i, size), taus) for i in labelled]
-    return Localisation(np.stack(rows), truth.labels[labelled], taus)
+    # TCAM's map is that of all classes.
+    answers = evaluation.maps[method, "truth" if method == TCAM_METHOD else class_from]
+    return Judgement(
+        overlaps={name: rows[boxed] for name, rows in answers.overlaps.items()},
+        peaks=answers.peaks[boxed],
+        otsu=answers.otsu[boxed],
+        labels=truth.labels[boxed],
+        ranks=ranks_of(evaluation.logits, truth.labels)[boxed],
+        videos=video_of(truth.ids)[boxed],
+    )
 
 
 def scaled_truth(truth: Truth, index: int, size: int) -> np.ndarray:

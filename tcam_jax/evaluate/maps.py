@@ -17,20 +17,31 @@ PREDICTED = -1  # as a class index: take the most probable class
 
 
 class FrameOutputs(NamedTuple):
-    """What the network says of a batch of frames; maps are floor(255 * map)."""
+    """What the network says of a batch of frames; maps are floor(255 * map).
+
+    Attributes:
+      logits: `[b, k]`.
+      maps: of the classes asked for; one per method, in the order asked for.
+      predicted_maps: of the predicted classes, if they were wanted beside those.
+    """
 
     logits: Float[Array, "b k"]
-    maps: UInt8[Array, "m b h w"]  # one per method, in the order asked for
+    maps: UInt8[Array, "m b h w"]
+    predicted_maps: UInt8[Array, "m b h w"] | None = None
 
 
 def make_forward(
-    model: TCAM, methods: Sequence[str]
+    model: TCAM, methods: Sequence[str], also_predicted: bool = False
 ) -> Callable[[Variables, UInt8[Array, "b h w 3"], Int[Array, " b"]], FrameOutputs]:
     """Return a jitted function (variables, frames, class indices) -> `FrameOutputs`.
 
     `frames` are uint8 of the evaluation size; a CAM is made for the given class index, or for the
     predicted class where it is `PREDICTED`, and enlarged to the frame; TCAM's map is the
     foreground probability, the same for all classes.
+
+    Args:
+      methods: names of CAM methods, or `TCAM_METHOD`.
+      also_predicted: make the predicted classes' maps too.
     """
 
     @jax.jit
@@ -40,9 +51,9 @@ def make_forward(
         size = frames.shape[1]
         frames = normalise(frames)
         output = model.apply(variables, frames, method="classify")
-        classes = jnp.where(classes == PREDICTED, output.logits.argmax(-1), classes)
+        predicted = output.logits.argmax(-1)
 
-        def one_method(method: str) -> Float[Array, "b h w"]:
+        def one_method(method: str, classes: Int[Array, " b"]) -> Float[Array, "b h w"]:
             if method == TCAM_METHOD:
                 map_logits = model.apply(
                     variables, output.features, (size, size), method="localise"
@@ -51,7 +62,14 @@ def make_forward(
             cams = class_activation_maps(model, variables, frames, output, classes, method)
             return jax.vmap(lambda cam: resize_map(cam, size))(cams)
 
-        maps = jnp.stack([one_method(method) for method in methods])
-        return FrameOutputs(output.logits, jnp.clip(255 * maps, 0, 255).astype(jnp.uint8))
+        def maps_of(classes: Int[Array, " b"]) -> UInt8[Array, "m b h w"]:
+            maps = jnp.stack([one_method(method, classes) for method in methods])
+            return jnp.clip(255 * maps, 0, 255).astype(jnp.uint8)
+
+        return FrameOutputs(
+            output.logits,
+            maps_of(jnp.where(classes == PREDICTED, predicted, classes)),
+            maps_of(predicted) if also_predicted else None,
+        )
 
     return forward

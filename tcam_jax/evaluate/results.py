@@ -1,26 +1,30 @@
 """The final table of a run as data: `results.json`, written by evaluation and read by reports.
 
-Schema 1:
-  schema: 1
-  dataset, split, frames, boxes: what was evaluated
+Schema 2:
+  schema: 2
+  dataset, config, split: what was evaluated
+  frames, boxes, videos: how many
   classes: [name]
-  rows: one per method and threshold protocol, each
+  rows: one per method and protocol (see `evaluate.protocols` for the names), each
     method: "centre_box", "whole_frame", a CAM method, or "tcam"
-    checkpoint: "STAGE/ROLE@STEP", null for the fixed boxes
-    threshold: "val" (tau chosen on the validation split; honest) or "test" (tau maximised on the
-      evaluated split, as the paper's tables), null for the fixed boxes
-    tau: 0..1 of the map's maximum; null for the fixed boxes
+    checkpoint: "STAGE/ROLE@STEP"
+    class_from, threshold, regions, iou, localisation: the protocol
+    tau: 0..1 of the map's maximum; {class: tau}; null where there is none (Otsu's level is each
+      map's own, a mean over IoUs has several)
     corloc: mean over classes, percent; the number to quote
+    interval: [low, high], 95 % of `corloc` when videos are resampled (`evaluate.bootstrap`)
     corloc_frames: mean over frames, percent
     per_class: [percent], in the order of `classes`; null for a class without boxes
+    The fixed boxes have null for checkpoint, class_from, threshold, regions, and tau.
+  curves: CorLoc (mean over classes, largest region, IoU 0.5, the true class's map) at each tau,
+    {"tau": [0..1], "corloc": {method: [percent]}}
   classification: {"STAGE/ROLE@STEP": accuracy in percent of frames}
   tau: {method: the validation threshold}, used by prediction
   seconds_per_frame: {"STAGE/ROLE@STEP": forward pass in evaluation batches}
-CorLoc entries are null throughout where the split has no boxes.
+CorLoc entries, and curves, are null where the split has no boxes.
 """
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -28,79 +32,74 @@ import numpy as np
 
 from tcam_jax.data.truth import Truth
 from tcam_jax.errors import InputError
-from tcam_jax.evaluate.corloc import Localisation, centre_box, whole_frame
-from tcam_jax.evaluate.evaluator import score_boxes
+from tcam_jax.evaluate.bootstrap import VideoBootstrap, video_of
+from tcam_jax.evaluate.corloc import centre_box, iou, whole_frame
+from tcam_jax.evaluate.evaluator import scaled_truth
+from tcam_jax.evaluate.protocols import IOUS, Row, mean_scores, scores_of, unknown_scores
 from tcam_jax.files import write_whole
 
-SCHEMA = 1
+SCHEMA = 2
 CENTRE_FRACTION = 0.5  # side of the centre box, of the frame
-Row = dict[str, Any]
-
-
-def method_rows(
-    method: str,
-    checkpoint: str,
-    validation: Localisation | None,
-    test: Localisation | None,
-    num_classes: int,
-) -> list[Row]:
-    """Score one method at the threshold from validation and at the evaluated split's own best.
-
-    Args:
-      validation, test: the method's hits on the two splits; None where there are no boxes, which
-        leaves out what needs them.
-    """
-    rows = []
-    for threshold, chosen_on in (("val", validation), ("test", test)):
-        row = {"method": method, "checkpoint": checkpoint, "threshold": threshold}
-        if test is None or chosen_on is None:
-            tau = None if chosen_on is None else chosen_on.best_tau()
-            rows.append(row | {"tau": tau} | _unknown(num_classes))
-            continue
-        tau = chosen_on.best_tau()
-        rows.append(row | {"tau": tau} | _scores(test, tau, num_classes))
-    return rows
 
 
 def fixed_box_rows(truth: Truth, size: int, num_classes: int) -> list[Row]:
     """Score two boxes that look at nothing: the centre's and the whole frame's."""
-    fixed = {"centre_box": centre_box(size, CENTRE_FRACTION), "whole_frame": whole_frame(size)}
+    boxed = [i for i, true_boxes in enumerate(truth.boxes) if len(true_boxes)]
+    labels = truth.labels[boxed]
+    bootstrap = VideoBootstrap(labels, video_of(truth.ids)[boxed]) if boxed else None
     rows = []
-    for method, box in fixed.items():
-        row = {"method": method, "checkpoint": None, "threshold": None, "tau": None}
-        frames = len(truth.boxes)
-        levels = np.broadcast_to(box, (frames, 256, 4))  # the same at every threshold
-        scored = score_boxes(levels, np.full(frames, 255), truth, size, np.zeros(1))
-        unknown = scored is None
-        rows.append(row | (_unknown(num_classes) if unknown else _scores(scored, 0.0, num_classes)))
+    for method, box in (
+        ("centre_box", centre_box(size, CENTRE_FRACTION)),
+        ("whole_frame", whole_frame(size)),
+    ):
+        nothing = dict.fromkeys(("checkpoint", "class_from", "threshold", "regions", "tau"))
+        row = {"method": method, **nothing, "localisation": "gt_known"}
+        overlaps = np.array([iou(box, scaled_truth(truth, i, size)).max() for i in boxed])
+        of_ious, samples = [], []
+        for least in IOUS:
+            scores = unknown_scores(num_classes)
+            if bootstrap is not None:
+                samples.append(bootstrap.class_means(overlaps >= least))
+                scores = scores_of(overlaps >= least, labels, num_classes, samples[-1])
+            of_ious.append(row | {"iou": least} | scores)
+        rows += [*of_ious, row | {"iou": "mean"} | mean_scores(of_ious, samples)]
     return rows
 
 
-def _scores(scored: Localisation, tau: float, num_classes: int) -> Row:
-    chosen = scored.at(tau)
-    per_class = chosen.per_class(num_classes)[0]
-    return {
-        "corloc": float(chosen.class_mean()[0]),
-        "corloc_frames": float(chosen.frame_mean()[0]),
-        "per_class": [None if math.isnan(value) else float(value) for value in per_class],
-    }
+def find_row(
+    results: dict[str, Any],
+    method: str,
+    threshold: str | None,
+    regions: str = "largest",
+    iou: float | str = 0.5,
+    class_from: str = "truth",
+    localisation: str = "gt_known",
+) -> Row:
+    """Return the row of `method` under one protocol; by default that of the paper's tables.
 
+    Args:
+      threshold: None for the fixed boxes, which have no regions and no class either.
 
-def _unknown(num_classes: int) -> Row:
-    return {"corloc": None, "corloc_frames": None, "per_class": [None] * num_classes}
-
-
-def find_row(results: dict[str, Any], method: str, threshold: str | None) -> Row:
-    """Return the row of `method` at `threshold` ("val", "test", or None for fixed boxes)."""
+    Raises:
+      KeyError: there is none.
+    """
+    wanted = {"method": method, "threshold": threshold, "iou": iou, "localisation": localisation}
+    if threshold is not None:
+        wanted |= {"regions": regions, "class_from": class_from}
     for row in results["rows"]:
-        if (row["method"], row["threshold"]) == (method, threshold):
+        if all(row[key] == value for key, value in wanted.items()):
             return row
-    raise KeyError(f"no row {method!r} at threshold {threshold!r}")
+    raise KeyError(f"no row {method!r} with {wanted}")
 
 
 def write_results(path: Path, results: dict[str, Any]) -> None:
     """Write `results` (see the module's schema) to `path`, whole or not at all."""
-    write_whole(path, json.dumps({"schema": SCHEMA, **results}, indent=2) + "\n")
+    rows = results["rows"]
+    outer = {"schema": SCHEMA, **results, "rows": None}
+    # A line a row: there are hundreds.
+    lines = ",\n".join(f"    {json.dumps(row)}" for row in rows)
+    text = json.dumps(outer, indent=2).replace('"rows": null', f'"rows": [\n{lines}\n  ]', 1)
+    write_whole(path, text + "\n")
 
 
 def read_results(workdir: str | Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
-from tcam_jax.evaluate.evaluator import accuracy, evaluate, localisation
+from tcam_jax.evaluate.evaluator import accuracy, evaluate, judge
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.interruption import Interruption
 from tcam_jax.models.heads import HEADS
@@ -192,8 +192,10 @@ def _validation(
             forward, variables, frames, truth, (method,), parallel.shard_flat, processes.total
         )
         correct = accuracy(evaluation, truth)
-        scored = localisation(evaluation, truth, method, config.dataset.crop, TAUS_VALIDATION)
-        corloc = None if scored is None else float(scored.frame_mean().max())
+        judged = judge(evaluation, truth, method)
+        corloc = None
+        if judged is not None:
+            corloc = float(judged.sweep(TAUS_VALIDATION).frame_mean().max())
         metrics = {"validation_accuracy": correct, f"validation_corloc_{method}": corloc}
         return metrics, correct, corloc
 

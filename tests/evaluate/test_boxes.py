@@ -4,13 +4,10 @@ import cv2
 import numpy as np
 import pytest
 from scipy import ndimage
+from skimage import measure
 
-from tcam_jax.evaluate.boxes import (
-    box_of_mask,
-    boxes_by_level,
-    largest_box,
-    level_of,
-)
+from tcam_jax.evaluate.boxes import box_of_mask, largest_box, level_of
+from tcam_jax.evaluate.regions import regions_of
 
 TAUS = np.arange(0, 1, 0.001)
 
@@ -139,9 +136,9 @@ def maps(kind, rng, shape):
 def test_table_of_levels_is_opencvs_loop_over_thresholds(kind):
     rng = np.random.default_rng(1)
     for _ in range(14):
-        levels = maps(kind, rng, tuple(rng.integers(8, 40, 2)))
+        levels = maps(kind, rng, tuple(rng.integers(1, 40, 2)))
         peak = int(levels.max())
-        table = boxes_by_level(levels)
+        table = regions_of(levels).largest_boxes()
         assert table.dtype == np.int32
         for tau in TAUS:
             threshold = int(tau * levels.max())
@@ -152,7 +149,7 @@ def test_table_of_levels_is_opencvs_loop_over_thresholds(kind):
 def test_table_holds_every_level_even_those_no_threshold_reaches():
     levels = maps("smooth", np.random.default_rng(2), (30, 21))
     expected = [opencv_box(levels > level) for level in range(256)]
-    assert boxes_by_level(levels).tolist() == expected
+    assert regions_of(levels).largest_boxes().tolist() == expected
 
 
 def test_box_at_full_size_is_opencvs():
@@ -161,7 +158,7 @@ def test_box_at_full_size_is_opencvs():
         values = ndimage.gaussian_filter(rng.normal(size=(224, 224)), sigma)
         levels = levels_of((values - values.min()) / np.ptp(values))
         expected = [opencv_box(levels > level) for level in range(256)]
-        assert boxes_by_level(levels).tolist() == expected
+        assert regions_of(levels).largest_boxes().tolist() == expected
 
 
 def test_levels_are_the_references_integer_products():
@@ -185,3 +182,22 @@ def test_without_a_threshold_otsu_separates_the_two_levels_exactly():
         levels[4:9, 5:12] = high
         assert largest_box(levels, None).tolist() == [5, 4, 12, 9]
     assert largest_box(np.full((20, 30), 7, np.uint8), None).tolist() == [0, 0, 29, 19]
+
+
+@pytest.mark.parametrize("kind", ["smooth", "noise", "plateaus", "upsampled", "constant"])
+def test_regions_of_every_level_are_scikit_images_labels(kind):
+    rng = np.random.default_rng(4)
+    for _ in range(6):
+        levels = maps(kind, rng, tuple(rng.integers(2, 24, 2)))
+        height, width = levels.shape
+        regions = regions_of(levels)
+        for level in range(256):
+            labels = measure.label(levels > level, connectivity=2)
+            expected = [
+                (x0, y0, min(x1, width - 1), min(y1, height - 1))
+                for y0, x0, y1, x1 in (each.bbox for each in measure.regionprops(labels))
+            ]
+            alive = (regions.first <= level) & (level < regions.last)
+            assert sorted(map(tuple, regions.boxes[alive].tolist())) == sorted(expected)
+            best = regions.best(regions.boxes[:, 2].astype(float), missing=-1.0)[level]
+            assert best == max((box[2] for box in expected), default=-1)

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from tcam_jax.evaluate.boxes import boxes_by_level
 from tcam_jax.evaluate.corloc import (
     TAUS_TEST,
     TAUS_VALIDATION,
@@ -9,9 +8,11 @@ from tcam_jax.evaluate.corloc import (
     centre_box,
     hits,
     iou,
+    overlaps_by_level,
     scale_boxes,
     whole_frame,
 )
+from tcam_jax.evaluate.regions import Regions, regions_of
 
 
 def test_iou_by_hand():
@@ -60,9 +61,14 @@ def two_squares():
     return (255 * heat_map).astype(np.uint8)
 
 
+def hits_of(regions, peak, truth, taus, whose="largest", iou_threshold=0.5):
+    overlaps = overlaps_by_level(regions, np.array(truth))[whose]
+    return hits(overlaps[None], np.array([peak]), taus, iou_threshold)[0]
+
+
 def test_a_frame_is_hit_where_the_box_fits_any_true_box():
     levels = two_squares()
-    table, peak = boxes_by_level(levels), int(levels.max())
+    regions, peak = regions_of(levels), int(levels.max())
     taus = np.array([0.0, 0.25, 0.49, 0.51, 0.9])
     large, small, nothing = [2, 2, 21, 21], [3, 3, 7, 7], [28, 28, 31, 31]
     for truth, expected in [
@@ -72,21 +78,33 @@ def test_a_frame_is_hit_where_the_box_fits_any_true_box():
         ([nothing, small], [False, False, False, True, True]),
         ([small, large], [True] * 5),
     ]:
-        assert hits(table, peak, np.array(truth), taus).tolist() == expected
+        assert hits_of(regions, peak, truth, taus).tolist() == expected
+
+
+def test_any_region_may_hit_where_the_largest_one_does_not():
+    levels = np.zeros((32, 32), np.uint8)
+    levels[2:22, 2:22] = 200
+    levels[25:30, 25:30] = 100
+    regions, taus = regions_of(levels), np.array([0.0, 0.4, 0.6])
+    small = [[25, 25, 29, 29]]
+    assert not hits_of(regions, 200, small, taus).any()
+    assert hits_of(regions, 200, small, taus, "any").tolist() == [True, True, False]
 
 
 def test_the_overlap_of_exactly_one_half_is_a_hit():
-    table = np.tile(np.array([0, 0, 9, 9]), (256, 1))
+    everywhere = np.zeros(256, np.int64)
+    regions = Regions(np.array([[0, 0, 9, 9]]), np.array([0]), np.array([256]), everywhere)
     taus = np.array([0.5])
-    assert iou(table[0], np.array([[0, 0, 9, 4]])) == 0.5
-    assert hits(table, 255, np.array([[0, 0, 9, 4]]), taus).all()
-    assert not hits(table, 255, np.array([[0, 0, 9, 3]]), taus).any()
-    assert not hits(table, 255, np.array([[0, 0, 9, 4]]), taus, iou_threshold=0.51).any()
+    assert iou(regions.boxes[0], np.array([[0, 0, 9, 4]])) == 0.5
+    for whose in ("largest", "any"):
+        assert hits_of(regions, 255, [[0, 0, 9, 4]], taus, whose).all()
+        assert not hits_of(regions, 255, [[0, 0, 9, 3]], taus, whose).any()
+        assert not hits_of(regions, 255, [[0, 0, 9, 4]], taus, whose, 0.51).any()
 
 
 def test_a_frame_without_true_boxes_is_refused():
     with pytest.raises(ValueError, match="at least one true box"):
-        hits(np.zeros((256, 4), int), 255, np.zeros((0, 4)), TAUS_TEST)
+        overlaps_by_level(regions_of(two_squares()), np.zeros((0, 4)))
 
 
 def five_frames():
@@ -131,13 +149,9 @@ def test_of_equal_thresholds_the_smallest_is_best():
     assert result.best_tau() == 0.25
 
 
-def test_one_threshold_of_the_sweep():
-    result = five_frames().at(0.1 + 0.2)
-    assert result.taus.tolist() == [0.3]
-    assert result.hits.tolist() == [[False], [False], [True], [True], [False]]
-    assert result.frame_mean().tolist() == [40]
-    with pytest.raises(ValueError, match="threshold of the sweep"):
-        five_frames().at(0.15)
+def test_the_best_threshold_of_one_class():
+    result = five_frames()
+    assert [result.best_tau_of_class(label) for label in range(4)] == [0.2, 0.3, 0.2, 0.1]
 
 
 def test_no_frames_is_an_error():

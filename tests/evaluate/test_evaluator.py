@@ -53,17 +53,15 @@ def _evaluate(frames, truth, batch_size, rows, whole):
 def test_any_number_of_processes(frames, truth, processes, batch_size):
     alone = _evaluate(frames, truth, 11, slice(None), lambda x: x)
     assert accuracy(alone, truth) == 100.0
-    np.testing.assert_array_equal(
-        alone.peaks["m"], (frames[..., 0] // (1 + truth.labels)[:, None, None]).max((1, 2))
-    )
+    shown = frames[..., 0] // (1 + truth.labels)[:, None, None]
+    np.testing.assert_array_equal(alone.maps["m", "truth"].peaks, shown.max((1, 2)))
     each = batch_size // processes
     parts = [
         _evaluate(frames, truth, batch_size, slice(i * each, (i + 1) * each), lambda x: x)
         for i in range(processes)
     ]
-    for name in ("boxes", "peaks", "otsu"):
-        added = sum(getattr(part, name)["m"] for part in parts)
-        np.testing.assert_array_equal(added, getattr(alone, name)["m"])
+    added = jax.tree.map(lambda *arrays: sum(arrays), *(part.maps for part in parts))
+    jax.tree.map(np.testing.assert_array_equal, added, alone.maps)
     np.testing.assert_array_equal(
         sum(part.logits if part.logits is not None else 0 for part in parts), alone.logits
     )

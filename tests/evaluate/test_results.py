@@ -5,21 +5,30 @@ import pytest
 
 from tcam_jax.data.truth import Truth
 from tcam_jax.errors import InputError
-from tcam_jax.evaluate.corloc import Localisation
-from tcam_jax.evaluate.results import (
-    find_row,
-    fixed_box_rows,
-    method_rows,
-    read_results,
-    write_results,
-)
+from tcam_jax.evaluate.protocols import Judgement, protocol_rows
+from tcam_jax.evaluate.results import find_row, fixed_box_rows, read_results, write_results
 from tcam_jax.report.table import results_table
 
-TAUS = np.array([0.0, 0.1, 0.2])
+
+def judgement(overlaps: dict[int, list[float]], labels, ranks=(0, 0, 0)) -> Judgement:
+    """Frames whose IoU is 0 but at the levels given; the peaks are 250, so tau 0.004 is level 1."""
+    rows = np.zeros((len(labels), 256))
+    for level, column in overlaps.items():
+        rows[:, level] = column
+    count = len(labels)
+    return Judgement(
+        overlaps={"largest": rows, "any": np.maximum(rows, 0.6)},
+        peaks=np.full(count, 250),
+        otsu=np.full(count, 7),
+        labels=np.array(labels),
+        ranks=np.array(ranks[:count]),
+        videos=np.arange(count),
+    )
 
 
-def _localisation(hits):
-    return Localisation(np.array(hits, bool), np.array([0, 0, 1]), TAUS)
+def _rows(validation, test, classes=("a", "b", "c"), method="cam"):
+    origin = {"method": method, "checkpoint": "here", "class_from": "truth"}
+    return {"rows": [origin | row for row in protocol_rows(validation, test, classes)]}
 
 
 def _truth(boxes):
@@ -32,20 +41,59 @@ def _truth(boxes):
     )
 
 
-def test_threshold_from_validation_and_from_test_are_told_apart():
-    validation = _localisation([[0, 1, 0], [0, 1, 0], [0, 0, 0]])  # best: 0.1
-    test = _localisation([[1, 0, 1], [0, 0, 1], [1, 1, 1]])  # best: 0.2
-    val_row, test_row = method_rows("cam", "here", validation, test, num_classes=3)
-    assert (val_row["threshold"], val_row["tau"]) == ("val", 0.1)
-    assert val_row["per_class"] == [0.0, 100.0, None]
-    assert val_row["corloc"] == 50.0  # mean over the classes that have frames
-    assert val_row["corloc_frames"] == pytest.approx(100 / 3)
-    assert (test_row["threshold"], test_row["tau"], test_row["corloc"]) == ("test", 0.2, 100.0)
+def test_every_threshold_by_hand():
+    labels = [0, 0, 1]
+    # Best for all, and for class 0: level 25. Class 1 is found at level 50 alone.
+    validation = judgement({25: [0.9, 0.9, 0.0], 50: [0.9, 0.0, 0.9]}, labels)
+    validation = validation._replace(labels=np.array([0, 0, 1]))
+    test = judgement(
+        {25: [0.9, 0.0, 0.0], 50: [0.0, 0.0, 0.9], 75: [0.4, 0.6, 0.6], 7: [0.8, 0, 0]}, labels
+    )
+    rows = _rows(validation, test)
+    expected = {  # (tau, CorLoc of class 0, of class 1)
+        "val": (0.1, 50.0, 0.0),
+        "test": (0.3, 50.0, 100.0),
+        "val_per_class": ({"a": 0.1, "b": 0.2, "c": 0.1}, 50.0, 100.0),
+        # 7, 25 and 75 are equal for class 0: the smallest tau; no test frame of c: the common one.
+        "test_per_class": ({"a": 0.028, "b": 0.2, "c": 0.3}, 50.0, 100.0),
+        "fixed": (0.2, 0.0, 100.0),  # level 50
+        "otsu": (None, 50.0, 0.0),  # level 7
+    }
+    for threshold, (tau, first, second) in expected.items():
+        row = find_row(rows, "cam", threshold)
+        assert row["tau"] == (pytest.approx(tau) if tau else tau), threshold
+        assert row["per_class"] == [first, second, None], threshold
+        assert row["corloc"] == (first + second) / 2  # over the classes that have frames
+        assert row["corloc_frames"] == pytest.approx((2 * first + second) / 3)
+        low, high = row["interval"]
+        assert low <= row["corloc"] <= high
+
+
+def test_ious_regions_and_classes_by_hand():
+    test = judgement({0: [0.4, 0.6, 0.8]}, [0, 0, 1], ranks=(0, 1, 5))
+    rows = _rows(None, test)
+
+    def corloc(**protocol):
+        return find_row(rows, "cam", "test", **protocol)["per_class"][:2]
+
+    assert corloc(iou=0.3) == [100.0, 100.0]
+    assert corloc(iou=0.5) == [50.0, 100.0]
+    assert corloc(iou=0.7) == [0.0, 100.0]
+    assert corloc(iou="mean") == [50.0, 100.0]
+    assert corloc(regions="any") == [100.0, 100.0]  # 0.6 at least
+    assert corloc(iou=0.3, localisation="top1") == [50.0, 0.0]
+    assert corloc(iou=0.3, localisation="top5") == [100.0, 0.0]
+    # Nothing to choose tau by: only what needs no validation is known.
+    for threshold in ("val", "val_per_class"):
+        row = find_row(rows, "cam", threshold)
+        assert row["tau"] is row["corloc"] is row["interval"] is None
+    with pytest.raises(KeyError, match="no row 'cam'"):
+        find_row(rows, "cam", "test", class_from="prediction")
 
 
 def test_without_boxes_everything_is_unknown():
-    for row in method_rows("cam", "here", None, None, num_classes=2):
-        assert row["corloc"] is row["tau"] is None and row["per_class"] == [None, None]
+    for row in _rows(None, None)["rows"]:
+        assert row["corloc"] is row["interval"] is None and row["per_class"] == [None] * 3
     for row in fixed_box_rows(_truth([[], []]), size=64, num_classes=2):
         assert row["corloc"] is None
 
@@ -53,25 +101,26 @@ def test_without_boxes_everything_is_unknown():
 def test_fixed_boxes_by_hand():
     # Frames of 200 x 100 pixels: the quarter in the middle, everything, and a corner.
     truth = _truth([[50, 25, 149, 74], [0, 0, 199, 99], [0, 0, 20, 10]])
-    centre, whole = fixed_box_rows(truth, size=64, num_classes=2)
-    assert centre["method"] == "centre_box" and centre["per_class"] == [50.0, 0.0]
-    assert whole["method"] == "whole_frame" and whole["per_class"] == [50.0, 0.0]
+    results = {"rows": fixed_box_rows(truth, size=64, num_classes=2)}
+    for method in ("centre_box", "whole_frame"):
+        assert find_row(results, method, None)["per_class"] == [50.0, 0.0]
 
 
 def test_written_read_found_and_shown(tmp_path):
-    rows = method_rows("tcam", "here", _localisation([[1, 1, 1]] * 3), None, 2)
+    rows = _rows(judgement({25: [1, 1, 1]}, [0, 0, 1]), None, ["cat", "dog"], "tcam")["rows"]
     results = {
         "dataset": "d",
         "split": "test",
         "frames": 3,
+        "videos": 2,
         "classes": ["cat", "dog"],
         "rows": rows,
         "classification": {"tcam/best": 75.0},
     }
     write_results(tmp_path / "results.json", results)
     read = read_results(tmp_path)
-    assert find_row(read, "tcam", "val") == rows[0]
-    assert "| tcam | τ from validation | 0.000 | – | – | – |" in results_table(read)
+    assert read["rows"] == rows and find_row(read, "tcam", "val") == rows[1]
+    assert "| tcam | τ from validation | 0.100 | – | – | – | – |" in results_table(read)
     with pytest.raises(KeyError, match="no row 'cam'"):
         find_row(read, "cam", "val")
     (tmp_path / "results.json").write_text(json.dumps({"schema": 99}))

@@ -25,22 +25,31 @@ def run(tmp_path_factory, shapes_data, launch) -> Path:
 
 
 @pytest.mark.slow
-def test_results_hold_every_method_at_both_thresholds(run):
+def test_results_hold_every_method_under_every_protocol(run):
     results = json.loads((run / "results.json").read_text())
-    assert results["schema"] == 1 and results["split"] == "test"
-    rows = {(row["method"], row["threshold"]): row for row in results["rows"]}
-    expected = {("centre_box", None), ("whole_frame", None)}
-    expected |= {(m, t) for m in ("cam", "layercam", "tcam") for t in ("val", "test")}
-    assert set(rows) == expected
-    for (method, threshold), row in rows.items():
+    assert results["schema"] == 2 and results["split"] == "test"
+    fixed = [row for row in results["rows"] if row["threshold"] is None]
+    assert [row["method"] for row in fixed] == ["centre_box"] * 4 + ["whole_frame"] * 4
+    names = ("method", "class_from", "threshold", "regions", "iou", "localisation")
+    rows = {tuple(row[name] for name in names): row for row in results["rows"]}
+    assert len(rows) == len(results["rows"]) == 8 + 3 * 2 * 6 * 2 * 4 * 3
+    for row in results["rows"]:
         assert len(row["per_class"]) == len(results["classes"]) == 10
         np.testing.assert_allclose(row["corloc"], np.mean(row["per_class"]))
-        if threshold == "val":  # the best threshold on test cannot be worse
-            assert row["corloc_frames"] <= rows[method, "test"]["corloc_frames"]
+        assert 0 <= row["interval"][0] <= row["interval"][1] <= 100
+    for (method, whose, threshold, *rest), row in rows.items():
+        if threshold == "val":  # the best threshold on test cannot be worse, nor one a class
+            best = rows[method, whose, "test", *rest]["corloc_frames"]
+            assert row["corloc_frames"] <= best
+            assert best <= rows[method, whose, "test_per_class", *rest]["corloc_frames"] + 1e-9
+        if method == "tcam":  # its map is that of all classes
+            assert row["corloc"] == rows[method, "truth", threshold, *rest]["corloc"]
+    curve = results["curves"]["corloc"]["tcam"]
+    assert len(curve) == len(results["curves"]["tau"]) == 250
     lines = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
     assert len(lines) == results["frames"]
     for line in lines:
-        assert set(line["boxes"]) == {"cam", "layercam", "tcam"}
+        assert set(line["boxes"]) == set(line["iou"]) == {"cam", "layercam", "tcam"}
         np.testing.assert_allclose(sum(line["probabilities"].values()), 1, rtol=1e-4)
 
 

@@ -13,11 +13,14 @@ from tcam_jax.report.ablation_plots import bars, temporal_range
 
 def results(tcam, layercam, accuracy=90.0):
     """Results of one run; each CorLoc is (τ from validation, τ maximised on test)."""
-    rows = [{"method": "centre_box", "checkpoint": None, "threshold": None, "corloc": 17.5}]
+    protocol = {"class_from": "truth", "regions": "largest", "iou": 0.5, "localisation": "gt_known"}
+    fixed = {"method": "centre_box", "checkpoint": None, "threshold": None, "corloc": 17.5}
+    rows = [protocol | fixed]
     for method, values in (("layercam", layercam), ("tcam", tcam)):
         for threshold, value in zip(("val", "test"), values, strict=True):
             rows.append(
-                {
+                protocol
+                | {
                     "method": method,
                     "checkpoint": f"{method}/best@1",
                     "threshold": threshold,

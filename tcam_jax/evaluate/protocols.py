@@ -1,0 +1,199 @@
+"""The protocols under which localisation is scored, by the names that tables and files use.
+
+threshold, where tau comes from:
+  "val": best on the validation split, as the model is selected; honest.
+  "test": best on the evaluated split itself, as in the paper's tables; an upper bound.
+  "val_per_class", "test_per_class": likewise, one tau a class (CoLo-CAM's and TrCAM-V's scripts do
+    the latter); the true class says which. A class without validation frames takes the common tau.
+  "fixed": 0.2 of the map's maximum (Zhou et al., "Learning Deep Features for Discriminative
+    Localization", CVPR 2016).
+  "otsu": Otsu's level of each map.
+regions: "largest" region's box (the paper), or "any" region's (MaxBoxAccV2).
+iou: 0.3, 0.5 (CorLoc) or 0.7 with any true box; "mean" of the three: MaxBoxAccV2 where regions is
+  "any" and threshold "test" (Choe et al., CVPR 2020).
+localisation: "gt_known", or the class must be right too: "top1", among the five likeliest: "top5".
+class_from: whose CAM is scored, the class of the "truth" (as the reference does) or of the
+  "prediction". TCAM's map is the same for all classes.
+Each combination of iou and localisation chooses its own tau, as the reference does.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from tcam_jax.evaluate.bootstrap import VideoBootstrap, interval
+from tcam_jax.evaluate.boxes import level_of
+from tcam_jax.evaluate.corloc import REGIONS, TAUS_TEST, TAUS_VALIDATION, Localisation, hits
+
+THRESHOLDS = ("val", "test", "val_per_class", "test_per_class", "fixed", "otsu")
+IOUS = (0.3, 0.5, 0.7)
+LOCALISATIONS = {"gt_known": None, "top1": 1, "top5": 5}
+CLASS_FROM = ("truth", "prediction")
+FIXED_TAU = 0.2
+
+Row = dict[str, Any]
+
+
+class Judgement(NamedTuple):
+    """How one kind of map did on the frames of a split that have boxes.
+
+    Attributes:
+      overlaps: for each of `REGIONS`, best IoU at each level, `[frames, 256]`.
+      peaks: maximum of each quantised map, 0..255.
+      otsu: Otsu's level of each map.
+      labels: true class of each frame.
+      ranks: how many classes are likelier than the true one; 0: it is predicted.
+      videos: number of each frame's video.
+    """
+
+    overlaps: Mapping[str, Float[np.ndarray, "frames 256"]]
+    peaks: Int[np.ndarray, "frames"]
+    otsu: Int[np.ndarray, "frames"]
+    labels: Int[np.ndarray, "frames"]
+    ranks: Int[np.ndarray, "frames"]
+    videos: Int[np.ndarray, "frames"]
+
+    def sweep(
+        self,
+        taus: Float[np.ndarray, "taus"],
+        regions: str = "largest",
+        iou: float = 0.5,
+        localisation: str = "gt_known",
+    ) -> Localisation:
+        """Return the hits of all frames at all `taus` under one protocol."""
+        found = hits(self.overlaps[regions], self.peaks, taus, iou)
+        return Localisation(found & self._right(localisation)[:, None], self.labels, taus)
+
+    def correct(
+        self, levels: Int[np.ndarray, "frames"], regions: str, iou: float, localisation: str
+    ) -> Bool[np.ndarray, "frames"]:
+        """Return which frames are hit at one level each."""
+        overlaps = self.overlaps[regions][np.arange(len(levels)), levels]
+        return (overlaps >= iou) & self._right(localisation)
+
+    def levels_at(self, taus: float | Float[np.ndarray, "frames"]) -> Int[np.ndarray, "frames"]:
+        """Return each frame's level for `taus`, one for all or one a frame."""
+        return level_of(taus, self.peaks)
+
+    def _right(self, localisation: str) -> Bool[np.ndarray, "frames"]:
+        among = LOCALISATIONS[localisation]
+        return np.full(len(self.ranks), True) if among is None else self.ranks < among
+
+
+def ranks_of(
+    logits: Float[np.ndarray, "frames k"], labels: Int[np.ndarray, "frames"]
+) -> Int[np.ndarray, "frames"]:
+    """Return how many classes come before the true one; of equal logits the first class wins."""
+    order = np.argsort(-logits, axis=1, kind="stable")
+    return np.argmax(order == labels[:, None], axis=1)
+
+
+def protocol_rows(
+    validation: Judgement | None, test: Judgement | None, class_names: Sequence[str]
+) -> list[Row]:
+    """Score one kind of map under every protocol but `class_from`.
+
+    Args:
+      validation, test: None where the split has no boxes; what needs them is null.
+
+    Returns:
+      Rows with the keys threshold … per_class of `evaluate.results`.
+    """
+    bootstrap = None if test is None else VideoBootstrap(test.labels, test.videos)
+    rows = []
+    for threshold, regions, localisation in itertools.product(THRESHOLDS, REGIONS, LOCALISATIONS):
+        protocol = {"threshold": threshold, "regions": regions}
+        of_ious, samples = [], []
+        for iou in IOUS:
+            setting = (regions, iou, localisation)
+            tau = _choose(threshold, validation, test, setting, class_names)
+            levels = _levels(threshold, tau, test, class_names)
+            scores = unknown_scores(len(class_names))
+            if levels is not None:
+                correct = test.correct(levels, *setting)
+                samples.append(bootstrap.class_means(correct))
+                scores = scores_of(correct, test.labels, len(class_names), samples[-1])
+            row = protocol | {"iou": iou, "localisation": localisation, "tau": tau} | scores
+            of_ious.append(row)
+        mean = protocol | {"iou": "mean", "localisation": localisation, "tau": None}
+        rows += [*of_ious, mean | mean_scores(of_ious, samples)]
+    return rows
+
+
+def _choose(
+    threshold: str,
+    validation: Judgement | None,
+    test: Judgement | None,
+    setting: tuple[str, float, str],
+    class_names: Sequence[str],
+) -> float | dict[str, float] | None:
+    """Return tau, tau per class, or None where there is none."""
+    if threshold == "fixed":
+        return FIXED_TAU
+    if threshold == "otsu":
+        return None
+    split, _, per_class = threshold.partition("_")
+    judged, taus = (validation, TAUS_VALIDATION) if split == "val" else (test, TAUS_TEST)
+    if judged is None:
+        return None
+    sweep = judged.sweep(taus, *setting)
+    if not per_class:
+        return sweep.best_tau()
+    return {name: sweep.best_tau_of_class(label) for label, name in enumerate(class_names)}
+
+
+def _levels(
+    threshold: str,
+    tau: float | dict[str, float] | None,
+    judged: Judgement | None,
+    class_names: Sequence[str],
+) -> np.ndarray | None:
+    """Return each frame's level; None where there are no boxes, or none to choose tau by."""
+    if judged is None:
+        return None
+    if threshold == "otsu":
+        return judged.otsu
+    if isinstance(tau, dict):
+        tau = np.array([tau[name] for name in class_names])[judged.labels]
+    return None if tau is None else judged.levels_at(tau)
+
+
+def scores_of(
+    correct: np.ndarray, labels: np.ndarray, num_classes: int, samples: np.ndarray | None
+) -> Row:
+    """Return the figures of one row, percent; null for classes without frames."""
+    scored = Localisation(correct[:, None], labels, np.zeros(1))
+    per_class = scored.per_class(num_classes)[0]
+    return {
+        "corloc": float(scored.class_mean()[0]),
+        "interval": None if samples is None else interval(samples),
+        "corloc_frames": float(scored.frame_mean()[0]),
+        "per_class": [None if math.isnan(value) else float(value) for value in per_class],
+    }
+
+
+def mean_scores(rows: Sequence[Row], samples: Sequence[np.ndarray]) -> Row:
+    """Return the means of the figures of `rows`; null where one of them is."""
+    if any(row["corloc"] is None for row in rows):
+        return unknown_scores(len(rows[0]["per_class"]))
+    per_class = zip(*(row["per_class"] for row in rows), strict=True)
+    return {
+        "corloc": float(np.mean([row["corloc"] for row in rows])),
+        "interval": interval(np.mean(samples, axis=0)) if samples else None,
+        "corloc_frames": float(np.mean([row["corloc_frames"] for row in rows])),
+        "per_class": [None if None in ious else float(np.mean(ious)) for ious in per_class],
+    }
+
+
+def unknown_scores(num_classes: int) -> Row:
+    """Return the figures of a row that cannot be measured."""
+    return {
+        "corloc": None,
+        "interval": None,
+        "corloc_frames": None,
+        "per_class": [None] * num_classes,
+    }

@@ -1,0 +1,154 @@
+"""The last stage of a run: its networks scored on a split under every protocol."""
+
+import itertools
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from tcam_jax.data.truth import Truth
+from tcam_jax.evaluate.bootstrap import video_of
+from tcam_jax.evaluate.boxes import level_of
+from tcam_jax.evaluate.corloc import TAUS_VALIDATION
+from tcam_jax.evaluate.evaluator import Evaluation, accuracy, evaluate, judge
+from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
+from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, protocol_rows
+from tcam_jax.evaluate.results import fixed_box_rows, write_results
+from tcam_jax.files import write_whole
+from tcam_jax.interruption import Interruption
+from tcam_jax.runs import load_networks
+from tcam_jax.train import processes
+from tcam_jax.train.data_protocol import Data
+from tcam_jax.train.parallel import Parallel
+from tcam_jax.train.stages import make_model
+
+
+def evaluate_run(
+    config: ConfigDict,
+    workdir: Path,
+    data: Data,
+    parallel: Parallel,
+    split: str,
+    stop: Interruption | None = None,
+) -> dict[str, Any]:
+    """Score a finished run on `split`; write its results and predictions into `workdir`.
+
+    The files are `results.json` and `predictions.jsonl` for the test split; another split has its
+    name in theirs.
+
+    Returns:
+      The results, see `evaluate.results`.
+
+    Raises:
+      InputError: the run is not trained to its end, or a record is damaged.
+      Interrupted: `stop` was requested; nothing is written.
+    """
+    stop, num_classes, size = stop or Interruption(), len(data.class_names), config.dataset.crop
+    batch_size, part = parallel.evaluation_rows(config.eval.batch_size)
+    networks = load_networks(config, workdir, num_classes, parallel)
+    truths = {name: data.truth(name) for name in ("validation", split)}
+    truth = truths[split]
+    rows = fixed_box_rows(truth, size, num_classes)
+    classification, seconds, tau, curves = {}, {}, {}, {}
+    evaluated: dict[str, Evaluation] = {}  # by method, on `split`
+    for network, methods in (
+        (networks.seeds, tuple(config.eval.cam_methods)),
+        (networks.tcam, (TCAM_METHOD,)),
+    ):
+        forward = make_forward(
+            make_model(config, num_classes), methods, also_predicted=methods != (TCAM_METHOD,)
+        )
+        evaluations = {
+            name: evaluate(
+                forward,
+                network.variables,
+                stop.between(data.frames(name, batch_size, part)),
+                truths[name],
+                methods,
+                parallel.shard_flat,
+                processes.total,
+            )
+            for name in truths
+        }
+        for method, whose in itertools.product(methods, CLASS_FROM):
+            judged = {
+                name: judge(evaluations[name], truths[name], method, whose) for name in truths
+            }
+            of_protocol = protocol_rows(judged["validation"], judged[split], data.class_names)
+            origin = {"method": method, "checkpoint": network.checkpoint, "class_from": whose}
+            rows += [origin | row for row in of_protocol]
+            if whose == "truth":
+                chosen = judged["validation"]
+                tau[method] = None if chosen is None else chosen.sweep(TAUS_VALIDATION).best_tau()
+                curves[method] = _curve(judged[split])
+        classification[network.checkpoint] = accuracy(evaluations[split], truth)
+        seconds[network.checkpoint] = evaluations[split].seconds_per_frame
+        evaluated.update(dict.fromkeys(methods, evaluations[split]))
+    results = {
+        "dataset": config.dataset.name,
+        "config": config.dataset.config,
+        "split": split,
+        "frames": len(truth.labels),
+        "boxes": sum(len(boxes) for boxes in truth.boxes),
+        "videos": len(np.unique(video_of(truth.ids))),
+        "classes": list(data.class_names),
+        "rows": rows,
+        "curves": None
+        if None in curves.values()
+        else {"tau": TAUS_VALIDATION.round(3).tolist(), "corloc": curves},
+        "classification": classification,
+        "tau": tau,
+        "seconds_per_frame": seconds,
+    }
+    if not processes.is_first():
+        return results
+    suffix = "" if split == "test" else f"_{split}"
+    # Results last: where they are, nothing is left to do.
+    _write_predictions(workdir / f"predictions{suffix}.jsonl", truth, evaluated, results, size)
+    write_results(workdir / f"results{suffix}.json", results)
+    return results
+
+
+def _write_predictions(
+    path: Path,
+    truth: Truth,
+    evaluated: Mapping[str, Evaluation],
+    results: dict[str, Any],
+    size: int,
+) -> None:
+    """Write a line a frame: id, true class, class probabilities, each method's box and its IoU.
+
+    Boxes are x0, y0, x1, y1 in pixels of the frame, at the method's threshold from validation, or
+    at Otsu's where validation has no boxes; CAMs are the true class's. The IoU is the best with a
+    true box, in the evaluated square, as scored; null for a frame without true boxes.
+    """
+    classes = results["classes"]
+    probabilities = np.array(jax.nn.softmax(evaluated[TCAM_METHOD].logits, axis=-1))
+    lines = []
+    for i, frame_id in enumerate(truth.ids):
+        scale = np.tile(truth.sizes[i] / size, 2)
+        boxes, ious = {}, {}
+        for method, evaluation in evaluated.items():
+            answers, tau = evaluation.maps[method, "truth"], results["tau"][method]
+            level = int(answers.otsu[i] if tau is None else level_of(tau, int(answers.peaks[i])))
+            boxes[method] = (answers.boxes[i, level] * scale).tolist()
+            overlap = float(answers.overlaps["largest"][i, level])
+            ious[method] = None if math.isnan(overlap) else overlap
+        line = {
+            "id": frame_id,
+            "label": classes[truth.labels[i]],
+            "probabilities": dict(zip(classes, probabilities[i].tolist(), strict=True)),
+            "boxes": boxes,
+            "iou": ious,
+        }
+        lines.append(json.dumps(line) + "\n")
+    write_whole(path, "".join(lines))
+
+
+def _curve(judged: Judgement | None) -> list[float] | None:
+    return None if judged is None else judged.sweep(TAUS_VALIDATION).class_mean().round(2).tolist()
