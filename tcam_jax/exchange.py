@@ -1,4 +1,4 @@
-"""Weights from elsewhere as a finished run, and a run's weights as a file for elsewhere."""
+"""Weights from elsewhere as a finished run; a run's weights, or whole network, for elsewhere."""
 
 import shutil
 from pathlib import Path
@@ -8,6 +8,9 @@ from ml_collections import ConfigDict
 
 from tcam_jax import config as configuration
 from tcam_jax.errors import InputError
+from tcam_jax.evaluate import exported
+from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.evaluate.results import read_results
 from tcam_jax.models.pretrained import own_tensors, torch_tensors
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, select, variable_shapes
 from tcam_jax.models.weight_files import write_tensors
@@ -87,3 +90,24 @@ def export_weights(workdir: Path, target: Path) -> None:
     variables = load_networks(config, workdir, len(class_names), parallel).tcam.variables
     by_torch = target.suffix == ".safetensors"
     write_tensors(target, torch_tensors(variables) if by_torch else own_tensors(variables))
+
+
+def export_model(workdir: Path, folder: Path) -> None:
+    """Write a finished run's TCAM network as a folder that predicts by itself.
+
+    The threshold is that of `runs.load`; for the files see `evaluate.exported`.
+
+    Raises:
+      InputError: there is no finished run; `folder` exists, or cannot be written.
+    """
+    if folder.exists():  # before what takes long
+        raise InputError(f"{folder} must be a new folder; there is something already.")
+    config = configuration.load(workdir)
+    class_names = read_classes(workdir)
+    parallel = Parallel(config.parallel, jax.devices()[:1])
+    variables = load_networks(config, workdir, len(class_names), parallel).tcam.variables
+    tau = None
+    if (workdir / "results.json").exists():
+        tau = read_results(workdir)["tau"][TCAM_METHOD]
+    model = make_model(config, len(class_names))
+    exported.save(folder, model, variables, class_names, config.dataset.crop, tau)

@@ -1,0 +1,150 @@
+"""A network as a folder that predicts without its config or this code: StableHLO, weights, JSON."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import safetensors.numpy
+from flax.traverse_util import flatten_dict
+from jax import export
+
+from tcam_jax.errors import InputError
+from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
+from tcam_jax.files import cannot_write, write_whole
+from tcam_jax.models.tcam import TCAM, Variables
+
+SCHEMA = 1
+PLATFORMS = ("cpu", "cuda", "tpu")
+_PROGRAM, _WEIGHTS, _ABOUT = "model.stablehlo", "weights.safetensors", "model.json"
+
+
+class Exported(NamedTuple):
+    """A saved network, ready to run.
+
+    Attributes:
+      forward: uint8 frames [b, size, size, 3], RGB -> (float32 logits [b, k], uint8 maps
+        [b, size, size]: floor(255 * foreground probability)).
+      class_names: [k].
+      size: of the frames, pixels.
+      tau: threshold, share of a map's maximum; None: Otsu's threshold of each map.
+    """
+
+    forward: Callable[[Any], tuple[jax.Array, jax.Array]]
+    class_names: tuple[str, ...]
+    size: int
+    tau: float | None
+
+
+def save(
+    folder: Path,
+    model: TCAM,
+    variables: Variables,
+    class_names: Sequence[str],
+    size: int,
+    tau: float | None,
+) -> None:
+    """Write the network to the new `folder`, whole or not at all; arguments as in `Exported`.
+
+    Raises:
+      InputError: `folder` exists, or cannot be written.
+    """
+    if folder.exists():
+        raise InputError(f"{folder} must be a new folder; there is something already.")
+    weights = {
+        name: np.ascontiguousarray(leaf)
+        for name, leaf in flatten_dict(jax.device_get(variables), sep="/").items()
+    }
+    program = _program(model, variables, weights, size)
+    unfinished = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    try:
+        unfinished.mkdir()
+        (unfinished / _PROGRAM).write_bytes(program.serialize())
+        (unfinished / _WEIGHTS).write_bytes(safetensors.numpy.save(weights))
+        about = {
+            "schema": SCHEMA,
+            "classes": list(class_names),
+            "size": size,
+            "tau": tau,
+            "threshold": "a pixel is foreground where map > int(tau * the map's maximum); tau "
+            "null: Otsu's threshold of each map. The box is that of the 8-connected region with "
+            "the largest outer contour.",
+            "inputs": "(weights: {name: array} of weights.safetensors, frames: uint8 "
+            f"[b, {size}, {size}, 3], RGB, resized bilinearly without keeping the aspect)",
+            "outputs": f"(logits: float32 [b, {len(class_names)}], maps: uint8 "
+            f"[b, {size}, {size}], floor(255 * foreground probability))",
+            "platforms": list(program.platforms),
+            "jax": jax.__version__,
+            "calling_convention": program.calling_convention_version,
+            "sha256": {name: _digest(unfinished / name) for name in (_PROGRAM, _WEIGHTS)},
+        }
+        write_whole(unfinished / _ABOUT, json.dumps(about, indent=2) + "\n")
+        unfinished.rename(folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def load(folder: Path) -> Exported:
+    """Read what `save` wrote.
+
+    Raises:
+      InputError: a file is missing or damaged, of another schema, or not for this platform.
+    """
+    for name in (_ABOUT, _PROGRAM, _WEIGHTS):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder} must be a folder of launch.export_model; it has no {name}.")
+    try:
+        about = json.loads((folder / _ABOUT).read_text())
+        schema = about["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder / _ABOUT} is damaged: {error}. Export again.") from error
+    if schema != SCHEMA:
+        raise InputError(f"{folder} has schema {schema}, this version reads {SCHEMA}.")
+    for name in (_PROGRAM, _WEIGHTS):
+        if _digest(folder / name) != about["sha256"][name]:
+            raise InputError(f"{folder / name} is damaged: its digest differs. Export again.")
+    platform = {"gpu": "cuda"}.get(jax.default_backend(), jax.default_backend())
+    if platform not in about["platforms"]:
+        raise InputError(f"{folder} is for {about['platforms']}, not for this {platform}.")
+    program = export.deserialize(bytearray((folder / _PROGRAM).read_bytes()))
+    weights = jax.device_put(safetensors.numpy.load((folder / _WEIGHTS).read_bytes()))
+    call = jax.jit(program.call)
+    return Exported(
+        lambda frames: call(weights, frames), tuple(about["classes"]), about["size"], about["tau"]
+    )
+
+
+def _program(
+    model: TCAM, variables: Variables, weights: Mapping[str, np.ndarray], size: int
+) -> export.Exported:
+    forward = make_forward(model, (TCAM_METHOD,))
+    structure = jax.tree.structure(variables)
+    # By name, so that the file of the weights is the argument. Sorted names are not the tree's
+    # order, so each leaf is looked up.
+    names = jax.tree.leaves(_names(variables))
+
+    def run(weights: Mapping[str, jax.Array], frames: jax.Array) -> tuple[jax.Array, jax.Array]:
+        tree = jax.tree.unflatten(structure, [weights[name] for name in names])
+        outputs = forward(tree, frames, jnp.full(frames.shape[0], PREDICTED, jnp.int32))
+        return outputs.logits.astype(jnp.float32), outputs.maps[0]
+
+    (batch,) = export.symbolic_shape("b")
+    shapes = {name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for name, leaf in weights.items()}
+    frames = jax.ShapeDtypeStruct((batch, size, size, 3), jnp.uint8)
+    return export.export(jax.jit(run), platforms=PLATFORMS)(shapes, frames)
+
+
+def _names(variables: Variables) -> Any:
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: "/".join(key.key for key in path), variables
+    )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
