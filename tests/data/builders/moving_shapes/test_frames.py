@@ -236,7 +236,7 @@ def test_an_untrained_network_does_not_find_the_object(held_out_boxes, seed):
         overlaps_by_level(regions_of(u8), box[None])["largest"]
         for u8, box in zip(maps, boxes, strict=True)
     ]
-    found = hits(np.stack(overlaps), maps.max((1, 2)), TAUS_VALIDATION)
+    found = hits(np.stack(overlaps), maps.max((1, 2)).astype(int), TAUS_VALIDATION)
     assert Localisation(found, labels, TAUS_VALIDATION).frame_mean().max() <= 20
 
 
