@@ -12,9 +12,10 @@ from PIL import Image
 
 from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.folders import entries, image_files, is_image
-from tcam_jax.data.builders.video_folder.shot_cuts import CutDetector, shots_between
-from tcam_jax.data.builders.video_folder.video_files import SUFFIXES, extract
+from tcam_jax.data.builders.video_folder.video_files import extract
 from tcam_jax.data.builders.video_folder.video_split import ShotFiles
+from tcam_jax.data.shot_cuts import CutDetector, shots_between
+from tcam_jax.data.video import SUFFIXES
 from tcam_jax.errors import InputError
 
 LAYOUT = "expected class/video/shot/*.jpg, class/video/*.jpg or class/*.mp4 (or another video file)"

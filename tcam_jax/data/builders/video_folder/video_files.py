@@ -6,12 +6,9 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import av
-from PIL import Image
+from tcam_jax.data.shot_cuts import CutDetector
+from tcam_jax.data.video import BadVideo, read_video
 
-from tcam_jax.data.builders.video_folder.shot_cuts import CutDetector
-
-SUFFIXES = (".mp4", ".avi", ".webm", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".ogv")
 JPEG_QUALITY = 95  # of the frames, with full colour resolution
 
 _CUTS_FILE = "cuts.json"
@@ -45,19 +42,13 @@ def extract(video: Path, folder: Path) -> Extracted:
         unfinished.mkdir(parents=True)
         detector, num_frames, fault = CutDetector(), 0, ""
         try:
-            with av.open(str(video)) as container:
-                promised = container.streams.video[0].frames  # 0 where the file does not say
-                for frame in container.decode(video=0):
-                    image = _upright(frame)
-                    detector.add(image)
-                    target = unfinished / f"{num_frames:06d}.jpg"
-                    image.save(target, quality=JPEG_QUALITY, subsampling=0)
-                    num_frames += 1
-            if num_frames < promised:
-                fault = f"the file promises {promised} frames"
-        except (av.FFmpegError, IndexError, ValueError, UnicodeError) as error:
-            # IndexError: a file without pictures, such as a recording of sound.
-            fault = str(error) or type(error).__name__
+            for frame in read_video(video):
+                detector.add(frame.image)
+                target = unfinished / f"{frame.index:06d}.jpg"
+                frame.image.save(target, quality=JPEG_QUALITY, subsampling=0)
+                num_frames += 1
+        except BadVideo as error:
+            fault = str(error)
         if not num_frames:  # it may be mended, or only its permissions
             shutil.rmtree(unfinished)
             return Extracted(folder, 0, [], fault)
@@ -65,9 +56,3 @@ def extract(video: Path, folder: Path) -> Extracted:
         (unfinished / _CUTS_FILE).write_text(json.dumps(made))
         os.rename(unfinished, folder)
     return Extracted(folder, **json.loads((folder / _CUTS_FILE).read_text()))
-
-
-def _upright(frame: av.VideoFrame) -> Image.Image:
-    """The frame as a player shows it: telephones store a rotation beside their pictures."""
-    image = frame.to_image()
-    return image.rotate(frame.rotation, expand=True) if frame.rotation else image
