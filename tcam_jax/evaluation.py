@@ -18,7 +18,7 @@ from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.evaluator import Evaluation, accuracy, evaluate, judge
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, protocol_rows
-from tcam_jax.evaluate.results import fixed_box_rows, write_results
+from tcam_jax.evaluate.results import find_row, fixed_box_rows, write_results
 from tcam_jax.files import write_whole
 from tcam_jax.interruption import Interruption
 from tcam_jax.runs import load_networks
@@ -54,7 +54,7 @@ def evaluate_run(
     truths = {name: data.truth(name) for name in ("validation", split)}
     truth = truths[split]
     rows = fixed_box_rows(truth, size, num_classes)
-    classification, seconds, tau, curves = {}, {}, {}, {}
+    classification, seconds, curves = {}, {}, {}
     evaluated: dict[str, Evaluation] = {}  # by method, on `split`
     for network, methods in (
         (networks.seeds, tuple(config.eval.cam_methods)),
@@ -83,8 +83,6 @@ def evaluate_run(
             origin = {"method": method, "checkpoint": network.checkpoint, "class_from": whose}
             rows += [origin | row for row in of_protocol]
             if whose == "truth":
-                chosen = judged["validation"]
-                tau[method] = None if chosen is None else chosen.sweep(TAUS_VALIDATION).best_tau()
                 curves[method] = _curve(judged[split])
         classification[network.checkpoint] = accuracy(evaluations[split], truth)
         seconds[network.checkpoint] = evaluations[split].seconds_per_frame
@@ -102,7 +100,7 @@ def evaluate_run(
         if None in curves.values()
         else {"tau": TAUS_VALIDATION.round(3).tolist(), "corloc": curves},
         "classification": classification,
-        "tau": tau,
+        "tau": {method: find_row({"rows": rows}, method, "val")["tau"] for method in evaluated},
         "seconds_per_frame": seconds,
     }
     if not processes.is_first():

@@ -3,22 +3,18 @@
 import shutil
 from pathlib import Path
 
-import jax
 from ml_collections import ConfigDict
 
 from tcam_jax import config as configuration
 from tcam_jax.errors import InputError
 from tcam_jax.evaluate import exported
-from tcam_jax.evaluate.maps import TCAM_METHOD
-from tcam_jax.evaluate.results import read_results
 from tcam_jax.models.pretrained import own_tensors, torch_tensors
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, select, variable_shapes
 from tcam_jax.models.weight_files import write_tensors
-from tcam_jax.runs import load_networks, read_classes, record_classes
+from tcam_jax.runs import load_tcam, record_classes
 from tcam_jax.train.checkpoint import Checkpoints, Record
 from tcam_jax.train.initial import load_weights
 from tcam_jax.train.optimizer import sgd
-from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.stage import finish
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
 from tcam_jax.train.state import create_state
@@ -84,10 +80,7 @@ def export_weights(workdir: Path, target: Path) -> None:
     Raises:
       InputError: there is no finished run, or `target` cannot be written.
     """
-    config = configuration.load(workdir)
-    class_names = read_classes(workdir)
-    parallel = Parallel(config.parallel, jax.devices()[:1])
-    variables = load_networks(config, workdir, len(class_names), parallel).tcam.variables
+    variables = load_tcam(workdir).variables
     by_torch = target.suffix == ".safetensors"
     write_tensors(target, torch_tensors(variables) if by_torch else own_tensors(variables))
 
@@ -95,19 +88,9 @@ def export_weights(workdir: Path, target: Path) -> None:
 def export_model(workdir: Path, folder: Path) -> None:
     """Write a finished run's TCAM network as a folder that predicts by itself.
 
-    The threshold is that of `runs.load`; for the files see `evaluate.exported`.
+    For the threshold see `runs.TrainedTCAM`, for the files `evaluate.exported`.
 
     Raises:
       InputError: there is no finished run; `folder` exists, or cannot be written.
     """
-    if folder.exists():  # before what takes long
-        raise InputError(f"{folder} must be a new folder; there is something already.")
-    config = configuration.load(workdir)
-    class_names = read_classes(workdir)
-    parallel = Parallel(config.parallel, jax.devices()[:1])
-    variables = load_networks(config, workdir, len(class_names), parallel).tcam.variables
-    tau = None
-    if (workdir / "results.json").exists():
-        tau = read_results(workdir)["tau"][TCAM_METHOD]
-    model = make_model(config, len(class_names))
-    exported.save(folder, model, variables, class_names, config.dataset.crop, tau)
+    exported.save(folder, *load_tcam(workdir))

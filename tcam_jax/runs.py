@@ -11,13 +11,12 @@ from tcam_jax import config as configuration
 from tcam_jax.errors import InputError
 from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.evaluate.predict import Predictor
-from tcam_jax.evaluate.results import (
-    read_results,
-)
+from tcam_jax.evaluate.results import read_results
 from tcam_jax.files import write_whole
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,
+    TCAM,
     Variables,
     merge,
     select,
@@ -95,16 +94,30 @@ def read_classes(workdir: Path) -> tuple[str, ...]:
     return tuple(json.loads(path.read_text()))
 
 
-def load(workdir: str | Path) -> Predictor:
-    """Return a run's TCAM network, ready to predict.
+class TrainedTCAM(NamedTuple):
+    """All that prediction needs of a finished run.
 
-    The threshold is the one that evaluation chose on validation; Otsu's where there were no boxes
-    or the run has not been evaluated.
+    Attributes:
+      model, variables: the network, whole, on the first device.
+      class_names: `[k]`.
+      size: of the frames, pixels.
+      tau: the threshold that evaluation chose on validation; None (Otsu's threshold of each map)
+        where there were no boxes, or the run has not been evaluated.
+    """
+
+    model: TCAM
+    variables: Variables
+    class_names: tuple[str, ...]
+    size: int
+    tau: float | None
+
+
+def load_tcam(workdir: Path) -> TrainedTCAM:
+    """Read a finished run's TCAM network and how to use it.
 
     Raises:
       InputError: `workdir` holds no run, or one that is not trained to its end.
     """
-    workdir = Path(workdir)
     config = configuration.load(workdir)
     class_names = read_classes(workdir)
     parallel = Parallel(config.parallel, jax.devices()[:1])
@@ -112,10 +125,14 @@ def load(workdir: str | Path) -> Predictor:
     tau = None
     if (workdir / "results.json").exists():
         tau = read_results(workdir)["tau"][TCAM_METHOD]
-    return Predictor(
-        make_model(config, len(class_names)),
-        networks.tcam.variables,
-        class_names,
-        config.dataset.crop,
-        tau,
-    )
+    model = make_model(config, len(class_names))
+    return TrainedTCAM(model, networks.tcam.variables, class_names, config.dataset.crop, tau)
+
+
+def load(workdir: str | Path) -> Predictor:
+    """Return a run's TCAM network, ready to predict at the threshold of `TrainedTCAM`.
+
+    Raises:
+      InputError: see `load_tcam`.
+    """
+    return Predictor(*load_tcam(Path(workdir)))

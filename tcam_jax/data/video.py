@@ -42,10 +42,10 @@ def read_video(path: Path, stride: int = 1) -> Iterator[VideoFrame]:
     try:
         with av.open(str(path)) as container:
             yield from _frames(container, stride)
+    except BadVideo:
+        raise
     # What the caller does with a frame raises at the caller, so these are the file's faults.
     except (av.FFmpegError, ValueError, UnicodeError) as error:
-        if isinstance(error, BadVideo):
-            raise
         raise BadVideo(_reason(error)) from error
 
 

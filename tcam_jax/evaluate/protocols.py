@@ -17,9 +17,10 @@ class_from: whose CAM is scored, the class of the "truth" (as the reference does
 Each combination of iou and localisation chooses its own tau, as the reference does.
 """
 
+import functools
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,13 +105,19 @@ def protocol_rows(
       Rows with the keys threshold … per_class of `evaluate.results`.
     """
     bootstrap = None if test is None else VideoBootstrap(test.labels, test.videos)
+
+    @functools.cache
+    def sweep(split: str, setting: tuple[str, float, str]) -> Localisation | None:
+        judged, taus = {"val": (validation, TAUS_VALIDATION), "test": (test, TAUS_TEST)}[split]
+        return None if judged is None else judged.sweep(taus, *setting)
+
     rows = []
     for threshold, regions, localisation in itertools.product(THRESHOLDS, REGIONS, LOCALISATIONS):
         protocol = {"threshold": threshold, "regions": regions}
         of_ious, samples = [], []
         for iou in IOUS:
             setting = (regions, iou, localisation)
-            tau = _choose(threshold, validation, test, setting, class_names)
+            tau = _choose(threshold, setting, sweep, class_names)
             levels = _levels(threshold, tau, test, class_names)
             scores = unknown_scores(len(class_names))
             if levels is not None:
@@ -126,9 +133,8 @@ def protocol_rows(
 
 def _choose(
     threshold: str,
-    validation: Judgement | None,
-    test: Judgement | None,
     setting: tuple[str, float, str],
+    sweep: Callable[[str, tuple[str, float, str]], Localisation | None],
     class_names: Sequence[str],
 ) -> float | dict[str, float] | None:
     """Return tau, tau per class, or None where there is none."""
@@ -137,13 +143,12 @@ def _choose(
     if threshold == "otsu":
         return None
     split, _, per_class = threshold.partition("_")
-    judged, taus = (validation, TAUS_VALIDATION) if split == "val" else (test, TAUS_TEST)
-    if judged is None:
+    swept = sweep(split, setting)
+    if swept is None:
         return None
-    sweep = judged.sweep(taus, *setting)
     if not per_class:
-        return sweep.best_tau()
-    return {name: sweep.best_tau_of_class(label) for label, name in enumerate(class_names)}
+        return swept.best_tau()
+    return {name: swept.best_tau_of_class(label) for label, name in enumerate(class_names)}
 
 
 def _levels(

@@ -28,8 +28,7 @@ def results_table(results: dict[str, Any]) -> str:
         tau = row["tau"] if isinstance(row["tau"], float) else None
         cells = [row["method"], _TITLES[row["threshold"]].format(**results), _number(tau, 3)]
         cells += [_number(value) for value in row["per_class"]]
-        low, high = row["interval"] or (None, None)
-        interval = f"{_number(low)} to {_number(high)}" if row["interval"] else "–"
+        interval = " to ".join(map(_number, row["interval"])) if row["interval"] else "–"
         lines.append(_line([*cells, _number(row["corloc"]), interval]))
     lines.append("")
     lines.append(

@@ -45,7 +45,6 @@ def test_every_threshold_by_hand():
     labels = [0, 0, 1]
     # Best for all, and for class 0: level 25. Class 1 is found at level 50 alone.
     validation = judgement({25: [0.9, 0.9, 0.0], 50: [0.9, 0.0, 0.9]}, labels)
-    validation = validation._replace(labels=np.array([0, 0, 1]))
     test = judgement(
         {25: [0.9, 0.0, 0.0], 50: [0.0, 0.0, 0.9], 75: [0.4, 0.6, 0.6], 7: [0.8, 0, 0]}, labels
     )
