@@ -22,6 +22,7 @@ from tcam_jax.models.tcam import TCAM, Variables
 SCHEMA = 1
 PLATFORMS = ("cpu", "cuda", "tpu")
 _PROGRAM, _WEIGHTS, _ABOUT = "model.stablehlo", "weights.safetensors", "model.json"
+_NEEDED = ("classes", "size", "tau", "platforms", "sha256")  # what `load` reads of model.json
 
 
 class Exported(NamedTuple):
@@ -99,13 +100,7 @@ def load(folder: Path) -> Exported:
     for name in (_ABOUT, _PROGRAM, _WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(f"{folder} must be a folder of launch.export_model; it has no {name}.")
-    try:
-        about = json.loads((folder / _ABOUT).read_text())
-        schema = about["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder / _ABOUT} is damaged: {error}. Export again.") from error
-    if schema != SCHEMA:
-        raise InputError(f"{folder} has schema {schema}, this version reads {SCHEMA}.")
+    about = _read_about(folder / _ABOUT)
     for name in (_PROGRAM, _WEIGHTS):
         if _digest(folder / name) != about["sha256"][name]:
             raise InputError(f"{folder / name} is damaged: its digest differs. Export again.")
@@ -118,6 +113,20 @@ def load(folder: Path) -> Exported:
     return Exported(
         lambda frames: call(weights, frames), tuple(about["classes"]), about["size"], about["tau"]
     )
+
+
+def _read_about(path: Path) -> dict[str, Any]:
+    try:
+        about = json.loads(path.read_text())
+        schema = about["schema"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged: {error!r}. Export again.") from error
+    if schema != SCHEMA:
+        raise InputError(f"{path} has schema {schema}, this version reads {SCHEMA}.")
+    missing = [key for key in _NEEDED if key not in about]
+    if missing:
+        raise InputError(f"{path} is damaged: it lacks {', '.join(missing)}. Export again.")
+    return about
 
 
 def _program(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
@@ -90,6 +91,10 @@ class MetricsWriter:
         for name, value in named.items():
             if value is not None:
                 self._tensorboard.add_scalar(name, value, step)
+
+    def show(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Give TensorBoard a picture, uint8 `[h, w, 3]`."""
+        self._tensorboard.add_image(name, picture, step, dataformats="HWC")
 
     def sync(self) -> None:
         """Return when what was written is on disk: no line may be newer than a checkpoint."""

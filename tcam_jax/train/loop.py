@@ -160,8 +160,10 @@ class _Training:
     def _validate(self) -> None:
         with self._clock.of("validation"):
             variables = self._parallel.view_here(self._state.variables)
-            metrics, scores = self._stage.validate(variables, self.step)
+            metrics, scores, picture = self._stage.validate(variables, self.step)
         self._write(metrics)
+        if processes.is_first() and picture is not None:
+            self._writer.show(self.step, "validation_maps", picture)
         log.info("%s step %d: %s", self._name, self.step, _words(metrics))
         self._roles = _better(self._roles, self.step, scores)
         record = Record(self._roles, sound=self._in_a_row == 0)

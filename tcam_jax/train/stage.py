@@ -15,8 +15,19 @@ from tcam_jax.train.state import TrainState
 
 FINISHED = "finished"  # a file in the stage's folder; it holds the number of the last step
 
-# Validation of a stage: (trained variables, finished steps) -> (metrics to log, {role: score}).
-Validation = tuple[Mapping[str, float | None], Mapping[str, float]]
+
+class Validation(NamedTuple):
+    """What validation of a stage tells.
+
+    Attributes:
+      metrics: to log; None is unknown.
+      scores: {role: score}; the step with the highest one gets the role.
+      picture: of some frames' maps, uint8 `[h, w, 3]`; None: there is nothing to show.
+    """
+
+    metrics: Mapping[str, float | None]
+    scores: Mapping[str, float]
+    picture: np.ndarray | None
 
 
 class Stage(NamedTuple):
@@ -29,7 +40,7 @@ class Stage(NamedTuple):
       frozen: constant argument of the step, or None.
       batches: (first, stop) -> iterator of this process's batches number first … stop - 1.
       frames_of: number of a batch -> ids of its target frames, for reports.
-      validate: see `Validation`; the variables are those of this process's devices.
+      validate: (trained variables, on this process's devices; finished steps) -> `Validation`.
       batch_size: of the global batch.
       steps_per_epoch, num_steps: lengths.
     """

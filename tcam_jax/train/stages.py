@@ -1,6 +1,5 @@
 """Builds the two training stages from a config, a dataset and the devices."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
-from tcam_jax.evaluate.corloc import TAUS_VALIDATION
-from tcam_jax.evaluate.evaluator import accuracy, evaluate, judge
-from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
+from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.interruption import Interruption
 from tcam_jax.models.heads import HEADS
 from tcam_jax.models.pretrained import Pretrained
@@ -37,6 +34,7 @@ from tcam_jax.train.seed_maps import FrozenClassifiers
 from tcam_jax.train.stage import Stage, Validation, is_finished
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
+from tcam_jax.train.validation import make_validation
 
 CLASSIFIER_DIR, TCAM_DIR = "classifier", "tcam"
 
@@ -62,15 +60,18 @@ def classifier_stage(
     parts = _common(config, workdir / CLASSIFIER_DIR, data, parallel, train_classifier=True)
     if not parts.resumed:
         report_weights(parts.initial, CLASSIFIER_PARTS, config.model.pretrained)
-    measure = _validation(config, data, parallel, config.tcam.cam_method, stop)
+    evaluated = make_model(config, len(data.class_names))
+    measure = make_validation(config, data, parallel, evaluated, config.tcam.cam_method, stop)
 
     def validate(variables: Variables, step: int) -> Validation:
-        metrics, correct, corloc = measure(variables)
-        return metrics, {
+        measured = measure(variables)
+        correct, corloc = measured.accuracy, measured.corloc
+        scores = {
             "best_classification": correct,
             # Without boxes there is nothing better to choose by.
             "best_localization": correct if corloc is None else corloc,
         }
+        return Validation(measured.metrics, scores, measured.picture)
 
     return Stage(
         directory=workdir / CLASSIFIER_DIR,
@@ -110,12 +111,14 @@ def tcam_stage(
         seeds = parallel.place(stage1.variables(seeds_step, like))
 
     encoder_here = parallel.view_here(encoder)
-    measure = _validation(config, data, parallel, TCAM_METHOD, stop)
+    evaluated = make_model(config, len(data.class_names))
+    measure = make_validation(config, data, parallel, evaluated, TCAM_METHOD, stop)
 
     def validate(variables: Variables, step: int) -> Validation:
-        metrics, _, corloc = measure(merge(encoder_here, variables))
+        measured = measure(merge(encoder_here, variables))
         # The classifier is frozen, so without boxes nothing tells steps apart: the last is taken.
-        return metrics, {"best_localization": float(step) if corloc is None else corloc}
+        score = float(step) if measured.corloc is None else measured.corloc
+        return Validation(measured.metrics, {"best_localization": score}, measured.picture)
 
     return Stage(
         directory=workdir / TCAM_DIR,
@@ -173,33 +176,6 @@ def _common(
             "axis_name": parallel.axis_name,
         },
     )
-
-
-def _validation(
-    config: ConfigDict, data: Data, parallel: Parallel, method: str, stop: Interruption
-) -> Callable[[Variables], tuple[dict[str, float | None], float, float | None]]:
-    """Return variables -> (metrics, accuracy, CorLoc or None) on the validation split.
-
-    CorLoc is the frame mean at the threshold that is best on this split, as the reference selects.
-    """
-    truth = data.truth("validation")
-    forward = make_forward(make_model(config, len(data.class_names)), (method,))
-    batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
-
-    def measure(variables: Variables) -> tuple[dict[str, float | None], float, float | None]:
-        frames = stop.between(data.frames("validation", batch_size, rows))
-        evaluation = evaluate(
-            forward, variables, frames, truth, (method,), parallel.shard_flat, processes.total
-        )
-        correct = accuracy(evaluation, truth)
-        judged = judge(evaluation, truth, method)
-        corloc = None
-        if judged is not None:
-            corloc = float(judged.sweep(TAUS_VALIDATION).frame_mean().max())
-        metrics = {"validation_accuracy": correct, f"validation_corloc_{method}": corloc}
-        return metrics, correct, corloc
-
-    return measure
 
 
 def train(

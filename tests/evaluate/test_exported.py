@@ -73,6 +73,9 @@ def test_another_schema_another_platform_and_a_folder_in_use(network, folder, tm
     (other / "model.json").write_text(json.dumps(about | {"schema": 9}))
     with pytest.raises(InputError, match="schema 9"):
         load(other)
+    (other / "model.json").write_text(json.dumps({"schema": 1, "classes": ["a"]}))
+    with pytest.raises(InputError, match="lacks size, tau, platforms, sha256"):
+        load(other)
     with pytest.raises(InputError, match="new folder"):
         save(other, *network, ("a", "b", "c"), SIZE, None)
 

@@ -66,6 +66,42 @@ def test_evaluate_writes_the_same_results_again(run, launch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "names", "validation"),
+    [
+        ("classifier", {"loss", "learning_rate", "train_accuracy"}, "validation_corloc_layercam"),
+        (
+            "tcam",
+            {"loss", "loss_partial_ce", "loss_crf", "loss_size", "learning_rate", "barrier_t"},
+            "validation_corloc_tcam",
+        ),
+    ],
+)
+def test_tensorboard_shows_numbers_and_the_maps_of_fixed_frames(run, stage, names, validation):
+    import tensorflow as tf  # its own reader of what tensorboardX writes
+
+    seen, pictures = {}, {}
+    for file in sorted((run / stage / "tensorboard").iterdir()):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            for value in event.summary.value:
+                if value.HasField("image"):
+                    picture = tf.io.decode_png(value.image.encoded_image_string).numpy()
+                    pictures[event.step] = picture
+                else:
+                    seen.setdefault(value.tag, []).append(event.step)
+    lines = [json.loads(line) for line in (run / stage / "metrics.jsonl").read_text().splitlines()]
+    assert names | {"validation_accuracy", validation} <= set(seen)
+    validated = [line["step"] for line in lines if validation in line]
+    assert list(pictures) == seen[validation] == validated and len(validated) == 3
+    first, *_, last = pictures.values()
+    # Two frames a row, each beside its map: the frames stay, the maps of a trained network change.
+    width, gap = first.shape[1] // 2, 4
+    frame = slice(0, (width - gap) // 2)
+    np.testing.assert_array_equal(first[:, frame], last[:, frame])
+    assert (first[:, frame.stop + gap : width] != last[:, frame.stop + gap : width]).any()
+
+
+@pytest.mark.slow
 def test_another_config_in_the_same_workdir_is_refused(run, shapes_data, launch):
     data = f"--config.dataset.data_dir={shapes_data}"
     done = launch("train", *TINY, data, f"--workdir={run}", status=2)

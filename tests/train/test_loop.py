@@ -19,7 +19,7 @@ from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.guard import REPORT
 from tcam_jax.train.logs import read_metrics
 from tcam_jax.train.parallel import Parallel
-from tcam_jax.train.stage import Stage, is_finished, last_step
+from tcam_jax.train.stage import Stage, Validation, is_finished, last_step
 from tcam_jax.train.state import create_state
 from tcam_jax.train.update import update
 
@@ -62,7 +62,9 @@ def _stage(directory: Path, before=None, bad=(), axis_name=None):
     def validate(variables, step):
         if before is not None:
             before(f"validation {step}")
-        return {"validation_x": float(variables["params"]["w"])}, {"best": SCORES[step]}
+        w = float(variables["params"]["w"])
+        picture = np.full((4, 6, 3), step, np.uint8)
+        return Validation({"validation_x": w}, {"best": SCORES[step]}, picture)
 
     variables = {"params": {"w": jnp.ones(())}, "batch_stats": {"seen": jnp.zeros(())}}
     return Stage(
@@ -274,7 +276,8 @@ def test_the_best_is_kept_through_a_rollback(tmp_path):
 
     def validate(variables, step):
         validated.append(step)
-        return {}, {"best": scores[step] if validated.count(8) < 2 else 0.0}
+        score = scores[step] if validated.count(8) < 2 else 0.0
+        return Validation({}, {"best": score}, picture=None)
 
     config = ConfigDict(SAVING | {"keep_last": 1})
     loop.run(

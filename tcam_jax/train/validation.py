@@ -1,0 +1,121 @@
+"""Validation of a stage: scores on the validation split, and the maps of a few of its frames."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from tcam_jax.data.truth import Truth
+from tcam_jax.evaluate.corloc import TAUS_VALIDATION
+from tcam_jax.evaluate.evaluator import accuracy, evaluate, judge, scaled_truth
+from tcam_jax.evaluate.maps import make_forward
+from tcam_jax.evaluate.overlays import contact_sheet, draw_overlay
+from tcam_jax.interruption import Interruption
+from tcam_jax.models.tcam import TCAM, Variables
+from tcam_jax.train import processes
+from tcam_jax.train.data_protocol import Data
+from tcam_jax.train.parallel import Parallel
+
+SHOWN = 4  # frames in the picture, of as many classes
+
+_Batch = Mapping[str, np.ndarray]
+
+
+class Measured(NamedTuple):
+    """What a network does on the validation split.
+
+    Attributes:
+      metrics: as logged.
+      accuracy: classification accuracy, percent.
+      corloc: frame mean at the threshold that is best on this split, percent, as the reference
+        selects; None where no frame has a box.
+      picture: the same `SHOWN` frames every time under their maps, uint8 `[h, w, 3]`; None in the
+        processes that write nothing.
+    """
+
+    metrics: Mapping[str, float | None]
+    accuracy: float
+    corloc: float | None
+    picture: np.ndarray | None
+
+
+def make_validation(
+    config: ConfigDict,
+    data: Data,
+    parallel: Parallel,
+    model: TCAM,
+    method: str,
+    stop: Interruption,
+) -> Callable[[Variables], Measured]:
+    """Return the validation of `method`, a function of variables on this process's devices.
+
+    All processes call it together. Its first call keeps the frames that later pictures show.
+
+    Args:
+      config, data, parallel: the run's.
+      model: in evaluation's form.
+      method: see `evaluate.maps`.
+      stop: asked between batches.
+    """
+    truth = data.truth("validation")
+    forward = make_forward(model, (method,))
+    batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
+    labels = np.unique(truth.labels)
+    spread = np.linspace(0, len(labels) - 1, min(SHOWN, len(labels)))
+    shown: dict[int, tuple[int, np.ndarray]] = {}  # class: (index in truth, frame)
+
+    def picture(variables: Variables) -> np.ndarray:
+        # The validation's own batch size, so that nothing is compiled for it. These devices are
+        # this process's: no other one needs to take part.
+        batch = np.stack([frame for _, frame in shown.values()])
+        batch = np.resize(batch, (rows.stop - rows.start, *batch.shape[1:]))
+        classes = np.resize(np.array(list(shown), np.int32), len(batch))
+        inputs = parallel.shard_flat({"frames": batch, "classes": classes})
+        maps = jax.device_get(forward(variables, **inputs)).maps[0]
+        panels = [
+            draw_overlay(
+                frame,
+                u8 / 255.0,
+                scaled_truth(truth, index, len(frame)),
+                None,
+                f"{method}: {data.class_names[label]}",
+            )
+            for (label, (index, frame)), u8 in zip(shown.items(), maps[: len(shown)], strict=True)
+        ]
+        return contact_sheet(panels, columns=2)
+
+    def measure(variables: Variables) -> Measured:
+        frames: Iterable[_Batch] = stop.between(data.frames("validation", batch_size, rows))
+        if processes.is_first() and not shown:
+            frames = _keeping(frames, truth, labels[spread.astype(int)], shown)
+        evaluation = evaluate(
+            forward, variables, frames, truth, (method,), parallel.shard_flat, processes.total
+        )
+        correct = accuracy(evaluation, truth)
+        judged = judge(evaluation, truth, method)
+        corloc = None
+        if judged is not None:
+            corloc = float(judged.sweep(TAUS_VALIDATION).frame_mean().max())
+        metrics = {"validation_accuracy": correct, f"validation_corloc_{method}": corloc}
+        return Measured(metrics, correct, corloc, picture(variables) if shown else None)
+
+    return measure
+
+
+def _keeping(
+    batches: Iterable[_Batch],
+    truth: Truth,
+    labels: np.ndarray,
+    kept: dict[int, tuple[int, np.ndarray]],
+) -> Iterator[_Batch]:
+    """Pass `batches` on; the first frame of each of `labels` that comes by goes into `kept` too."""
+    index_of = {record: index for index, record in enumerate(truth.records.tolist())}
+    for batch in batches:
+        for record, frame in zip(batch["record"].tolist(), batch["frames"], strict=True):
+            if record >= 0:
+                label = int(truth.labels[index_of[record]])
+                if label in labels and label not in kept:
+                    kept[label] = index_of[record], frame.copy()
+        yield batch
