@@ -1,0 +1,61 @@
+"""Time per frame of every method of the paper's Table 1: python -m launch.benchmark_frames.
+
+With --workdir=DIR, of that run's network; its time_per_frame.json is shown by launch.report.
+Without, of a ResNet50 at 224 pixels with random weights, which cost the same; --output=FILE keeps
+the figures.
+"""
+
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from absl import flags
+
+from launch import command
+from tcam_jax import runs
+from tcam_jax.benchmark.frame_time import boxes_per_map, time_per_frame
+from tcam_jax.errors import InputError
+from tcam_jax.files import write_whole
+from tcam_jax.models.tcam import TCAM, init_variables
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
+_OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
+_BATCHES = flags.DEFINE_list("batches", ["1", "32"], "frames a call")
+_ROUNDS = flags.DEFINE_integer("rounds", 7, "measurements of each method", lower_bound=1)
+_MAPS = 30  # of each kind, whose boxes are timed
+
+
+def main() -> None:
+    """Measure, print, write."""
+    if not all(words.isdigit() and int(words) for words in _BATCHES.value):
+        raise InputError(f"--batches must be numbers such as 1,32; got {_BATCHES.value}.")
+    command.check_output(_OUTPUT.value)
+    if _WORKDIR.value:
+        trained = runs.load_tcam(Path(_WORKDIR.value))
+        model, variables, size = trained.model, trained.variables, trained.size
+    else:
+        model, size = TCAM(num_classes=10), 224
+        variables = init_variables(model, jax.random.key(0), size)
+    batches = tuple(map(int, _BATCHES.value))
+    cores = len(os.sched_getaffinity(0))
+    device = jax.devices()[0]
+    figures = {
+        "device": f"{cores} CPU cores" if device.platform == "cpu" else device.device_kind,
+        "jax": version("jax"),
+        "network": f"ResNet-{model.depth}, {size} px, {jnp.dtype(model.dtype).name}",
+        "rows": time_per_frame(model, variables, size, batches, _ROUNDS.value),
+        "boxes_of_all_thresholds": boxes_per_map(size, _MAPS),
+    }
+    text = json.dumps(figures, indent=1) + "\n"
+    print(text, end="")
+    if _WORKDIR.value:
+        write_whole(Path(_WORKDIR.value) / "time_per_frame.json", text)
+    if _OUTPUT.value:
+        write_whole(Path(_OUTPUT.value), text)
+
+
+if __name__ == "__main__":
+    command.run(main)
