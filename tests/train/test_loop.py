@@ -357,7 +357,7 @@ def test_nothing_crosses_between_host_and_device_in_a_step(tmp_path, monkeypatch
     parallel = Parallel("pmap", jax.devices()[:2])
     stage = _stage(tmp_path, before=counting, axis_name=parallel.axis_name)
     stage = stage._replace(num_steps=20, steps_per_epoch=20)
-    stage = stage._replace(validate=lambda variables, step: ({}, {"best": 1.0}))
+    stage = stage._replace(validate=lambda variables, step: Validation({}, {"best": 1.0}, None))
     monkeypatch.setattr(jax._src.array.ArrayImpl, "_value", property(counted))
     config = ConfigDict(SAVING | {"every_steps": 100})
     loop.run(stage, parallel, config, Interruption())
