@@ -1,10 +1,14 @@
 """Eight virtual CPU devices, set before JAX is imported anywhere; a tiny prepared dataset.
 
 Programs are compiled without LLVM's optimisations here, and in the commands of tests/launch, where
-most run once: that takes half the time. tests/launch/chaos.py has the defaults, as a user does.
+most run once: that takes half the time. One that is compiled again, by another test or process of
+the session, comes from the session's cache. tests/launch/chaos.py has the defaults, as a user does.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = (
@@ -12,6 +16,12 @@ os.environ["XLA_FLAGS"] = (
     + " --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
 )
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _compiled = tempfile.mkdtemp(prefix="tcam_jax_tests")
+    atexit.register(shutil.rmtree, _compiled, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _compiled
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 from pathlib import Path  # noqa: E402
 
