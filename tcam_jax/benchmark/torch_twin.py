@@ -108,16 +108,16 @@ class Decoder(nn.Module):
             else:
                 if x.shape[2:] != skip.shape[2:]:
                     x = F.interpolate(x, scale_factor=2, mode="nearest")
-                    x = _resize(x, skip.shape[2:])
+                    x = _resize(x, tuple(skip.shape[2:]))
                 x = torch.cat([x, skip], dim=1)
             x = block.conv2(block.conv1(x))
         return x
 
 
-def _resize(x: Tensor, size: torch.Size) -> Tensor:
+def _resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     if x.shape[2:] == size:
         return x
-    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=True)
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=True)
 
 
 class _WGAP(nn.Module):
@@ -160,8 +160,12 @@ class TCAM(Classifier):
         self.decoder = Decoder(self.encoder.channels)
         self.segmentation_head = nn.Sequential(nn.Conv2d(WIDTHS[-1], 2, 3, padding=1))
 
+    def localise(self, features: list[Tensor], size: tuple[int, int]) -> Tensor:
+        """Return the map logits `[b, 2, *size]` (background, foreground)."""
+        return _resize(self.segmentation_head(self.decoder(features)), size)
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Return logits, map logits (background, foreground) and the encoder's features."""
+        """Return logits, map logits and the encoder's features."""
         features = self.encoder(images)
-        maps = _resize(self.segmentation_head(self.decoder(features)), images.shape[2:])
+        maps = self.localise(features, tuple(images.shape[2:]))
         return self.classification_head(features[-1]), maps, features

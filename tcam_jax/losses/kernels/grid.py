@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from tcam_jax.losses.kernels.space import spatial_basis
 
-_SPACING = {"default": 1 / 2, "fine": 1 / 3}  # of the grid, in units of sigma_rgb
+SPACING = {"default": 1 / 2, "fine": 1 / 3}  # of the grid, in units of sigma_rgb
 _CORNERS = tuple(itertools.product((0, 1), repeat=3))
 
 
@@ -34,7 +34,7 @@ def apply(
     """
     height, width = values.shape
     dtype = values.dtype
-    spacing, matrix = _axis(float(sigma_rgb), _SPACING[accuracy])
+    spacing, matrix = colour_axis(float(sigma_rgb), SPACING[accuracy])
     matrix = jnp.asarray(matrix, dtype)
     size = matrix.shape[0]
     basis = spatial_basis(height, width, sigma_xy, accuracy)
@@ -94,7 +94,7 @@ def _read(cell, weights, grid):
 
 
 @functools.lru_cache(maxsize=16)
-def _axis(sigma, spacing_in_sigmas):
+def colour_axis(sigma, spacing_in_sigmas):
     """Spacing in levels, and the matrix `[n, n]` between grid points of one colour axis.
 
     Not the Gaussian between the points: interpolation blurs too. The matrix is the least-squares

@@ -1,0 +1,228 @@
+"""Both training steps and inference in plain PyTorch: the opponent of `tcam_jax.train.step`.
+
+What a good PyTorch user would write: channels-last tensors, nothing resampled or copied without
+need, no loop over images, random draws on the device; on GPUs optionally bfloat16 by autocast, and
+torch.compile. From the same weights, batch and draws the results are ours.
+
+It has the published recipe: WGAP head, LayerCAM seeds of one classifier (rule "reference"), losses
+`torch_losses.NAMES`.
+"""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from ml_collections import ConfigDict
+from torch import Tensor
+from torch.nn import functional as F
+
+from tcam_jax.benchmark.torch_frames import (
+    Draws,
+    crop_and_flip,
+    normalise,
+    random_draws,
+    resize_maps,
+    shrink_frames,
+)
+from tcam_jax.benchmark.torch_losses import NAMES, objective
+from tcam_jax.benchmark.torch_seeds import seed_maps
+from tcam_jax.benchmark.torch_twin import TCAM, Classifier
+from tcam_jax.cams.normalise import CONSTANT_SPAN
+from tcam_jax.data.sampler import target_position
+from tcam_jax.errors import InputError
+from tcam_jax.losses.objective import settings_at
+from tcam_jax.losses.schedule import is_on
+from tcam_jax.train.optimizer import NEW_LAYERS
+
+Batch = Mapping[str, Tensor]  # as `train.seed_maps.Batch`, on the network's device
+
+
+class ClassifierStep:
+    """Stage 1: one SGD step of cross-entropy on single frames.
+
+    Args:
+      network: a `Classifier` on its device; its parameters change.
+      config: the run's.
+      autocast: compute in this dtype where autocast does; None: in the parameters'.
+      compiled: use torch.compile.
+    """
+
+    def __init__(
+        self,
+        network: Classifier,
+        config: ConfigDict,
+        autocast: torch.dtype | None = None,
+        compiled: bool = False,
+    ):
+        self._config, self._autocast = config, autocast
+        self._network = network.train().to(memory_format=torch.channels_last)
+        self._forward = torch.compile(network) if compiled else network
+        self._optimizer = _sgd(network, config.classifier.optimizer)
+
+    def __call__(self, batch: Batch, draws: Draws | None = None) -> Tensor:
+        """Take a step; return the loss."""
+        device = batch["frames"].device
+        b, config = len(batch["label"]), self._config
+        draws = draws or random_draws(b, config, str(device), noise=False)
+        images = crop_and_flip(batch["frames"][:, 0], draws, config.dataset.crop)
+        with _context(self._autocast, device):
+            logits = self._forward(normalise(images, self._network))
+        loss = F.cross_entropy(
+            logits.to(_full(logits)),
+            batch["label"],
+            label_smoothing=config.classifier.label_smoothing,
+        )
+        _take_step(loss, self._optimizer)
+        return loss.detach()
+
+
+class TCAMStep:
+    """Stage 2: one SGD step of the decoder on seeds from temporal CAMs.
+
+    Args:
+      network: its decoder and map head change; encoder and classification head are frozen.
+      config, autocast, compiled: as for `ClassifierStep`.
+
+    Raises:
+      InputError: the config asks for more than the published recipe.
+    """
+
+    def __init__(
+        self,
+        network: TCAM,
+        config: ConfigDict,
+        autocast: torch.dtype | None = None,
+        compiled: bool = False,
+    ):
+        _check(config)
+        self._config, self._autocast = config, autocast
+        self._network = network.eval().to(memory_format=torch.channels_last)
+        network.requires_grad_(False)
+        trained = torch.nn.ModuleList([network.decoder, network.segmentation_head])
+        trained.train().requires_grad_(True)
+        self._optimizer = _sgd(trained, config.tcam.optimizer)
+        self._encode = torch.compile(network.encoder) if compiled else network.encoder
+        self._localise = torch.compile(network.localise) if compiled else network.localise
+        self._target = target_position(config.tcam.window.n, config.tcam.window.mode)
+        self._losses = settings_at(config.tcam.losses, config.dataset.crop)
+
+    def __call__(
+        self, batch: Batch, t: float, draws: Draws | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Take a step with the log-barriers' sharpness `t`; return the total and each loss."""
+        device = batch["frames"].device
+        b, crop = len(batch["label"]), self._config.dataset.crop
+        draws = draws or random_draws(b, self._config, str(device), noise=True)
+        views = crop_and_flip(batch["frames"], draws, crop)
+        with _context(self._autocast, device), torch.no_grad():
+            features, cams = self._see(batch, views, draws)
+        seeds = seed_maps(
+            cams.float(),
+            draws.fg_noise,
+            draws.bg_noise,
+            self._config.tcam.seeds.fg_pixels,
+            self._config.tcam.seeds.bg_pixels,
+        )
+        with _context(self._autocast, device):
+            map_logits = self._localise(features, (crop, crop))
+        images = views[:, self._target].permute(0, 3, 1, 2)
+        total, values = objective(map_logits, images, seeds, t, self._losses)
+        _take_step(total, self._optimizer)
+        return total.detach(), {name: value.detach() for name, value in values.items()}
+
+    def _see(self, batch: Batch, views: Tensor, draws: Draws) -> tuple[list[Tensor], Tensor]:
+        """Return the features of the targets' crops, and the temporal CAMs in the same crop."""
+        b, t = views.shape[:2]
+        config, network = self._config, self._network
+        from_crop = config.tcam.seed_view == "crop"
+        if from_crop:
+            seen = normalise(views.flatten(0, 1), network)
+        else:
+            seen = normalise(
+                shrink_frames(batch["frames"].flatten(0, 1), config.dataset.crop), network
+            )
+        features = self._encode(seen)
+        weights = network.classification_head.fc.weight[batch["label"]].relu()
+        cams = torch.einsum("btcyx,bc->btyx", features[-1].unflatten(0, (b, t)), weights)
+        cams = _min_max(cams.to(_full(cams))) * batch["valid"][:, :, None, None]
+        cams = cams.amax(1)
+        if from_crop:
+            chosen = [stage.unflatten(0, (b, t))[:, self._target] for stage in features]
+            return chosen, resize_maps(cams, config.dataset.crop)
+        cams = resize_maps(cams, config.dataset.resize)[..., None]
+        cams = crop_and_flip(cams, draws, config.dataset.crop)[..., 0]
+        return self._encode(normalise(views[:, self._target], network)), cams
+
+
+@torch.inference_mode()
+def infer(network: TCAM, frames: Tensor, autocast: torch.dtype | None = None) -> tuple:
+    """Return class logits `[b, k]` and foreground maps, uint8 `[b, h, w]`, of uint8 frames.
+
+    Args:
+      network: in evaluation mode, channels-last.
+      frames: `[b, h, w, 3]`.
+      autocast: as for the steps.
+    """
+    with _context(autocast, frames.device):
+        logits, maps, _ = network(normalise(frames, network))
+    return logits, (255 * maps.to(_full(maps)).softmax(1)[:, 1]).floor().byte()
+
+
+def _min_max(cams: Tensor) -> Tensor:
+    shifted = cams - cams.amin((-2, -1), keepdim=True)
+    span = shifted.amax((-2, -1), keepdim=True)
+    varies = span > CONSTANT_SPAN * cams.abs().amax((-2, -1), keepdim=True)
+    return torch.where(varies, shifted / span, 0)
+
+
+def _sgd(trained: torch.nn.Module, config: ConfigDict) -> torch.optim.SGD:
+    rate, ratio = config.learning_rate, config.get("new_layers_ratio", 1.0)
+    new, old = [], []
+    for name, parameter in trained.named_parameters():
+        is_new = any(part in NEW_LAYERS for part in name.split("."))
+        (new if is_new else old).append(parameter)
+    return torch.optim.SGD(
+        [{"params": old}, {"params": new, "lr": ratio * rate}] if new else old,
+        lr=rate,
+        momentum=config.momentum,
+        nesterov=True,
+        weight_decay=config.weight_decay,
+    )
+
+
+def _take_step(loss: Tensor, optimizer: torch.optim.SGD) -> None:
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+
+
+def _context(autocast: torch.dtype | None, device: torch.device) -> Any:
+    return torch.autocast(device.type, autocast) if autocast else nullcontext()
+
+
+def _full(x: Tensor) -> torch.dtype:
+    return torch.promote_types(x.dtype, torch.float32)
+
+
+def _check(config: ConfigDict) -> None:
+    tcam, others = config.tcam, set(config.tcam.losses) - set(NAMES)
+    wanted = {
+        "tcam.cam_method": (tcam.cam_method, "layercam"),
+        "tcam.seed_source": (tcam.seed_source, "cam"),
+        "tcam.window.cam_tmp": (tcam.window.cam_tmp, True),
+        "tcam.seeds.rule": (tcam.seeds.rule, "reference"),
+        "tcam.seeds.region": (tcam.seeds.region, "all"),
+        "tcam.losses.crf.scale": (tcam.losses.crf.scale, 1.0),
+        **{
+            f"tcam.losses.{name}.weight": (tcam.losses[name].weight, 0.0)
+            for name in others
+            if is_on(tcam.losses[name])
+        },
+    }
+    for field, (got, expected) in wanted.items():
+        if got != expected:
+            raise InputError(
+                f"the PyTorch twin has the published recipe only: {field} must be {expected!r}, "
+                f"got {got!r}."
+            )
