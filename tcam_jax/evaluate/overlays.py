@@ -1,11 +1,12 @@
 """Pictures to look at: a frame with its boxes beside the frame under its localisation map."""
 
 import numpy as np
-from jaxtyping import Float, Num, UInt8
+from jaxtyping import Num, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 TRUTH_COLOUR = (0, 255, 0)
 PREDICTION_COLOUR = (255, 0, 0)
+NO_BOXES = np.zeros((0, 4))
 
 TITLE_HEIGHT = 20
 PANEL_GAP = 4
@@ -15,42 +16,46 @@ _SMALLEST_PANEL = 192  # A 96-pixel frame is unreadable, and its title would not
 
 # From low to high: dark blue, blue, cyan, yellow, red, dark red, as class activation maps are shown
 # throughout their literature.
-_HEAT = np.array(
-    [[0, 0, 96], [0, 0, 255], [0, 255, 255], [255, 255, 0], [255, 0, 0], [128, 0, 0]], float
+_HEAT = ((0, 0, 96), (0, 0, 255), (0, 255, 255), (255, 255, 0), (255, 0, 0), (128, 0, 0))
+_COLOURS = np.stack(
+    [
+        np.interp(np.arange(256), np.linspace(0, 255, len(_HEAT)), c)
+        for c in zip(*_HEAT, strict=True)
+    ],
+    axis=-1,
 )
+_COLOURS = _COLOURS.round().astype(np.uint8)  # of each level
 
 
-def heat_colours(heat_map: Float[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Colours of a map: dark blue at 0 over cyan and yellow to dark red at 1.
+def heat_colours(levels: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Colours of a map: dark blue at 0 over cyan and yellow to dark red at 255.
 
     Args:
-      heat_map: float [h, w] in 0..1; values outside take the colour of the nearer end.
+      levels: uint8 [h, w], a quantised map.
 
     Returns:
       uint8 [h, w, 3], RGB.
     """
-    places = np.linspace(0, 1, len(_HEAT))
-    channels = [np.interp(heat_map, places, channel) for channel in _HEAT.T]
-    return np.stack(channels, axis=-1).round().astype(np.uint8)
+    return _COLOURS[levels]
 
 
 def draw_overlay(
     frame: UInt8[np.ndarray, "h w 3"],
-    heat_map: Float[np.ndarray, "_ _"],
+    levels: UInt8[np.ndarray, "_ _"],
     truth: Num[np.ndarray, "g 4"],
-    predicted: Num[np.ndarray, "4"] | None,
+    predicted: Num[np.ndarray, "p 4"],
     title: str,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draw one frame: on the left with its boxes, on the right blended with its map.
 
-    True boxes are green; the predicted one is red and drawn last. Small frames are enlarged by a
+    True boxes are green; predicted ones are red and drawn last. Small frames are enlarged by a
     whole factor. A title that is too long is cut.
 
     Args:
       frame: uint8 [h, w, 3], RGB, 0..255.
-      heat_map: float [h, w] in 0..1, of the frame's size.
+      levels: uint8 [h, w], the quantised map, of the frame's size.
       truth: [g, 4], true boxes x0, y0, x1, y1 in pixels of the frame, corners included; g may be 0.
-      predicted: [4] likewise, or None.
+      predicted: [p, 4] likewise; p may be 0.
       title: one line above the panels.
 
     Returns:
@@ -60,21 +65,21 @@ def draw_overlay(
       ValueError: the map has not the frame's size.
     """
     height, width = frame.shape[:2]
-    if heat_map.shape != (height, width):
+    if levels.shape != (height, width):
         raise ValueError(
-            f"expected a map of the frame's size {(height, width)}, got {heat_map.shape}; "
+            f"expected a map of the frame's size {(height, width)}, got {levels.shape}; "
             "resize the map to the frame first"
         )
     scale = max(1, -(-_SMALLEST_PANEL // min(height, width)))
-    blend = (frame.astype(np.uint16) + heat_colours(heat_map)) // 2
+    blend = (frame.astype(np.uint16) + heat_colours(levels)) // 2
     left = Image.fromarray(_enlarge(frame, scale))
     right = Image.fromarray(_enlarge(blend.astype(np.uint8), scale))
 
     draw = ImageDraw.Draw(left)
     for box in truth:
         _rectangle(draw, box, scale, TRUTH_COLOUR)
-    if predicted is not None:
-        _rectangle(draw, predicted, scale, PREDICTION_COLOUR)
+    for box in predicted:
+        _rectangle(draw, box, scale, PREDICTION_COLOUR)
 
     size = (left.width + PANEL_GAP + right.width, TITLE_HEIGHT + left.height)
     picture = Image.new("RGB", size, _BACKGROUND)

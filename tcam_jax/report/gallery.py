@@ -85,5 +85,5 @@ def _picture(
         title = f"{method}: {label}"
         if method == TCAM_METHOD:
             title += f" -> {data.class_names[predicted]}"
-        panels.append(draw_overlay(frame, u8 / 255.0, boxes, box, title))
+        panels.append(draw_overlay(frame, u8, boxes, box[None], title))
     return Picture(truth.ids[index], np.concatenate(panels, axis=1))

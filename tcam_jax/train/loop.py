@@ -80,7 +80,7 @@ class _Training:
         """Train to the end, or to a rollback."""
         first, end = self.step + self._offset, self._stage.num_steps + self._offset
         batches = self._parallel.ahead(self._stage.batches(first, end))
-        for batch in self._clock.waiting_for(batches):
+        for batch in self._clock.waiting_for(batches, "data"):
             with jax.transfer_guard("disallow"):  # nothing goes to or from the host unasked
                 self._state, metrics = step(self._state, frozen, batch)
             self.step += 1

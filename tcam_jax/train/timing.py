@@ -3,44 +3,24 @@
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
 
 import jax
 
-T = TypeVar("T")
+from tcam_jax.stopwatch import Stopwatch
 
 
-class Clock:
+class Clock(Stopwatch):
     """Splits the time between two reports; what is not measured otherwise is time of steps.
+
+    Measured are "data", "validation" and "save".
 
     A step is only started by the loop and runs on the device meanwhile: its time is seen where the
     loop waits for its numbers. So the steps' time is what remains of the whole.
     """
 
     def __init__(self):
+        super().__init__()
         self._start = time.monotonic()
-        self._seconds = {"data": 0.0, "validation": 0.0, "save": 0.0}
-
-    @contextmanager
-    def of(self, activity: str) -> Iterator[None]:
-        """Count the time inside as `activity`: "validation" or "save"."""
-        start = time.monotonic()
-        try:
-            yield
-        finally:
-            self._seconds[activity] += time.monotonic() - start
-
-    def waiting_for(self, batches: Iterable[T]) -> Iterator[T]:
-        """Yield `batches`, counting the time they take to come as "data"."""
-        iterator = iter(batches)
-        while True:
-            with self.of("data"):
-                batch = next(iterator, None)
-            if batch is None:
-                return
-            yield batch
 
     def report(self, steps: int, batch_size: int) -> dict[str, float]:
         """Return the split since the last report, and start anew.
@@ -55,9 +35,11 @@ class Clock:
         """
         now = time.monotonic()
         whole = now - self._start
-        seconds = {**self._seconds, "step": max(whole - sum(self._seconds.values()), 0.0)}
+        seconds = {name: self.seconds[name] for name in ("data", "validation", "save")}
+        seconds["step"] = max(whole - sum(seconds.values()), 0.0)
         training = max(seconds["data"] + seconds["step"], 1e-9)
-        self._start, self._seconds = now, dict.fromkeys(self._seconds, 0.0)
+        self._start = now
+        self.seconds.clear()
         return {
             **{f"seconds_{name}": round(value, 4) for name, value in seconds.items()},
             "examples_per_second": round(steps * batch_size / training, 2),

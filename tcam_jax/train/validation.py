@@ -11,7 +11,7 @@ from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.evaluator import accuracy, evaluate, judge, scaled_truth
 from tcam_jax.evaluate.maps import make_forward
-from tcam_jax.evaluate.overlays import contact_sheet, draw_overlay
+from tcam_jax.evaluate.overlays import NO_BOXES, contact_sheet, draw_overlay
 from tcam_jax.interruption import Interruption
 from tcam_jax.models.tcam import TCAM, Variables
 from tcam_jax.train import processes
@@ -77,9 +77,9 @@ def make_validation(
         panels = [
             draw_overlay(
                 frame,
-                u8 / 255.0,
+                u8,
                 scaled_truth(truth, index, len(frame)),
-                None,
+                NO_BOXES,
                 f"{method}: {data.class_names[label]}",
             )
             for (label, (index, frame)), u8 in zip(shown.items(), maps[: len(shown)], strict=True)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tcam_jax.evaluate.overlays import (
+    NO_BOXES,
     PANEL_GAP,
     TITLE_HEIGHT,
     contact_sheet,
@@ -10,11 +11,14 @@ from tcam_jax.evaluate.overlays import (
 )
 
 GREEN, RED = [0, 255, 0], [255, 0, 0]
-NO_BOXES = np.zeros((0, 4), int)
 
 
 def grey(height, width):
     return np.full((height, width, 3), 100, np.uint8)
+
+
+def cold(height, width):
+    return np.zeros((height, width), np.uint8)
 
 
 def where(image, colour):
@@ -30,9 +34,7 @@ def outline(shape, x0, y0, x1, y1, width=2):
 
 def test_boxes_are_drawn_on_the_frame_where_they_are():
     truth = np.array([[10, 20, 60, 70], [150, 100, 200, 190]])
-    picture = draw_overlay(
-        grey(200, 240), np.zeros((200, 240)), truth, np.array([80, 5, 99, 40]), ""
-    )
+    picture = draw_overlay(grey(200, 240), cold(200, 240), truth, np.array([[80, 5, 99, 40]]), "")
     assert picture.shape == (TITLE_HEIGHT + 200, 2 * 240 + PANEL_GAP, 3)
     panels = picture[TITLE_HEIGHT:]
     left = panels[:, :240]
@@ -46,17 +48,17 @@ def test_boxes_are_drawn_on_the_frame_where_they_are():
 
 def test_prediction_is_on_top_and_both_may_be_missing():
     box = np.array([10, 20, 60, 70])
-    arguments = grey(200, 240), np.zeros((200, 240))
-    hidden = draw_overlay(*arguments, box[None], box, "")
+    arguments = grey(200, 240), cold(200, 240)
+    hidden = draw_overlay(*arguments, box[None], box[None], "")
     assert where(hidden, RED).any() and not where(hidden, GREEN).any()
-    empty = draw_overlay(*arguments, NO_BOXES, None, "")
+    empty = draw_overlay(*arguments, NO_BOXES, NO_BOXES, "")
     assert not where(empty, RED).any() and not where(empty, GREEN).any()
 
 
 def test_small_frames_are_enlarged_with_their_boxes():
     frame = grey(96, 128)
     frame[7, 9] = 250
-    picture = draw_overlay(frame, np.zeros((96, 128)), NO_BOXES, np.array([4, 6, 127, 95]), "")
+    picture = draw_overlay(frame, cold(96, 128), NO_BOXES, np.array([[4, 6, 127, 95]]), "")
     assert picture.shape == (TITLE_HEIGHT + 192, 2 * 256 + PANEL_GAP, 3)
     left = picture[TITLE_HEIGHT:, :256]
     assert (where(left, RED) == outline((192, 256), 8, 12, 255, 191)).all()
@@ -64,23 +66,28 @@ def test_small_frames_are_enlarged_with_their_boxes():
     assert where(left, [250, 250, 250]).sum() == 4
 
 
+def test_several_predictions_are_drawn():
+    boxes = np.array([[10, 20, 60, 70], [80, 5, 99, 40]])
+    panels = draw_overlay(grey(200, 240), cold(200, 240), NO_BOXES, boxes, "")[TITLE_HEIGHT:]
+    expected = outline((200, 240), *boxes[0]) | outline((200, 240), *boxes[1])
+    assert (where(panels[:, :240], RED) == expected).all()
+
+
 def test_right_panel_is_half_frame_half_colour():
-    heat_map = np.tile(np.linspace(0, 1, 200), (200, 1))
-    picture = draw_overlay(grey(200, 200), heat_map, NO_BOXES, None, "")
+    levels = np.tile(np.linspace(0, 255, 200).astype(np.uint8), (200, 1))
+    picture = draw_overlay(grey(200, 200), levels, NO_BOXES, NO_BOXES, "")
     right = picture[TITLE_HEIGHT:, 200 + PANEL_GAP :]
-    expected = (100 + heat_colours(heat_map).astype(int)) // 2
+    expected = (100 + heat_colours(levels).astype(int)) // 2
     assert (right == expected).all()
 
 
 def test_colours_go_from_cold_to_hot():
-    cold, cool, warm, hot = heat_colours(np.array([[-1.0, 0.4, 0.6, 0.8]]))[0].tolist()
-    assert cold == [0, 0, 96] and cool == [0, 255, 255]
-    assert warm == [255, 255, 0] and hot == [255, 0, 0]
-    assert (heat_colours(np.array([[-1.0, 2.0]])) == heat_colours(np.array([[0.0, 1.0]]))).all()
+    colours = heat_colours(np.array([[0, 102, 153, 204, 255]], np.uint8))[0].tolist()
+    assert colours == [[0, 0, 96], [0, 255, 255], [255, 255, 0], [255, 0, 0], [128, 0, 0]]
 
 
 def test_the_title_is_written_in_its_strip_only():
-    arguments = grey(200, 240), np.zeros((200, 240)), NO_BOXES, None
+    arguments = grey(200, 240), cold(200, 240), NO_BOXES, NO_BOXES
     without = draw_overlay(*arguments, "")
     titled = draw_overlay(*arguments, "aeroplane, IoU 0.61 " * 20)
     assert titled.shape == without.shape
@@ -90,7 +97,7 @@ def test_the_title_is_written_in_its_strip_only():
 
 def test_a_map_of_another_size_is_refused():
     with pytest.raises(ValueError, match="resize the map"):
-        draw_overlay(grey(200, 240), np.zeros((28, 28)), NO_BOXES, None, "")
+        draw_overlay(grey(200, 240), cold(28, 28), NO_BOXES, NO_BOXES, "")
 
 
 def test_contact_sheet_places_pictures_in_reading_order():
