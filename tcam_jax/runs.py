@@ -2,14 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax import config as configuration
 from tcam_jax.errors import InputError
-from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
 from tcam_jax.evaluate.predict import Predictor
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.files import write_whole
@@ -129,10 +130,23 @@ def load_tcam(workdir: Path) -> TrainedTCAM:
     return TrainedTCAM(model, networks.tcam.variables, class_names, config.dataset.crop, tau)
 
 
-def load(workdir: str | Path) -> Predictor:
-    """Return a run's TCAM network, ready to predict at the threshold of `TrainedTCAM`.
+def load(workdir: str | Path, **options: Any) -> Predictor:
+    """Return a run's TCAM network, ready to predict.
+
+    Args:
+      workdir: of a finished run.
+      options: of `Predictor`; a `tau` here is used instead of the one of `TrainedTCAM`.
 
     Raises:
-      InputError: see `load_tcam`.
+      InputError: see `load_tcam` and `Predictor`.
     """
-    return Predictor(*load_tcam(Path(workdir)))
+    trained = load_tcam(Path(workdir))
+    forward = make_forward(trained.model, (TCAM_METHOD,))
+
+    def outputs(frames: np.ndarray) -> tuple[jax.Array, jax.Array]:
+        classes = np.full(len(frames), PREDICTED, np.int32)
+        logits, maps, _ = forward(trained.variables, frames, classes)
+        return logits, maps[0]
+
+    about = {"class_names": trained.class_names, "size": trained.size, "tau": trained.tau}
+    return Predictor(outputs, **about | options)

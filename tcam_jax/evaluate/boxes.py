@@ -54,6 +54,27 @@ def box_of_mask(mask: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "4"]:
     return _box(_largest_region(mask), mask.shape)
 
 
+def boxes_of_mask(mask: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "n 4"]:
+    """Boxes of all 8-connected regions of a mask.
+
+    Args:
+      mask: bool [h, w].
+
+    Returns:
+      int32 [n, 4]: as of `box_of_mask`, whose box is the first; then by the area that the outer
+      contour encloses.
+    """
+    labels, _ = ndimage.label(mask, EIGHT_CONNECTED)
+    regions = ndimage.find_objects(labels)
+    areas = [
+        outer_contour_area(labels[region] == number) for number, region in enumerate(regions, 1)
+    ]
+    # Of equal ones the last, see `box_of_mask`.
+    order = sorted(range(len(regions)), key=lambda i: (areas[i], i), reverse=True)
+    boxes = [_box(regions[i], mask.shape) for i in order]
+    return np.array(boxes, np.int32).reshape(-1, 4)
+
+
 def otsu_level(levels: UInt8[np.ndarray, "h w"]) -> int:
     """Otsu's threshold of a quantised map: the level to use where no threshold could be chosen.
 
@@ -66,6 +87,11 @@ def otsu_level(levels: UInt8[np.ndarray, "h w"]) -> int:
     return 0 if levels.min() == levels.max() else int(threshold_otsu(levels))
 
 
+def threshold_level(levels: UInt8[np.ndarray, "h w"], tau: float | None) -> int:
+    """Level of one threshold on one map; arguments as of `largest_box`."""
+    return otsu_level(levels) if tau is None else int(level_of(tau, int(levels.max())))
+
+
 def largest_box(levels: UInt8[np.ndarray, "h w"], tau: float | None) -> Int[np.ndarray, "4"]:
     """Box predicted from one map at one threshold.
 
@@ -76,8 +102,7 @@ def largest_box(levels: UInt8[np.ndarray, "h w"], tau: float | None) -> Int[np.n
     Returns:
       int32 [4]: see `box_of_mask`.
     """
-    level = otsu_level(levels) if tau is None else int(level_of(tau, int(levels.max())))
-    return box_of_mask(levels > level)
+    return box_of_mask(levels > threshold_level(levels, tau))
 
 
 def _box(region: tuple[slice, slice] | None, shape: tuple[int, int]) -> np.ndarray:

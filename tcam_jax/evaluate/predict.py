@@ -1,60 +1,92 @@
-"""Prediction on frames that are not part of a dataset: class, probability, box, map."""
+"""Prediction on frames that are not part of a dataset: class, probability, boxes, map."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from tcam_jax.errors import InputError
-from tcam_jax.evaluate.boxes import largest_box
-from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
-from tcam_jax.models.tcam import TCAM, Variables
+from tcam_jax.evaluate.boxes import box_of_mask, boxes_of_mask, threshold_level
+from tcam_jax.stopwatch import Stopwatch
+
+REGIONS = ("largest", "all")
+
+# uint8 frames [b, size, size, 3] -> logits [b, k], uint8 maps [b, size, size].
+Forward = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Box = tuple[float, float, float, float]
 
 
 class Prediction(NamedTuple):
     """What TCAM says of one frame.
 
     Attributes:
-      class_index, class_name: the most probable class.
+      class_index, class_name: the most probable class, or the one asked for.
       probability: its probability, 0..1.
-      box: x0, y0, x1, y1 in pixels of the frame as given.
-      score: mean foreground probability inside the box, 0..1.
+      boxes: x0, y0, x1, y1 each, in pixels of the frame as given; the largest region's first.
+      scores: mean foreground probability inside each box, 0..1.
       map: foreground map, uint8 `[s, s]`, floor(255 * probability), at the network's size.
     """
 
     class_index: int
     class_name: str
     probability: float
-    box: tuple[float, float, float, float]
-    score: float
+    boxes: list[Box]
+    scores: list[float]
     map: np.ndarray
+
+    @property
+    def box(self) -> Box | None:
+        """The largest region's box; None where no pixel is above the threshold."""
+        return self.boxes[0] if self.boxes else None
 
 
 class Predictor:
     """A trained TCAM network, ready for frames of any size.
 
     Args:
-      model, variables: the network and all its variables.
+      forward: uint8 RGB frames `[b, size, size, 3]` -> (logits `[b, k]`, foreground maps, uint8
+        `[b, size, size]`); called with `batch_size` frames only.
       class_names: `[k]`.
       size: the square that frames are resized to, pixels.
       tau: threshold, share of a map's maximum; None: Otsu's threshold of each map.
       batch_size: frames per forward pass.
+      regions: "largest": one box a frame; "all": one for each connected region above the threshold.
+      class_name: report this class; None: the most probable one. The map, and so the boxes, are
+        the same for all classes.
+
+    Raises:
+      InputError: an option is unknown or out of range.
     """
 
     def __init__(
         self,
-        model: TCAM,
-        variables: Variables,
+        forward: Forward,
         class_names: Sequence[str],
         size: int,
         tau: float | None,
+        *,
         batch_size: int = 16,
+        regions: str = "largest",
+        class_name: str | None = None,
     ):
         self.class_names = tuple(class_names)
-        self.size, self.tau = size, tau
-        self._variables, self._batch_size = variables, batch_size
-        self._forward = make_forward(model, (TCAM_METHOD,))
+        self.size, self.tau, self.batch_size = size, tau, batch_size
+        if regions not in REGIONS:
+            raise InputError(f"regions must be one of {', '.join(REGIONS)}; got {regions!r}.")
+        if class_name is not None and class_name not in self.class_names:
+            raise InputError(
+                f"the network knows the classes {', '.join(self.class_names)}; got {class_name!r}."
+            )
+        if tau is not None and not 0 <= tau < 1:
+            raise InputError(f"tau must be in 0..1, below 1; got {tau}.")
+        if batch_size < 1:
+            raise InputError(f"batch_size must be 1 or more frames; got {batch_size}.")
+        self._forward = forward
+        self._boxes_of = boxes_of_mask if regions == "all" else _one_box
+        self._class = None if class_name is None else self.class_names.index(class_name)
 
     def predict(self, frames: Sequence[np.ndarray]) -> list[Prediction]:
         """Predict every frame: RGB, uint8 `[h, w, 3]`, sizes may differ.
@@ -64,46 +96,103 @@ class Predictor:
         """
         return list(self.stream(frames))
 
-    def stream(self, frames: Iterable[np.ndarray]) -> Iterator[Prediction]:
-        """Like `predict`, one batch at a time, so that few frames are in memory."""
-        batch: list[np.ndarray] = []
-        for frame in frames:
-            batch.append(frame)
-            if len(batch) == self._batch_size:
-                yield from self._predict_batch(batch)
-                batch = []
-        if batch:
-            yield from self._predict_batch(batch)
+    def stream(
+        self,
+        frames: Iterable[np.ndarray],
+        smoothing: int = 0,
+        stopwatch: Stopwatch | None = None,
+    ) -> Iterator[Prediction]:
+        """Like `predict`, for any number of frames.
 
-    def _predict_batch(self, frames: Sequence[np.ndarray]) -> Iterator[Prediction]:
-        # Padded to one batch size: another shape would compile another program.
-        resized = np.zeros((self._batch_size, self.size, self.size, 3), np.uint8)
-        for i, frame in enumerate(frames):
-            frame = np.asarray(frame)
-            if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-                raise InputError(
-                    f"a frame must be RGB, uint8 [h, w, 3]; got {frame.dtype} {frame.shape}. "
-                    "Convert it first, for instance with PIL's `Image.convert('RGB')`."
-                )
-            square = (self.size, self.size)
-            resized[i] = Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR)
-        classes = np.full(self._batch_size, PREDICTED, np.int32)
-        outputs = self._forward(self._variables, resized, classes)
-        logits, maps = np.asarray(outputs.logits, np.float64), np.asarray(outputs.maps[0])
-        for frame, row, u8 in zip(frames, logits, maps, strict=False):
-            yield self._one(frame, row, u8)
+        Two batches of frames are in memory: one is computed while the next is read. An error of
+        `frames` is raised after the predictions of all frames before it.
 
-    def _one(self, frame: np.ndarray, logits: np.ndarray, u8: np.ndarray) -> Prediction:
+        Args:
+          frames: as of `predict`.
+          smoothing: each map becomes the mean of those of this many frames before and after it; the
+            frames are then those of one video, in their order.
+          stopwatch: takes the seconds of "decode" (frames to come, and to be resized), "forward"
+            (the host waits for the network) and "boxes".
+
+        Raises:
+          InputError: `smoothing` is negative, or a frame is not uint8 `[h, w, 3]`.
+        """
+        if smoothing < 0:
+            raise InputError(f"smoothing must be 0 or more frames; got {smoothing}.")
+        stopwatch = stopwatch or Stopwatch()
+        for size, logits, u8 in _smoothed(self._outputs(frames, stopwatch), smoothing):
+            with stopwatch.of("boxes"):
+                prediction = self._one(size, logits, u8)
+            yield prediction
+
+    def _outputs(self, frames: Iterable[np.ndarray], stopwatch: Stopwatch) -> Iterator[tuple]:
+        """Yield each frame's (height, width), logits and map."""
+        running = None
+        frames, more, fault = iter(frames), True, None
+        while more:
+            sizes = []
+            with stopwatch.of("decode"):
+                # Padded to one batch size: another shape would compile another program.
+                batch = np.zeros((self.batch_size, self.size, self.size, 3), np.uint8)
+                while more and len(sizes) < self.batch_size:
+                    try:
+                        frame = np.asarray(next(frames))
+                        batch[len(sizes)] = self._resized(frame)
+                        sizes.append(frame.shape[:2])
+                    except StopIteration:
+                        more = False
+                    except Exception as error:  # not before what came before it
+                        more, fault = False, error
+            with stopwatch.of("forward"):
+                started = (sizes, self._forward(batch)) if sizes else None
+            yield from self._finish(running, stopwatch)
+            running = started
+        yield from self._finish(running, stopwatch)
+        if fault is not None:
+            raise fault
+
+    @staticmethod
+    def _finish(running: tuple | None, stopwatch: Stopwatch) -> Iterator[tuple]:
+        if running is None:
+            return
+        sizes, (logits, maps) = running
+        with stopwatch.of("forward"):
+            logits, maps = np.asarray(logits, np.float64), np.asarray(maps)
+        yield from zip(sizes, logits, maps, strict=False)
+
+    def _resized(self, frame: np.ndarray) -> Image.Image:
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            raise InputError(
+                f"a frame must be RGB, uint8 [h, w, 3]; got {frame.dtype} {frame.shape}. "
+                "Convert it first, for instance with PIL's `Image.convert('RGB')`."
+            )
+        square = (self.size, self.size)
+        return Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR)
+
+    def _one(self, size: tuple[int, int], logits: np.ndarray, u8: np.ndarray) -> Prediction:
         probabilities = np.exp(logits - logits.max())
         probabilities /= probabilities.sum()
-        index = int(probabilities.argmax())
-        x0, y0, x1, y1 = (int(v) for v in largest_box(u8, self.tau))
-        scale_x, scale_y = frame.shape[1] / self.size, frame.shape[0] / self.size
+        index = int(probabilities.argmax()) if self._class is None else self._class
+        mask = u8 > threshold_level(u8, self.tau)
+        scale_x, scale_y = size[1] / self.size, size[0] / self.size
+        boxes, scores = [], []
+        for x0, y0, x1, y1 in self._boxes_of(mask).tolist():
+            boxes.append((x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y))
+            scores.append(float(u8[y0 : y1 + 1, x0 : x1 + 1].mean() / 255))
         return Prediction(
-            class_index=index,
-            class_name=self.class_names[index],
-            probability=float(probabilities[index]),
-            box=(x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y),
-            score=float(u8[y0 : y1 + 1, x0 : x1 + 1].mean() / 255),
-            map=u8,
+            index, self.class_names[index], float(probabilities[index]), boxes, scores, u8
         )
+
+
+def _one_box(mask: np.ndarray) -> np.ndarray:
+    return box_of_mask(mask)[None] if mask.any() else np.zeros((0, 4), np.int32)
+
+
+def _smoothed(outputs: Iterator[tuple], reach: int) -> Iterator[tuple]:
+    """Replace each map by the mean over its neighbours, as far as there are any."""
+    near: deque[tuple | None] = deque([None] * reach, maxlen=2 * reach + 1)
+    for output in chain(outputs, repeat(None, reach)):
+        near.append(output)
+        if len(near) == near.maxlen and (centre := near[reach]) is not None:
+            maps = [one[-1] for one in near if one is not None]
+            yield (*centre[:-1], np.mean(maps, axis=0).astype(np.uint8))

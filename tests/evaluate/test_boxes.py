@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 from skimage import measure
 
-from tcam_jax.evaluate.boxes import box_of_mask, largest_box, level_of
+from tcam_jax.evaluate.boxes import box_of_mask, boxes_of_mask, largest_box, level_of
 from tcam_jax.evaluate.regions import regions_of
 
 TAUS = np.arange(0, 1, 0.001)
@@ -113,6 +113,23 @@ def test_box_is_opencvs_on_random_masks(kind):
 )
 def test_box_of_hand_made_masks(mask, expected):
     assert box_of_mask(mask).tolist() == expected == opencv_box(mask)
+
+
+@pytest.mark.parametrize("kind", [noise, smooth_blobs, blobs_with_holes, nested_rings, lines])
+def test_boxes_of_all_regions_are_scikit_images(kind):
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        shape = tuple(rng.integers(1, 40, 2))
+        mask = kind(rng, shape)
+        found = boxes_of_mask(mask)
+        regions = measure.regionprops(measure.label(mask, connectivity=2))
+        expected = [
+            (x0, y0, min(x1, shape[1] - 1), min(y1, shape[0] - 1))
+            for y0, x0, y1, x1 in (region.bbox for region in regions)
+        ]
+        assert sorted(map(tuple, found.tolist())) == sorted(expected)
+        if len(found):
+            np.testing.assert_array_equal(found[0], box_of_mask(mask))
 
 
 def maps(kind, rng, shape):

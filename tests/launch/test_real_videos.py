@@ -72,12 +72,12 @@ def test_train_predict_and_report_without_boxes(folder, tmp_path, launch):
     launch("predict", f"--workdir={run}", f"--input={held_out}", f"--output={tmp_path / 'out'}")
     lines = (tmp_path / "out" / "predictions.jsonl").read_text().splitlines()
     predictions = {Path(p["file"]).stem: p for p in map(json.loads, lines)}
-    assert {name: p["class_name"] for name, p in predictions.items()} == {n: n for n in CLIPS}
+    assert {name: p["class"] for name, p in predictions.items()} == {n: n for n in CLIPS}
     for name, prediction in predictions.items():
         width, height = Image.open(held_out / f"{name}.jpg").size
-        x0, y0, x1, y1 = prediction["box"]
+        ((x0, y0, x1, y1),) = prediction["boxes"]
         assert 0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height
-    assert len(list((tmp_path / "out").glob("*.jpg"))) == 3
+    assert len(list((tmp_path / "out" / "overlays").glob("*.jpg"))) == 3
 
     launch("report", f"--workdir={run}")
     assert "Classification accuracy" in (run / "report.md").read_text()

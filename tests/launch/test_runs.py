@@ -140,18 +140,10 @@ def test_predict_and_report_commands(run, launch, tmp_path):
         image.save(tmp_path / f"{i} ü.png")
     launch("predict", f"--workdir={run}", f"--input={tmp_path}", f"--output={tmp_path / 'out'}")
     assert len((tmp_path / "out" / "predictions.jsonl").read_text().splitlines()) == 2
+    assert len(list((tmp_path / "out" / "overlays").glob("*.png.jpg"))) == 2
     report = launch("report", f"--workdir={run}")
     assert "| tcam | τ from validation |" in report.stdout
     assert Image.open(run / "overlays.jpg").width > 100
-    (tmp_path / "bad.jpg").write_bytes(b"not an image")
-    bad = launch(
-        "predict",
-        f"--workdir={run}",
-        f"--input={tmp_path / 'bad.jpg'}",
-        f"--output={tmp_path / 'out'}",
-        status=2,
-    )
-    assert "cannot be read as an image" in bad.stderr
 
 
 @pytest.mark.slow
@@ -162,13 +154,6 @@ def test_a_run_cut_short_is_not_served(run, launch, tmp_path):
     for name in ("evaluate", "report"):
         done = launch(name, f"--workdir={short}", status=2)
         assert "must be trained to its end" in done.stderr
-
-
-@pytest.mark.slow
-def test_output_that_is_a_file(run, launch, tmp_path):
-    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
-    arguments = [f"--workdir={run}", f"--input={tmp_path}", f"--output={tmp_path / 'a.png'}"]
-    assert "--output=" in launch("predict", *arguments, status=2).stderr
 
 
 @pytest.mark.slow
