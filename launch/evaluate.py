@@ -8,7 +8,7 @@ from launch import command
 from tcam_jax import config as configuration
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluation import evaluate_run
-from tcam_jax.report.table import results_table
+from tcam_jax.report.results_tables import results_table
 from tcam_jax.train.parallel import Parallel
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")

@@ -21,7 +21,7 @@ def main() -> None:
     """Train, evaluate, print the table."""
     with Interruption() as stop:  # before the imports, which take seconds
         from tcam_jax.experiment import train_and_evaluate
-        from tcam_jax.report.table import results_table
+        from tcam_jax.report.results_tables import results_table
         from tcam_jax.train import processes, runtime
 
         workdir = Path(_WORKDIR.value)

@@ -51,6 +51,10 @@ class Dataset:
     def _read_truth(self, split: str) -> Truth:
         return read_truth(self._split(split))
 
+    def records(self, split: str) -> Split:
+        """Return the records of `split` as they are stored, and their shot table."""
+        return self._split(split)
+
     def steps_per_epoch(self, batch_size: int) -> int:
         """Return the steps in which every training shot is visited once."""
         return steps_per_epoch(self._split("train").table, batch_size)

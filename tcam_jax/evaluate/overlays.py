@@ -39,27 +39,25 @@ def heat_colours(levels: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]
     return _COLOURS[levels]
 
 
-def draw_overlay(
+def draw_panels(
     frame: UInt8[np.ndarray, "h w 3"],
     levels: UInt8[np.ndarray, "_ _"],
     truth: Num[np.ndarray, "g 4"],
     predicted: Num[np.ndarray, "p 4"],
-    title: str,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draw one frame: on the left with its boxes, on the right blended with its map.
 
     True boxes are green; predicted ones are red and drawn last. Small frames are enlarged by a
-    whole factor. A title that is too long is cut.
+    whole factor.
 
     Args:
       frame: uint8 [h, w, 3], RGB, 0..255.
       levels: uint8 [h, w], the quantised map, of the frame's size.
       truth: [g, 4], true boxes x0, y0, x1, y1 in pixels of the frame, corners included; g may be 0.
       predicted: [p, 4] likewise; p may be 0.
-      title: one line above the panels.
 
     Returns:
-      uint8 [TITLE_HEIGHT + s * h, 2 * s * w + PANEL_GAP, 3] with the enlargement s >= 1.
+      uint8 [s * h, 2 * s * w + PANEL_GAP, 3] with the enlargement s >= 1.
 
     Raises:
       ValueError: the map has not the frame's size.
@@ -73,20 +71,38 @@ def draw_overlay(
     scale = max(1, -(-_SMALLEST_PANEL // min(height, width)))
     blend = (frame.astype(np.uint16) + heat_colours(levels)) // 2
     left = Image.fromarray(_enlarge(frame, scale))
-    right = Image.fromarray(_enlarge(blend.astype(np.uint8), scale))
-
     draw = ImageDraw.Draw(left)
     for box in truth:
         _rectangle(draw, box, scale, TRUTH_COLOUR)
     for box in predicted:
         _rectangle(draw, box, scale, PREDICTION_COLOUR)
+    gap = np.full((left.height, PANEL_GAP, 3), _BACKGROUND, np.uint8)
+    return np.hstack([np.asarray(left), gap, _enlarge(blend.astype(np.uint8), scale)])
 
-    size = (left.width + PANEL_GAP + right.width, TITLE_HEIGHT + left.height)
-    picture = Image.new("RGB", size, _BACKGROUND)
-    ImageDraw.Draw(picture).text((4, 3), title, fill="white", font=ImageFont.load_default(12))
-    picture.paste(left, (0, TITLE_HEIGHT))
-    picture.paste(right, (left.width + PANEL_GAP, TITLE_HEIGHT))
-    return np.array(picture)
+
+def draw_overlay(
+    frame: UInt8[np.ndarray, "h w 3"],
+    levels: UInt8[np.ndarray, "_ _"],
+    truth: Num[np.ndarray, "g 4"],
+    predicted: Num[np.ndarray, "p 4"],
+    title: str,
+) -> UInt8[np.ndarray, "height width 3"]:
+    """Draw one frame under a title; a title that is too long is cut.
+
+    Args:
+      frame, levels, truth, predicted: as of `draw_panels`.
+      title: one line above the panels.
+
+    Returns:
+      uint8, the panels and TITLE_HEIGHT rows above them.
+
+    Raises:
+      ValueError: the map has not the frame's size.
+    """
+    panels = draw_panels(frame, levels, truth, predicted)
+    strip = Image.new("RGB", (panels.shape[1], TITLE_HEIGHT), _BACKGROUND)
+    ImageDraw.Draw(strip).text((4, 3), title, fill="white", font=ImageFont.load_default(12))
+    return np.vstack([np.asarray(strip), panels])
 
 
 def contact_sheet(images: list[np.ndarray], columns: int) -> UInt8[np.ndarray, "height width 3"]:

@@ -23,6 +23,8 @@ from typing import Any, NamedTuple
 
 from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.evaluate.results import find_row
+from tcam_jax.report.table import Table, number
+from tcam_jax.report.table import to_markdown as table_to_markdown
 
 SCHEMA = 1
 Summary = dict[str, Any]
@@ -125,28 +127,36 @@ def _spread(runs: Collection[dict[str, float | None]], threshold: str) -> dict[s
     }
 
 
-def to_markdown(summary: Summary) -> str:
+def ablation_tables(summary: Summary) -> list[Table]:
     """Return the tables with each seed's CorLoc, mean ± std, and the published number."""
-    parts = []
+    found = []
     for table in summary["tables"]:
         seeds = sorted({seed for row in table["rows"] for seed in row["runs"]}, key=int)
         header = [table["title"], *(f"seed {seed}" for seed in seeds)]
         header += ["mean ± std", "τ maximised on test", "published"]
-        lines = [_line(header), _line(["---"] * len(header))]
+        rows = []
         for row in table["rows"]:
             cells = [row["title"]]
-            cells += [_number(row["runs"].get(seed, {}).get("val")) for seed in seeds]
-            cells += [_mean(row["val"]), _mean(row["test"]), _number(row["published"])]
-            lines.append(_line(cells))
-        parts.append("\n".join(lines))
-        if table["note"]:
-            parts.append(table["note"])
-    note = (
+            cells += [number(row["runs"].get(seed, {}).get("val")) for seed in seeds]
+            cells += [_mean(row["val"]), _mean(row["test"]), number(row["published"])]
+            rows.append(cells)
+        found.append(Table("", header, rows, table["note"]))
+    return found
+
+
+def ablation_note(summary: Summary) -> str:
+    """Return what the numbers of all tables are."""
+    return (
         f"CorLoc, percent of frames with IoU ≥ 0.5, mean over classes; {summary['dataset']}, "
         f"{summary['split']} split; τ from validation unless said. ± is the standard deviation "
         "over seeds. Published: the paper, on YouTube-Objects v1.0, τ maximised on test."
     )
-    return "\n\n".join([*parts, note])
+
+
+def to_markdown(summary: Summary) -> str:
+    """Return all tables and the note."""
+    tables = map(table_to_markdown, ablation_tables(summary))
+    return "\n\n".join([*tables, ablation_note(summary)])
 
 
 def to_csv(summary: Summary) -> str:
@@ -173,15 +183,7 @@ def to_csv(summary: Summary) -> str:
     return text.getvalue()
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
-
-
 def _mean(spread: Mapping[str, float | None]) -> str:
     if spread["std"] is None:
-        return _number(spread["mean"])
+        return number(spread["mean"])
     return f"{spread['mean']:.1f} ± {spread['std']:.1f}"

@@ -1,89 +1,131 @@
-"""Pictures of a run: the CAM baseline beside TCAM on frames of every class."""
+"""Which frames a report shows, and their pictures: best, worst, failures by kind, CAM and TCAM."""
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-from ml_collections import ConfigDict
 
 from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.boxes import largest_box
-from tcam_jax.evaluate.evaluator import scaled_truth
-from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
-from tcam_jax.evaluate.overlays import draw_overlay
-from tcam_jax.models.tcam import Variables
-from tcam_jax.train.parallel import Parallel
-from tcam_jax.train.stages import Data, make_model
+from tcam_jax.errors import InputError
+from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.report.pictures import Figure, panels, still
+
+SHOWN = 6  # of the best and of the worst
+SHOWN_FAILURES = 6  # of each kind
+FAILURES = {
+    "wrong class": "The most probable class is not the true one.",
+    "too large": "At least 80 % of the true box is inside the box, and much else.",
+    "too small": "At least 80 % of the box is inside the true one, of which it misses much.",
+    "elsewhere": "An IoU below 0.1.",
+    "beside": "All others with an IoU below 0.5.",
+}
+
+Line = Mapping[str, Any]  # of predictions.jsonl
 
 
-class Picture(NamedTuple):
-    """One frame drawn: `image` is the baseline's and TCAM's overlay side by side, uint8."""
+class Chosen(NamedTuple):
+    """Places of frames in the truth.
 
-    frame_id: str
-    image: np.ndarray
-
-
-def pictures(
-    config: ConfigDict,
-    data: Data,
-    parallel: Parallel,
-    networks: Mapping[str, Variables],
-    taus: Mapping[str, float | None],
-    split: str,
-    per_class: int,
-) -> Iterator[Picture]:
-    """Draw `per_class` frames of every class, spread evenly over the split.
-
-    Args:
-      networks: {method: variables}, drawn from left to right; TCAM's map is its own, a CAM is the
-        predicted class's.
-      taus: {method: threshold}; None: Otsu's threshold of each map.
+    Attributes:
+      best, worst: by TCAM's IoU; empty without true boxes.
+      failures: {kind: frames}, the kinds of `FAILURES`, all of them.
+      side_by_side: some of every class.
     """
-    truth = data.truth(split)
-    chosen = set(_spread(truth, per_class))
-    model = make_model(config, len(data.class_names))
-    forward = {method: make_forward(model, (method,)) for method in networks}
-    done = 0
-    for batch in data.frames(split, parallel.evaluation_rows(config.eval.batch_size)[0]):
-        real = int((batch["record"] >= 0).sum())
-        wanted = [i for i in range(real) if done + i in chosen]
-        if wanted:
-            classes = np.full(len(batch["record"]), PREDICTED, np.int32)
-            inputs = parallel.shard_flat({"frames": batch["frames"], "classes": classes})
-            outputs = {
-                method: jax.device_get(forward[method](variables, **inputs))
-                for method, variables in networks.items()
-            }
-            for i in wanted:
-                maps = {method: output.maps[0, i] for method, output in outputs.items()}
-                predicted = int(outputs[TCAM_METHOD].logits[i].argmax())
-                yield _picture(batch["frames"][i], maps, taus, truth, done + i, predicted, data)
-        done += real
+
+    best: list[int]
+    worst: list[int]
+    failures: dict[str, list[int]]
+    side_by_side: list[int]
+
+    def shown(self) -> list[int]:
+        """Return all frames that need a picture, each once."""
+        failures = [i for kind in self.failures for i in self.examples(kind)]
+        return sorted({*self.best, *self.worst, *failures, *self.side_by_side})
+
+    def examples(self, kind: str) -> list[int]:
+        """Return the failures of a kind that are shown."""
+        return _spread(self.failures[kind], SHOWN_FAILURES)
 
 
-def _spread(truth: Truth, per_class: int) -> Iterator[int]:
+def read_lines(workdir: Path, truth: Truth) -> list[Line]:
+    """Read predictions.jsonl, a line for each frame of `truth`.
+
+    Raises:
+      InputError: it is not there, or of other frames.
+    """
+    path = workdir / "predictions.jsonl"
+    lines = [json.loads(x) for x in path.read_text().splitlines()] if path.exists() else []
+    if [line["id"] for line in lines] != list(truth.ids):
+        raise InputError(
+            f"{path} must have a line for each evaluated frame; make it anew with "
+            f"`python -m launch.evaluate --workdir={workdir}`."
+        )
+    return lines
+
+
+def choose(lines: Sequence[Line], truth: Truth, per_class: int) -> Chosen:
+    """Choose the frames to show: `per_class` of every class, spread evenly, side by side."""
+    known = [i for i, line in enumerate(lines) if line["iou"][TCAM_METHOD] is not None]
+    by_iou = sorted(known, key=lambda i: lines[i]["iou"][TCAM_METHOD], reverse=True)
+    failures: dict[str, list[int]] = {kind: [] for kind in FAILURES}
+    for i, line in enumerate(lines):
+        kind = failure_of(line, truth.boxes[i])
+        if kind:
+            failures[kind].append(i)
+    side_by_side = []
     for label in np.unique(truth.labels):
         rows = np.flatnonzero(truth.labels == label)
-        yield from rows[np.linspace(0, len(rows) - 1, min(per_class, len(rows))).astype(int)]
+        side_by_side += _spread(rows.tolist(), per_class)
+    return Chosen(by_iou[:SHOWN], by_iou[::-1][:SHOWN], failures, side_by_side)
 
 
-def _picture(
-    frame: np.ndarray,
-    maps: Mapping[str, np.ndarray],
-    taus: Mapping[str, float | None],
-    truth: Truth,
-    index: int,
-    predicted: int,
-    data: Data,
-) -> Picture:
-    boxes = scaled_truth(truth, index, len(frame))
-    label = data.class_names[truth.labels[index]]
-    panels = []
-    for method, u8 in maps.items():
-        box = largest_box(u8, taus[method])
-        title = f"{method}: {label}"
-        if method == TCAM_METHOD:
-            title += f" -> {data.class_names[predicted]}"
-        panels.append(draw_overlay(frame, u8, boxes, box[None], title))
-    return Picture(truth.ids[index], np.concatenate(panels, axis=1))
+def _spread(frames: list[int], count: int) -> list[int]:
+    places = np.linspace(0, len(frames) - 1, min(count, len(frames))).astype(int)
+    return [frames[place] for place in places]
+
+
+def failure_of(line: Line, true_boxes: np.ndarray) -> str | None:
+    """Return what is wrong with TCAM's answer, a kind of `FAILURES`; None where nothing is."""
+    if max(line["probabilities"], key=line["probabilities"].get) != line["label"]:
+        return "wrong class"
+    overlap = line["iou"][TCAM_METHOD]
+    if overlap is None or overlap >= 0.5:
+        return None
+    x0, y0, x1, y1 = line["boxes"][TCAM_METHOD]
+    widths = np.minimum(true_boxes[:, 2], x1) - np.maximum(true_boxes[:, 0], x0)
+    heights = np.minimum(true_boxes[:, 3], y1) - np.maximum(true_boxes[:, 1], y0)
+    common = np.clip(widths, 0, None) * np.clip(heights, 0, None)
+    best = common.argmax()
+    true_x0, true_y0, true_x1, true_y1 = true_boxes[best]
+    if common[best] >= 0.8 * (true_x1 - true_x0) * (true_y1 - true_y0) > 0:
+        return "too large"
+    if common[best] >= 0.8 * (x1 - x0) * (y1 - y0) > 0:
+        return "too small"
+    return "elsewhere" if overlap < 0.1 else "beside"
+
+
+def figure(
+    line: Line, image: Any, levels: np.ndarray, true_boxes: np.ndarray, method: str
+) -> Figure:
+    """Draw one method's answer on a frame as it was scored.
+
+    Args:
+      line: of the frame.
+      image: the frame, `PIL.Image`.
+      levels: the method's map.
+      true_boxes: `[g, 4]` in pixels of the frame.
+      method: a key of the line's boxes.
+    """
+    guess = max(line["probabilities"], key=line["probabilities"].get)
+    answer = f"{guess} {100 * line['probabilities'][guess]:.0f} %"
+    overlap = line["iou"][method]
+    iou = "" if overlap is None else f", IoU {overlap:.2f}"
+    caption = f"{method}: {line['label']}" + (f" → {answer}" if method == TCAM_METHOD else "") + iou
+    alt = (
+        f"{line['id']}: the frame with {len(true_boxes)} true boxes in green and the box of "
+        f"{method} in red{iou}; beside it the frame under the map of {method}"
+    )
+    box = np.array([line["boxes"][method]], float)
+    return still(panels(image, levels, np.asarray(true_boxes, float), box), alt, caption)

@@ -1,60 +1,45 @@
-"""The results of a run as a text or Markdown table."""
+"""Tables: text in rows and columns, made once and written as Markdown and into the page."""
 
-from typing import Any
-
-_TITLES = {
-    "val": "τ from validation",
-    "test": "τ maximised on {split}",
-    "val_per_class": "τ per class from validation",
-    "test_per_class": "τ per class, maximised on {split}",
-    "fixed": "τ fixed",
-    "otsu": "Otsu's, per map",
-    None: "fixed box",
-}
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
-def results_table(results: dict[str, Any]) -> str:
-    """Return CorLoc per class, their mean, and classification accuracy, as Markdown.
+class Table(NamedTuple):
+    """Text in rows and columns.
 
-    A row a method and threshold; the other protocols are in `results.json`.
-
-    Args:
-      results: see `tcam_jax.evaluate.results`.
+    Attributes:
+      title: "" where the heading above says enough.
+      header: of each column.
+      rows: each as long as the header. The first `names` columns are words, the others numbers.
+      note: what a reader must know, below it.
+      names: how many columns are words.
+      others: how many rows at the end are not this run's but published.
     """
-    classes = results["classes"]
-    header = ["method", "threshold", "τ", *(name[:9] for name in classes), "CorLoc", "95 %"]
-    lines = [_line(header), _line(["---"] * 3 + ["---:"] * (len(classes) + 2))]
-    for row in headline_rows(results):
-        tau = row["tau"] if isinstance(row["tau"], float) else None
-        cells = [row["method"], _TITLES[row["threshold"]].format(**results), _number(tau, 3)]
-        cells += [_number(value) for value in row["per_class"]]
-        interval = " to ".join(map(_number, row["interval"])) if row["interval"] else "–"
-        lines.append(_line([*cells, _number(row["corloc"]), interval]))
-    lines.append("")
-    lines.append(
-        f"CorLoc: percent of frames whose largest region has an IoU ≥ 0.5, mean over classes; "
-        f"{results['dataset']}, {results['split']} split, {results['frames']} frames of "
-        f"{results['videos']} videos. 95 %: interval of CorLoc when videos are resampled."
-    )
-    for checkpoint, value in results["classification"].items():
-        lines.append(f"Classification accuracy {_number(value)} % ({checkpoint}).")
-    return "\n".join(lines)
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+    names: int = 1
+    others: int = 0
 
 
-def headline_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows under the protocol of the paper's tables, at every threshold."""
-    return [
-        row
-        for row in results["rows"]
-        if (row["iou"], row["localisation"]) == (0.5, "gt_known")
-        and row["regions"] in ("largest", None)
-        and row["class_from"] in ("truth", None)
-    ]
+def to_markdown(table: Table) -> str:
+    """Return a table with its title and note."""
+    numbers = len(table.header) - table.names
+    lines = [_line(table.header), _line(["---"] * table.names + ["---:"] * numbers)]
+    lines += [_line(row) for row in table.rows]
+    parts = [f"**{table.title}**"] if table.title else []
+    parts.append("\n".join(lines))
+    if table.note:
+        parts.append(table.note)
+    return "\n\n".join(parts)
 
 
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _number(value: float | None, digits: int = 1) -> str:
+def number(value: float | None, digits: int = 1) -> str:
+    """Write a number; "–" for None."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -7,7 +7,7 @@ from tcam_jax.data.truth import Truth
 from tcam_jax.errors import InputError
 from tcam_jax.evaluate.protocols import Judgement, protocol_rows
 from tcam_jax.evaluate.results import find_row, fixed_box_rows, read_results, write_results
-from tcam_jax.report.table import results_table
+from tcam_jax.report.results_tables import results_table
 
 
 def judgement(overlaps: dict[int, list[float]], labels, ranks=(0, 0, 0)) -> Judgement:
@@ -109,6 +109,7 @@ def test_written_read_found_and_shown(tmp_path):
     rows = _rows(judgement({25: [1, 1, 1]}, [0, 0, 1]), None, ["cat", "dog"], "tcam")["rows"]
     results = {
         "dataset": "d",
+        "config": "default",
         "split": "test",
         "frames": 3,
         "videos": 2,

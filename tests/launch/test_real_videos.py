@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tcam_jax.train.logs import read_metrics
+from tests.report.test_page import check_page
 
 EVERY, FRAMES_PER_SHOT = 2, 8
 CLIPS = {"bikes": "bikes", "bunny": "bigbuckbunny", "carphone": "carphone_pristine"}
@@ -81,4 +82,8 @@ def test_train_predict_and_report_without_boxes(folder, tmp_path, launch):
 
     launch("report", f"--workdir={run}")
     assert "Classification accuracy" in (run / "report.md").read_text()
-    assert len(list((run / "overlays").glob("*.jpg"))) == 9
+    page = check_page((run / "report.html").read_text())
+    titles = [link["href"] for link in page.all("a")]
+    assert titles == ["#results", "#curves", "#failures", "#cam-and-tcam", "#clips"]
+    assert "CorLoc is not known: the dataset has no true boxes." in page.text
+    assert len(page.all("img")) >= 2 * 9 + 3  # pairs of three frames a class, and clips

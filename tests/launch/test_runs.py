@@ -12,7 +12,9 @@ from PIL import Image
 import tcam_jax
 from tcam_jax.data.shot_table import load_table
 from tcam_jax.errors import InputError
+from tcam_jax.evaluate.results import find_row, read_results
 from tests.launch.conftest import TINY
+from tests.report.test_page import check_page
 
 
 @pytest.fixture(scope="module")
@@ -141,9 +143,18 @@ def test_predict_and_report_commands(run, launch, tmp_path):
     launch("predict", f"--workdir={run}", f"--input={tmp_path}", f"--output={tmp_path / 'out'}")
     assert len((tmp_path / "out" / "predictions.jsonl").read_text().splitlines()) == 2
     assert len(list((tmp_path / "out" / "overlays").glob("*.png.jpg"))) == 2
-    report = launch("report", f"--workdir={run}")
+    launch("benchmark_frames", f"--workdir={run}", "--batches=1", "--rounds=1")
+    report = launch("report", f"--workdir={run}", "--per_class=1")
     assert "| tcam | τ from validation |" in report.stdout
-    assert Image.open(run / "overlays.jpg").width > 100
+    page = check_page((run / "report.html").read_text())
+    titles = [link["href"] for link in page.all("a")]
+    # Its shots are too short for clips.
+    assert titles == ["#results", "#time", "#curves", "#extremes", "#failures", "#cam-and-tcam"]
+    results = read_results(run)
+    score = f"{find_row(results, 'tcam', 'val')['corloc']:.1f}"
+    assert score in page.text and "Milliseconds a frame" in " ".join(page.text)
+    lines = (run / "report.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(results["rows"]) * (2 + len(results["classes"]))
 
 
 @pytest.mark.slow

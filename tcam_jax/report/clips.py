@@ -1,0 +1,56 @@
+"""Short clips of whole shots under TCAM's maps."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from tcam_jax.data.records import Split
+from tcam_jax.data.shot_table import ShotTable
+from tcam_jax.evaluate.boxes import largest_box
+from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.report.frames import read_images
+from tcam_jax.report.pictures import Figure, moving, panels
+
+CLIPS, FRAMES, FEWEST = 4, 20, 4
+SECONDS = 0.2  # each frame is shown
+
+MapsOf = Callable[[Sequence[Image.Image], Sequence[int]], Sequence[Mapping[str, np.ndarray]]]
+
+
+def choose_shots(table: ShotTable) -> list[range]:
+    """Return the records of the longest shots, of as many classes as there can be.
+
+    Of each the first `FRAMES` frames; shots of fewer than `FEWEST` are left out.
+    """
+    lengths = np.minimum(table.stop - table.start, FRAMES)
+    chosen: dict[int, int] = {}
+    for shot in np.argsort(-lengths, kind="stable").tolist():
+        if lengths[shot] >= FEWEST:
+            chosen.setdefault(int(table.label[table.start[shot]]), shot)
+    shots = list(chosen.values())[:CLIPS]
+    return [range(int(table.start[s]), int(table.start[s] + lengths[s])) for s in shots]
+
+
+def clip(split: Split, records: range, maps: MapsOf, tau: float | None) -> Figure:
+    """Draw one shot.
+
+    Args:
+      split: its records.
+      records: of the frames.
+      maps: (frames, labels) -> each frame's maps, see `report.frames.Maps`.
+      tau: threshold of the boxes; None: Otsu's of each map.
+    """
+    images = read_images(split, records)
+    label = int(split.table.label[records[0]])
+    pictures = []
+    for image, made in zip(images, maps(images, [label] * len(images)), strict=True):
+        u8 = made[TCAM_METHOD]
+        scale = np.tile(np.array(image.size) / len(u8), 2)
+        box = (largest_box(u8, tau) * scale)[None]
+        if pictures:  # a clip has one size
+            image = image.resize(images[0].size)
+        pictures.append(panels(image, u8, np.zeros((0, 4)), box))
+    name, shot = split.class_names[label], split.read_frame_id(records[0]).rsplit("/", 1)[0]
+    alt = f"Clip of {len(images)} frames of {shot}: TCAM's box in red, and its map"
+    return moving(pictures, SECONDS, alt, f"{name}: {shot}, {len(images)} frames")

@@ -1,0 +1,184 @@
+"""The results of a run as tables, published numbers beside; and all of them as one CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.evaluate.protocols import CLASS_FROM, IOUS, LOCALISATIONS, THRESHOLDS
+from tcam_jax.evaluate.results import find_row
+from tcam_jax.report.published import Published, published_rows
+from tcam_jax.report.table import Table, number, to_markdown
+
+_TITLES = {
+    "val": "τ from validation",
+    "test": "τ maximised on {split}",
+    "val_per_class": "τ per class from validation",
+    "test_per_class": "τ per class, maximised on {split}",
+    "fixed": "τ fixed",
+    "otsu": "Otsu's, per map",
+    None: "fixed box",
+}
+
+
+def headline_table(results: dict[str, Any]) -> Table:
+    """Return CorLoc per class and their mean, a row a method and threshold.
+
+    Where numbers were published for this dataset, they follow with their sources.
+
+    Args:
+      results: see `tcam_jax.evaluate.results`.
+    """
+    classes = results["classes"]
+    header = ["method", "threshold", "τ", *(name[:9] for name in classes), "CorLoc", "95 %"]
+    rows = []
+    for row in headline_rows(results):
+        tau = row["tau"] if isinstance(row["tau"], float) else None
+        cells = [row["method"], _TITLES[row["threshold"]].format(**results), number(tau, 3)]
+        cells += [number(value) for value in row["per_class"]]
+        rows.append([*cells, number(row["corloc"]), _interval(row["interval"])])
+    published = _published(results)
+    for other in published:
+        cells = [f"{other.method} ({other.reference})", other.protocol, "–"]
+        cells += [number(other.per_class.get(name)) for name in classes]
+        rows.append([*cells, number(other.mean), "–"])
+    note = (
+        f"CorLoc: percent of frames whose largest region has an IoU ≥ 0.5, mean over classes; "
+        f"{results['dataset']}, {results['split']} split, {results['frames']} frames of "
+        f"{results['videos']} videos. 95 %: interval of CorLoc when videos are resampled."
+    )
+    if published:
+        sources = dict.fromkeys(row.source for row in published)
+        note += f" Rows with a reference are published: {'; '.join(sources)}."
+        note += "".join(f" {row.note}." for row in published if row.note)
+    return Table("", header, rows, note, names=2, others=len(published))
+
+
+def headline_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows under the protocol of the paper's tables, at every threshold."""
+    return [
+        row
+        for row in results["rows"]
+        if (row["iou"], row["localisation"]) == (0.5, "gt_known")
+        and row["regions"] in ("largest", None)
+        and row["class_from"] in ("truth", None)
+    ]
+
+
+def accuracy_table(results: dict[str, Any]) -> Table:
+    """Return classification accuracy of each checkpoint, published ones beside."""
+    rows = [[name, number(value)] for name, value in results["classification"].items()]
+    others = [row for row in _published(results) if row.accuracy is not None]
+    rows += [[f"{row.method} ({row.reference})", number(row.accuracy)] for row in others]
+    note = f"Percent of frames. Published: {others[0].source}." if others else "Percent of frames."
+    return Table(
+        "Classification accuracy", ["checkpoint", "accuracy"], rows, note, others=len(others)
+    )
+
+
+def protocol_tables(results: dict[str, Any]) -> list[Table]:
+    """Return CorLoc under every protocol, the class's own CAM and known class first."""
+    methods = [row["method"] for row in headline_rows(results) if row["threshold"] == "val"]
+    by_regions = []
+    for regions, title in (("largest", "The largest region's box"), ("any", "Any region's box")):
+        rows = []
+        for method in methods:
+            for threshold in THRESHOLDS:
+                found = [find_row(results, method, threshold, regions, iou) for iou in _ious()]
+                cells = [method, _TITLES[threshold].format(**results)]
+                rows.append(cells + [number(row["corloc"]) for row in found])
+        header = ["method", "threshold", *(f"IoU ≥ {iou}" for iou in IOUS), "mean"]
+        note = "CorLoc, mean over classes; the class is known."
+        if regions == "any":
+            note += " The mean with τ maximised on the split itself is MaxBoxAccV2."
+        by_regions.append(Table(title, header, rows, note, names=2))
+
+    rows = []
+    for method in methods:
+        for class_from in CLASS_FROM:
+            found = [
+                find_row(results, method, "val", class_from=class_from, localisation=localisation)
+                for localisation in LOCALISATIONS
+            ]
+            rows.append([method, class_from, *(number(row["corloc"]) for row in found)])
+    header = ["method", "class of the map", "class known", "top-1 right too", "top-5 right too"]
+    note = "CorLoc, mean over classes; largest region, IoU ≥ 0.5, τ from validation."
+    return [*by_regions, Table("With classification", header, rows, note, names=2)]
+
+
+def time_table(figures: dict[str, Any]) -> Table:
+    """Return the time per frame of each method, the paper's column beside.
+
+    Args:
+      figures: of `launch.benchmark_frames`.
+    """
+    batches = list(dict.fromkeys(row["batch"] for row in figures["rows"]))
+    by_method: dict[str, dict[int, float]] = {}
+    for row in figures["rows"]:
+        by_method.setdefault(row["method"], {})[row["batch"]] = row["milliseconds"]
+    paper = {row.ours: row.milliseconds for row in published_rows("youtube_objects", "v1.0")}
+    rows = [
+        [method, *(number(times.get(batch)) for batch in batches), number(paper.get(method))]
+        for method, times in by_method.items()
+    ]
+    header = ["method", *(f"batch {batch}" for batch in batches), "paper"]
+    note = (
+        f"Milliseconds a frame; {figures['network']}, {figures['device']}, jax {figures['jax']}. "
+        "Ours is everything from a frame to its map in the host's memory. The paper's is ResNet50 "
+        "at 224 px on a GPU it does not name; there CAM and the Grad methods are timed after the "
+        "forward pass, TCAM with it: read each column for itself."
+    )
+    return Table("", header, rows, note)
+
+
+def to_csv(results: dict[str, Any]) -> str:
+    """Return every row of `results.json`, and what was published, a line a number."""
+    text = io.StringIO()
+    protocol = ["class_from", "threshold", "regions", "iou", "localisation"]
+    columns = ["dataset", "config", "split", "method", *protocol, "class", "corloc", "low", "high"]
+    writer = csv.DictWriter(text, [*columns, "source"], restval="", lineterminator="\n")
+    writer.writeheader()
+    dataset = {name: results[name] for name in ("dataset", "config", "split")}
+    for row in results["rows"]:
+        low, high = row["interval"] or (None, None)
+        about = dataset | {name: row[name] for name in ["method", *protocol]}
+        about["source"] = "this run"
+        mean = {"class": "mean", "corloc": row["corloc"], "low": low, "high": high}
+        writer.writerow(about | mean)
+        writer.writerow(about | {"class": "frames", "corloc": row["corloc_frames"]})
+        for name, value in zip(results["classes"], row["per_class"], strict=True):
+            writer.writerow(about | {"class": name, "corloc": value})
+    for other in _published(results):
+        about = dataset | {"method": f"{other.method} ({other.reference})"}
+        about |= {"source": f"{other.source}; {other.protocol}"}
+        for name, value in {**other.per_class, "mean": other.mean}.items():
+            writer.writerow(about | {"class": name, "corloc": value})
+    return text.getvalue()
+
+
+def headline(results: dict[str, Any]) -> tuple[str, str]:
+    """Return TCAM's CorLoc at the validation's threshold, and its interval, as text."""
+    row = find_row(results, TCAM_METHOD, "val")
+    return number(row["corloc"]), _interval(row["interval"])
+
+
+def _published(results: dict[str, Any]) -> list[Published]:
+    return published_rows(results["dataset"], results["config"])
+
+
+def _ious() -> tuple[float | str, ...]:
+    return (*IOUS, "mean")
+
+
+def _interval(interval: Sequence[float] | None) -> str:
+    return " to ".join(map(number, interval)) if interval else "–"
+
+
+def results_table(results: dict[str, Any]) -> str:
+    """Return what a command prints of a run: the headline table and the accuracies, as Markdown."""
+    accuracies = [
+        f"Classification accuracy {number(value)} % ({checkpoint})."
+        for checkpoint, value in results["classification"].items()
+    ]
+    return "\n".join([to_markdown(headline_table(results)), *accuracies])

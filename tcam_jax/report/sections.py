@@ -1,0 +1,180 @@
+"""The sections of a run's report, from its files, its networks and its dataset."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from tcam_jax.data.records import Split
+from tcam_jax.data.truth import Truth
+from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.report.ablation import ablation_note, ablation_tables
+from tcam_jax.report.clips import choose_shots, clip
+from tcam_jax.report.curves import threshold_curves, training_curves
+from tcam_jax.report.frames import Maps, read_images
+from tcam_jax.report.gallery import FAILURES, Chosen, Line, figure
+from tcam_jax.report.page import Group, Plot, Section, Summary
+from tcam_jax.report.pictures import Figure
+from tcam_jax.report.results_tables import (
+    accuracy_table,
+    headline,
+    headline_table,
+    protocol_tables,
+    time_table,
+)
+from tcam_jax.train.logs import read_metrics
+
+_STAGES = {"classifier": "Stage 1, classifier", "tcam": "Stage 2, TCAM"}
+
+
+def summary(
+    workdir: Path, config: ConfigDict, results: dict[str, Any], environment: dict[str, Any]
+) -> Summary:
+    """Return the page's beginning.
+
+    Args:
+      workdir: of the run.
+      config: the run's.
+      results: see `evaluate.results`.
+      environment: content of environment.json.
+    """
+    corloc, interval = headline(results)
+    explanation = (
+        f"CorLoc of TCAM in percent, 95 % interval {interval}: mean over classes of the frames "
+        f"whose box has an IoU of at least 0.5 with a true one; {results['split']} split, "
+        "threshold from validation."
+    )
+    if results["boxes"] == 0:
+        explanation = "CorLoc is not known: the dataset has no true boxes."
+    losses = [name for name, loss in config.tcam.losses.items() if loss.weight or loss.final_weight]
+    window = config.tcam.window
+    facts = [
+        ("Dataset", f"{results['dataset']} ({results['config']}), {results['split']} split"),
+        ("Frames", f"{results['frames']} of {results['videos']} videos, {results['boxes']} boxes"),
+        ("Network", f"ResNet-{config.model.depth}, head {config.model.head}"),
+        ("Frames of the network", f"{config.dataset.crop} px, {config.precision}"),
+        ("Seeds", f"{config.tcam.cam_method}, n = {window.n} {window.mode}"),
+        ("Losses", ", ".join(losses)),
+        ("Checkpoint", next(c for c in results["classification"] if c.startswith(TCAM_METHOD))),
+        ("Random seed", str(config.seed)),
+        ("Device", f"{len(environment['devices'])} × {environment['devices'][0]}"),
+        ("Versions", f"jax {environment['packages']['jax']}, Python {environment['python']}"),
+        ("Revision", str(environment["git_revision"])),
+    ]
+    return Summary(f"TCAM on {results['dataset']}: {workdir.name}", corloc, explanation, facts)
+
+
+def results_section(results: dict[str, Any]) -> Section:
+    """Return all tables of results."""
+    missing = ""
+    if results["dataset"] != "youtube_objects":
+        missing = (
+            "No numbers are published for this dataset; those of YouTube-Objects stand beside "
+            "runs on it."
+        )
+    protocols = Group("Every protocol", tables=protocol_tables(results), folded=True)
+    groups = [Group(text=missing, tables=[headline_table(results)])]
+    groups += [protocols, Group(tables=[accuracy_table(results)])]
+    return Section("results", "Results", groups)
+
+
+def training_section(workdir: Path, results: dict[str, Any]) -> Section:
+    """Return the curves of both stages, and CorLoc against the threshold."""
+    groups = []
+    thresholds = threshold_curves(results)
+    if thresholds:
+        caption = f"CorLoc on the {results['split']} split against the threshold"
+        groups.append(Group(plots=[Plot(thresholds, caption)]))
+    for stage, title in _STAGES.items():
+        curves = training_curves(read_metrics(workdir / stage / "metrics.jsonl"), title)
+        plots = [Plot(svg, f"{name} against the epoch") for name, svg in curves]
+        groups.append(Group(title, plots=plots))
+    return Section("curves", "Curves", groups)
+
+
+def ablation_section(path: Path) -> Section | None:
+    """Return the tables of the sweep whose ablation.json is at `path`; None without one."""
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text())
+    groups = [Group(text=ablation_note(found), tables=ablation_tables(found))]
+    return Section("ablation", "Ablation", groups)
+
+
+def time_section(path: Path) -> Section | None:
+    """Return the table of `launch.benchmark_frames --workdir`; None where that was not run."""
+    if not path.is_file():
+        return None
+    table = time_table(json.loads(path.read_text()))
+    return Section("time", "Time per frame", [Group(tables=[table])])
+
+
+def gallery_sections(
+    chosen: Chosen,
+    lines: list[Line],
+    truth: Truth,
+    split: Split,
+    maps: Maps,
+    baseline: str,
+) -> list[Section]:
+    """Return the sections of frames: best and worst, failures, the CAM baseline beside TCAM.
+
+    Args:
+      chosen: see `report.gallery`.
+      lines: of predictions.jsonl.
+      truth: of the evaluated split, whose records are `split`.
+      maps: of TCAM and the baseline.
+      baseline: the CAM method.
+    """
+    shown = chosen.shown()
+    images = dict(zip(shown, read_images(split, truth.records[shown]), strict=True))
+    made = maps(list(images.values()), truth.labels[shown].tolist())
+    levels = dict(zip(shown, made, strict=True))
+
+    def draw(frames: list[int], *methods: str) -> list[Figure]:
+        return [
+            figure(lines[i], images[i], levels[i][method], truth.boxes[i], method)
+            for i in frames
+            for method in methods
+        ]
+
+    sections = []
+    if chosen.best:
+        groups = [
+            Group(
+                "Best", "The highest IoU with a true box.", figures=draw(chosen.best, TCAM_METHOD)
+            ),
+            Group("Worst", "The lowest.", figures=draw(chosen.worst, TCAM_METHOD)),
+        ]
+        sections.append(Section("extremes", "Best and worst", groups))
+    groups = [
+        Group(
+            f"{kind.capitalize()}: {len(frames)} of {len(lines)} frames",
+            FAILURES[kind],
+            figures=draw(chosen.examples(kind), TCAM_METHOD),
+        )
+        for kind, frames in chosen.failures.items()
+        if frames
+    ]
+    if not groups:
+        groups = [Group(text="There is none.")]
+    sections.append(Section("failures", "Failures", groups))
+    text = (
+        f"Left the map of {baseline} for the true class, of the classifier that gave the seeds; "
+        "right that of TCAM."
+    )
+    figures = draw(chosen.side_by_side, baseline, TCAM_METHOD)
+    pairs = [Group(text=text, figures=figures, pairs=True)]
+    return [*sections, Section("cam-and-tcam", "CAM and TCAM", pairs)]
+
+
+def clips_section(splits: Mapping[str, Split], maps: Maps, tau: float | None) -> Section | None:
+    """Return clips of the first of `splits` that has shots long enough; None where none has."""
+    for name, split in splits.items():
+        figures = [clip(split, records, maps, tau) for records in choose_shots(split.table)]
+        if figures:
+            group = Group(text=f"From the {name} split.", figures=figures)
+            return Section("clips", "Clips", [group])
+    return None

@@ -1,0 +1,79 @@
+"""Which frames are shown, and what is said of failures."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tcam_jax.data.truth import Truth
+from tcam_jax.errors import InputError
+from tcam_jax.report.gallery import choose, failure_of, figure, read_lines
+
+TRUE_BOX = np.array([[20.0, 20.0, 60.0, 60.0]])
+
+
+def line(box, iou, label="cat", guess="cat", frame_id="cat/v/s/1.jpg"):
+    probabilities = {"cat": 0.1, "dog": 0.2} | {guess: 0.8}
+    boxes, ious = {"tcam": box, "cam": [0, 0, 10, 10]}, {"tcam": iou, "cam": 0.0}
+    return {
+        "id": frame_id, "label": label, "probabilities": probabilities, "boxes": boxes, "iou": ious
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "kind"),
+    [
+        (line([20, 20, 60, 60], 1.0), None),
+        (line([0, 0, 100, 100], 0.16), "too large"),
+        (line([30, 30, 40, 40], 0.06), "too small"),
+        (line([61, 61, 90, 90], 0.0), "elsewhere"),
+        (line([40, 20, 80, 60], 0.33), "beside"),
+        (line([20, 20, 60, 60], 1.0, guess="dog"), "wrong class"),
+    ],
+)
+def test_failures_by_kind(found, kind):
+    assert failure_of(found, TRUE_BOX) == kind
+
+
+def test_without_true_boxes_only_the_class_can_be_wrong():
+    none = np.zeros((0, 4))
+    assert failure_of(line([0, 0, 1, 1], None), none) is None
+    assert failure_of(line([0, 0, 1, 1], None, guess="dog"), none) == "wrong class"
+
+
+def _truth(labels):
+    count = len(labels)
+    return Truth(
+        records=np.arange(count),
+        ids=[f"cat/v/s/{i}.jpg" for i in range(count)],
+        labels=np.array(labels, np.int32),
+        sizes=np.full((count, 2), 100, np.int32),
+        boxes=[TRUE_BOX] * count,
+    )
+
+
+def test_best_worst_and_some_of_every_class():
+    ious = [0.9, 0.1, None, 0.5, 0.7, 0.3, 0.6, 0.2, 0.8, 0.4, 0.95, 0.05, 0.55, 0.45]
+    lines = [line([40, 20, 80, 60], iou) for iou in ious]
+    chosen = choose(lines, _truth([0] * 10 + [1] * 4), per_class=3)
+    assert chosen.best == [10, 0, 8, 4, 6, 12]
+    assert chosen.worst == [11, 1, 7, 5, 9, 13]
+    assert chosen.side_by_side == [0, 4, 9, 10, 11, 13]
+    assert chosen.failures["beside"] == [1, 5, 7, 9, 13] and chosen.failures["elsewhere"] == [11]
+    assert set(chosen.shown()) >= {*chosen.best, *chosen.worst, *chosen.side_by_side}
+
+
+def test_predictions_of_other_frames_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"launch\.evaluate"):
+        read_lines(tmp_path, _truth([0]))
+    (tmp_path / "predictions.jsonl").write_text('{"id": "cat/v/s/7.jpg"}\n')
+    with pytest.raises(InputError, match="a line for each evaluated frame"):
+        read_lines(tmp_path, _truth([0]))
+
+
+def test_a_figure_says_what_it_shows():
+    image = Image.new("RGB", (400, 300), "gray")
+    found = figure(line([40, 20, 80, 60], 0.33), image, np.eye(8, dtype=np.uint8), TRUE_BOX, "tcam")
+    assert found.caption == "tcam: cat → cat 80 %, IoU 0.33"
+    assert "cat/v/s/1.jpg" in found.alt and "1 true boxes" in found.alt
+    assert found.uri.startswith("data:image/jpeg;base64,")
+    assert found.width == 2 * 288 + 4 and found.height == 216

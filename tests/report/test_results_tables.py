@@ -1,0 +1,138 @@
+"""Tables of results: the numbers of results.json, published ones beside on YouTube-Objects."""
+
+import csv
+import io
+
+import pytest
+
+from tcam_jax.evaluate.protocols import IOUS, LOCALISATIONS, THRESHOLDS
+from tcam_jax.report import results_tables
+from tcam_jax.report.table import Table, to_markdown
+
+CLASSES = ["bird", "boat"]
+
+
+def _rows(method):
+    """Each row's CorLoc is a number of its own."""
+    number = 0
+    for class_from in ("truth", "prediction"):
+        for threshold in THRESHOLDS:
+            for regions in ("largest", "any"):
+                for localisation in LOCALISATIONS:
+                    for iou in (*IOUS, "mean"):
+                        number += 1
+                        yield {
+                            "method": method,
+                            "checkpoint": f"{method}/best@1",
+                            "class_from": class_from,
+                            "threshold": threshold,
+                            "regions": regions,
+                            "localisation": localisation,
+                            "iou": iou,
+                            "tau": 0.25,
+                            "corloc": number / 10,
+                            "interval": [number / 10 - 1, number / 10 + 1],
+                            "corloc_frames": number / 10,
+                            "per_class": [number / 10, None],
+                        }
+
+
+@pytest.fixture
+def results():
+    return {
+        "dataset": "youtube_objects",
+        "config": "v1.0",
+        "split": "test",
+        "frames": 5,
+        "boxes": 5,
+        "videos": 3,
+        "classes": CLASSES,
+        "rows": [*_rows("cam"), *_rows("tcam")],
+        "classification": {"tcam/best@1": 50.0},
+    }
+
+
+def _corloc(results, **wanted):
+    wanted = {
+        "method": "tcam",
+        "class_from": "truth",
+        "threshold": "val",
+        "regions": "largest",
+        "localisation": "gt_known",
+        "iou": 0.5,
+    } | wanted
+    (row,) = [r for r in results["rows"] if all(r[k] == v for k, v in wanted.items())]
+    return f"{row['corloc']:.1f}"
+
+
+def test_the_headline_has_ours_and_then_the_published(results):
+    table = results_tables.headline_table(results)
+    assert table.others == 26
+    ours = {tuple(row[:2]): row[2:] for row in table.rows[: -table.others]}
+    assert len(ours) == 2 * len(THRESHOLDS)
+    value = _corloc(results, threshold="test")
+    assert ours["tcam", "τ maximised on test"][:4] == ["0.250", value, "–", value]
+    published = {row[0]: row for row in table.rows[-table.others :]}
+    assert published["TCAM (Belharbi et al., 2023)"][1:] == [
+        "τ maximised on test", "–", "70.4", "62.2", "73.0", "–"
+    ]  # fmt: skip
+    clip = published["TrCAM-V, CLIP pseudo-labels (Murtaza et al., 2024)"]
+    assert clip[1:] == ["any region, τ per class, maximised on test", "–", "–", "–", "84.8", "–"]
+    assert "TCAM, WACV 2023, Table 1" in table.note
+    results["dataset"] = "moving_shapes"
+    assert results_tables.headline_table(results).others == 0
+
+
+def test_every_protocol_stands_where_its_heading_says(results):
+    largest, every, classified = results_tables.protocol_tables(results)
+    for table, regions in ((largest, "largest"), (every, "any")):
+        assert table.header[2:] == ["IoU ≥ 0.3", "IoU ≥ 0.5", "IoU ≥ 0.7", "mean"]
+        row = dict((tuple(r[:2]), r[2:]) for r in table.rows)["cam", "Otsu's, per map"]
+        assert row == [
+            _corloc(results, method="cam", threshold="otsu", regions=regions, iou=iou)
+            for iou in (*IOUS, "mean")
+        ]
+    row = {tuple(r[:2]): r[2:] for r in classified.rows}["tcam", "prediction"]
+    assert row == [
+        _corloc(results, class_from="prediction", localisation=name)
+        for name in ("gt_known", "top1", "top5")
+    ]
+
+
+def test_the_csv_holds_every_number_once(results):
+    lines = list(csv.DictReader(io.StringIO(results_tables.to_csv(results))))
+    ours = [line for line in lines if line["source"] == "this run"]
+    assert len(ours) == len(results["rows"]) * (2 + len(CLASSES))
+    keys = [
+        tuple(v for k, v in line.items() if k not in ("corloc", "low", "high")) for line in ours
+    ]
+    assert len(set(keys)) == len(keys)
+    wanted = {"method": "tcam", "threshold": "fixed", "iou": "0.7", "class": "mean"}
+    wanted |= {"class_from": "truth", "regions": "any", "localisation": "top1"}
+    (line,) = [x for x in ours if all(x[k] == v for k, v in wanted.items())]
+    value = _corloc(results, threshold="fixed", iou=0.7, regions="any", localisation="top1")
+    assert float(line["corloc"]) == float(value) == float(line["low"]) + 1
+    others = [line for line in lines if line["source"] != "this run"]
+    assert len(others) == 24 * 11 + 2
+
+
+def test_times_stand_beside_the_papers(results):
+    figures = {
+        "device": "2 CPU cores",
+        "jax": "0.10",
+        "network": "ResNet-50, 224 px, float32",
+        "rows": [
+            {"method": "tcam", "batch": 1, "milliseconds": 300.0},
+            {"method": "tcam", "batch": 8, "milliseconds": 200.0},
+            {"method": "classifier", "batch": 1, "milliseconds": 100.0},
+        ],
+    }
+    table = results_tables.time_table(figures)
+    assert list(table.header) == ["method", "batch 1", "batch 8", "paper"]
+    assert table.rows == [["tcam", "300.0", "200.0", "18.5"], ["classifier", "100.0", "–", "–"]]
+    assert "2 CPU cores" in table.note
+
+
+def test_markdown():
+    table = Table("Title", ["a", "b"], [["x", "1.0"]], "Note.")
+    assert to_markdown(table) == ("**Title**\n\n| a | b |\n| --- | ---: |\n| x | 1.0 |\n\nNote.")
