@@ -44,21 +44,26 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert predictions[0] == predictions[1]
 
 
-def _stop_when(
-    command: list[str], environment: dict, stage: Path, step: int, number: signal.Signals
+def _newest(stage: Path) -> int:
+    """Return the step of the newest checkpoint, whole or not; 0 if there is none."""
+    steps = (p.name for p in (stage / "checkpoints").glob("*"))
+    return max((int(step) for step in steps if step.isdigit()), default=0)
+
+
+def _stop_underway(
+    command: list[str], environment: dict, stage: Path, steps: int, number: signal.Signals
 ) -> int:
-    """Start `command`, signal it once a checkpoint of `stage` is at `step`; return its status."""
+    """Start `command`, signal it once it has gone on by `steps` in `stage`; return its status."""
+    earlier = _newest(stage)
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and process.poll() is None:
-        done = [int(p.name) for p in (stage / "checkpoints").glob("*") if p.name.isdigit()]
-        if done and max(done) >= step:
-            time.sleep(random.uniform(0, 0.3))  # in a step, in the log, in the next save …
-            break
+    while _newest(stage) < earlier + steps:
+        assert process.poll() is None, "the run ended before it could be stopped"
+        assert time.monotonic() < deadline, "the run stalled"
         time.sleep(0.01)
-    assert process.poll() is None, "the run ended, or stalled, before it could be stopped"
+    time.sleep(random.uniform(0, 0.1))  # in a step, in the log, in the next save …
     process.send_signal(number)
     return process.wait(timeout=60)
 
@@ -72,13 +77,12 @@ def test_killed_and_told_to_stop_and_resumed_equals_uninterrupted(
     launch("train", *arguments, f"--workdir={straight}")
 
     command = [sys.executable, "-m", "launch.train", *arguments, f"--workdir={stopped}"]
-    for stage, number, status in (
-        ("classifier", signal.SIGKILL, -signal.SIGKILL),
-        ("classifier", signal.SIGTERM, EXIT_STATUS),
-        ("tcam", signal.SIGINT, EXIT_STATUS),
+    for stage, steps, number, status in (
+        ("classifier", 2, signal.SIGKILL, -signal.SIGKILL),
+        ("classifier", 2, signal.SIGTERM, EXIT_STATUS),
+        ("tcam", 4, signal.SIGINT, EXIT_STATUS),
     ):
-        step = random.randint(2, 6)
-        assert _stop_when(command, environment, stopped / stage, step, number) == status
+        assert _stop_underway(command, environment, stopped / stage, steps, number) == status
     # In the middle of the epoch, as every step can be saved; the newest is gone.
     newest = Checkpoints(stopped / "tcam" / "checkpoints").newest()
     (stopped / "tcam" / "checkpoints" / str(newest) / "optimizer" / "_METADATA").unlink()
