@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from tcam_jax.files import cannot_write, write_whole
@@ -68,6 +67,9 @@ class MetricsWriter:
 
         kept = [line for line in read_metrics(self._path) if stays(line)]
         write_whole(self._path, "".join(json.dumps(line) + "\n" for line in kept))
+        # Here: where PyTorch is installed, this loads it, and most commands read metrics only.
+        from tensorboardX import SummaryWriter
+
         self._tensorboard = SummaryWriter(
             str(directory / "tensorboard"), purge_step=resumed_step + 1 if kept else None
         )

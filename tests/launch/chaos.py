@@ -21,7 +21,7 @@ from pathlib import Path
 from tcam_jax.data.builders.moving_shapes.frames import SPLITS
 from tcam_jax.data.builders.registry import prepare
 from tests.conftest import TINY as TINY_SPLITS
-from tests.launch.conftest import ROOT, TINY
+from tests.launch.conftest import OFTEN_SAVED, ROOT, TINY
 from tests.launch.test_interrupt import assert_same_run
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -69,7 +69,7 @@ def main() -> int:
     }
 
     def start(workdir: Path) -> subprocess.Popen:
-        command = [sys.executable, "-m", "launch.train", *TINY, f"--workdir={workdir}"]
+        command = [sys.executable, "-m", "launch.train", *TINY, OFTEN_SAVED, f"--workdir={workdir}"]
         command.append(f"--config.dataset.data_dir={folder / 'data'}")
         output = (folder / f"{workdir.name}.txt").open("a")
         return subprocess.Popen(

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import QUICK_COMPILATION
+
 ROOT = Path(__file__).parents[2]
 
 # configs/demo.py at its smallest: what counts here is the machinery, not the score.
@@ -20,14 +22,14 @@ TINY = (
     "--config.tcam.epochs=2",
     "--config.tcam.batch_size=8",
     "--config.eval.batch_size=8",
-    "--config.checkpoint.every_steps=2",
 )
+OFTEN_SAVED = "--config.checkpoint.every_steps=2"
 
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
     """One device; programs compiled quickly, and shared by the session's processes."""
-    return os.environ | {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
+    return os.environ | {"XLA_FLAGS": QUICK_COMPILATION}
 
 
 @pytest.fixture(scope="session")

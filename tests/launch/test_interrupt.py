@@ -19,7 +19,7 @@ from tcam_jax.interruption import EXIT_STATUS
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.logs import read_metrics
 from tcam_jax.train.orbax_items import read_item
-from tests.launch.conftest import ROOT, TINY
+from tests.launch.conftest import OFTEN_SAVED, ROOT, TINY
 
 
 def last_state(stage: Path) -> dict:
@@ -72,7 +72,7 @@ def _stop_underway(
 def test_killed_and_told_to_stop_and_resumed_equals_uninterrupted(
     tmp_path, shapes_data, launch, environment
 ):
-    arguments = (*TINY, f"--config.dataset.data_dir={shapes_data}")
+    arguments = (*TINY, OFTEN_SAVED, f"--config.dataset.data_dir={shapes_data}")
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     launch("train", *arguments, f"--workdir={straight}")
 

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.launch.conftest import ROOT, TINY
+from tests.launch.conftest import OFTEN_SAVED, ROOT, TINY
 from tests.launch.test_interrupt import last_state
 
 
@@ -31,7 +31,8 @@ def _ids(workdir: Path) -> list[int]:
 @pytest.mark.slow
 def test_two_processes_end_with_the_parameters_of_one(tmp_path, shapes_data, launch, environment):
     one, two = tmp_path / "one", tmp_path / "two"
-    arguments = [*TINY, "--config.precision=float64", f"--config.dataset.data_dir={shapes_data}"]
+    arguments = [*TINY, OFTEN_SAVED, f"--config.dataset.data_dir={shapes_data}"]
+    arguments += ["--config.precision=float64", "--config.eval.cam_methods=('layercam',)"]
     arguments += ["--config.classifier.epochs=1", "--config.tcam.epochs=1"]
     x64 = {"JAX_ENABLE_X64": "1"}
     environment = environment | {**x64, "JAX_PLATFORMS": "cpu", "TERM_AFTER": "20"}

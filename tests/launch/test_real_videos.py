@@ -46,7 +46,7 @@ def test_train_predict_and_report_without_boxes(folder, tmp_path, launch):
         "--config.dataset.resize=72",
         "--config.dataset.crop=64",
         "--config.classifier.epochs=12",
-        "--config.tcam.epochs=8",
+        "--config.tcam.epochs=4",
         "--config.classifier.batch_size=8",
         "--config.tcam.batch_size=8",
     )

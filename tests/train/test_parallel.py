@@ -13,25 +13,23 @@ from tests.train.device_matrix import STAGES, every_loss_on, train
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", STAGES)
-def test_same_parameters_after_three_steps_in_float64(config, stage):
+@pytest.mark.parametrize(("stage", "mode"), zip(STAGES, ("pmap", "shard_map"), strict=True))
+def test_same_parameters_after_three_steps_in_float64(config, stage, mode):
     every_loss_on(config)
     with jax.enable_x64(True):
         oracle, _, _ = train(config, stage, "jit", 1, jnp.float64, 3)
-        oracle = jax.device_get(oracle)
-        for mode in ("pmap", "shard_map"):
-            state, _, traced = train(config, stage, mode, 8, jnp.float64, 3)
-            assert traced == 1, f"{mode} compiled more than once"
-            _assert_the_same_on_every_device(state, 8)
-            _assert_close(state, oracle)
+        state, _, traced = train(config, stage, mode, 8, jnp.float64, 3)
+        assert traced == 1, "compiled more than once"
+        _assert_the_same_on_every_device(state, 8)
+        _assert_close(state, jax.device_get(oracle))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", STAGES)
-def test_microbatches_do_not_depend_on_the_devices(config, stage):
+@pytest.mark.parametrize(("stage", "mode"), zip(STAGES, ("shard_map", "pmap"), strict=True))
+def test_microbatches_do_not_depend_on_the_devices(config, stage, mode):
     with jax.enable_x64(True):
         oracle, _, _ = train(config, stage, "jit", 1, jnp.float64, 3, accumulation=2)
-        state, _, traced = train(config, stage, "pmap", 4, jnp.float64, 3, accumulation=2)
+        state, _, traced = train(config, stage, mode, 4, jnp.float64, 3, accumulation=2)
         assert traced == 1
         _assert_the_same_on_every_device(state, 4)
         _assert_close(state, jax.device_get(oracle))
