@@ -20,6 +20,7 @@ from configs import youtube_objects
 from launch import command
 from tcam_jax.benchmark import scaling
 from tcam_jax.benchmark.step_time import CHIPS, EFFICIENCIES, step_time
+from tcam_jax.benchmark.training import STAGES
 from tcam_jax.errors import InputError
 
 _TOPOLOGIES = flags.DEFINE_list(
@@ -47,7 +48,7 @@ def main() -> None:
     compiled = []
     _header("slice", "stage", "batch", *_COMPILED, "all_reduces")
     for name, devices in slices.items():
-        for stage in scaling.STAGES:
+        for stage in STAGES:
             for batch in batches:
                 row = {"slice": name, "devices": len(devices), "stage": stage, "batch": batch}
                 start = time.perf_counter()

@@ -1,14 +1,9 @@
 """How fast class activation maps are made: ours beside torch-cam, on the same network and images.
 
-Each side works in a process of its own, since in one process the two libraries' allocators and
-threads cost each other up to 40 %; the parent lets one of them work at a time, in turn. What counts
-are ratios of interleaved rounds, not the machine.
+Each side works in a process of its own, see `benchmark.sides`.
 """
 
-import multiprocessing
-import random
 import statistics
-import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
@@ -19,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tcam_jax.benchmark import sides
+from tcam_jax.benchmark.rounds import ratio
 from tcam_jax.cams.methods import class_activation_maps
 from tcam_jax.errors import InputError
 from tcam_jax.models.tcam import LAST, TCAM, init_variables
@@ -33,7 +30,6 @@ METHODS = {
     "smoothgradcampp": ("smoothgradcampp", "SmoothGradCAMpp", LAST),
     "layercam at layer3": ("layercam", "LayerCAM", "layer3"),
 }
-Way = Callable[[], Any]
 
 
 def measure(depth: int, size: int, batch: int, rounds: int) -> dict[str, Any]:
@@ -50,81 +46,27 @@ def measure(depth: int, size: int, batch: int, rounds: int) -> dict[str, Any]:
       torch-cam's time over ours.
     """
     require_torchcam()
-    context = multiprocessing.get_context("spawn")
-    sides = {}
-    for name, build in (("ours", _our_ways), ("torchcam", _torchcam_ways)):
-        here, there = context.Pipe()
-        process = context.Process(target=_work, args=(there, build, depth, size, batch))
-        process.start()
-        there.close()  # only the process has it now: its end is noticed
-        sides[name] = (process, here)
-    try:
-        names = {side: _receive(connection) for side, (_, connection) in sides.items()}
-        seconds: dict[tuple[str, str], list[float]] = {}
-        shuffle = random.Random(0).shuffle
-        for number in range(rounds + 1):
-            for side, (_, connection) in sides.items():
-                # In another order each time: none is always the first after the other process.
-                order = list(names[side])
-                shuffle(order)
-                for way in order:
-                    connection.send(way)
-                    elapsed = _receive(connection)
-                    if number > 0:  # the first round compiles and warms up
-                        seconds.setdefault((side, way), []).append(elapsed)
-    finally:
-        for process, _ in sides.values():
-            process.terminate()
-            process.join()
+    shape = (depth, size, batch)
+    prepare = {"ours": partial(_our_ways, *shape), "torchcam": partial(_torchcam_ways, *shape)}
+    measured = sides.measure(prepare, rounds)
+    seconds = {side: each.seconds for side, each in measured.items()}
     speed = {
-        side: {way: batch / statistics.median(seconds[side, way]) for way in names[side]}
-        for side in sides
+        side: {way: batch / statistics.median(times) for way, times in ways.items()}
+        for side, ways in seconds.items()
     }
-    return {
-        "depth": depth,
-        "size": size,
-        "batch": batch,
-        **speed,
-        "ratios": _ratios(seconds, names["torchcam"]),
-    }
-
-
-def _ratios(seconds: dict[tuple[str, str], list[float]], theirs: list[str]) -> dict[str, float]:
-    def ratio(one: tuple[str, str], other: tuple[str, str]) -> float:
-        pairs = zip(seconds[one], seconds[other], strict=True)
-        return statistics.median(a / b for a, b in pairs)
-
-    ratios = {"layercam / forward": ratio(("ours", "layercam"), ("ours", "forward"))}
-    for way in theirs:
+    ours, theirs = seconds["ours"], seconds["torchcam"]
+    ratios = {"layercam / forward": ratio(ours["layercam"], ours["forward"])}
+    for way, times in theirs.items():
         method = "forward" if way.startswith("forward") else way.rsplit(": ", 1)[0]
-        ratios[f"torchcam {way} / ours"] = ratio(("torchcam", way), ("ours", method))
-    return ratios
-
-
-def _work(connection: Any, build: Callable, depth: int, size: int, batch: int) -> None:
-    """Time one call of the way that the parent names, again and again."""
-    ways: dict[str, Way] = build(depth, size, batch)
-    connection.send(list(ways))
-    while True:
-        way = ways[connection.recv()]
-        way()  # the other process has had the caches and the memory
-        start = time.perf_counter()
-        way()
-        connection.send(time.perf_counter() - start)
-
-
-def _receive(connection: Any) -> Any:
-    try:
-        return connection.recv()
-    except EOFError:
-        raise RuntimeError("a measuring process ended; its message is above") from None
+        ratios[f"torchcam {way} / ours"] = ratio(times, ours[method])
+    return {"depth": depth, "size": size, "batch": batch, **speed, "ratios": ratios}
 
 
 def _images(size: int, batch: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(batch, size, size, 3)).astype(np.float32)
 
 
-def _our_ways(depth: int, size: int, batch: int) -> dict[str, Way]:
+def _our_ways(depth: int, size: int, batch: int) -> sides.Prepared:
     model = TCAM(NUM_CLASSES, depth=depth)
     variables = init_variables(model, jax.random.key(0), size)
     images = jnp.asarray(_images(size, batch))
@@ -139,17 +81,19 @@ def _our_ways(depth: int, size: int, batch: int) -> dict[str, Way]:
         classes = output.logits.argmax(-1)
         return class_activation_maps(model, variables, images, output, classes, method, stage)
 
-    ways: dict[str, Way] = {"forward": lambda: jax.block_until_ready(forward(variables, images))}
+    ways: dict[str, sides.Way] = {
+        "forward": lambda: jax.block_until_ready(forward(variables, images))
+    }
     for name, (method, _, stage) in METHODS.items():
         ways[name] = partial(_finish, maps, variables, images, method=method, stage=stage)
-    return ways
+    return sides.Prepared(ways, {})
 
 
 def _finish(function: Callable, *args: Any, **kwargs: Any) -> None:
     jax.block_until_ready(function(*args, **kwargs))
 
 
-def _torchcam_ways(depth: int, size: int, batch: int) -> dict[str, Way]:
+def _torchcam_ways(depth: int, size: int, batch: int) -> sides.Prepared:
     import torch
     import torchcam.methods
 
@@ -189,7 +133,7 @@ def _torchcam_ways(depth: int, size: int, batch: int) -> dict[str, Way]:
             extract(scores.argmax(1).tolist(), scores)
         finish()
 
-    ways: dict[str, Way] = {
+    ways: dict[str, sides.Way] = {
         "forward": lambda: forward(network, images),
         "forward channels_last": lambda: forward(other_layout, nhwc),
     }
@@ -197,7 +141,7 @@ def _torchcam_ways(depth: int, size: int, batch: int) -> dict[str, Way]:
         ways[f"{name}: readme"] = partial(readme, extractor, stage, frozen=False)
         ways[f"{name}: frozen"] = partial(readme, extractor, stage, frozen=True)
         ways[f"{name}: batch"] = partial(whole_batch, extractor, stage)
-    return ways
+    return sides.Prepared(ways, {})
 
 
 def require_torchcam() -> None:

@@ -5,7 +5,6 @@ go in; memory, operations and the all-reduces of the compiled program come out.
 """
 
 import re
-from functools import partial
 from importlib.util import find_spec
 from math import prod
 from typing import Any
@@ -19,19 +18,11 @@ from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
 from tcam_jax.benchmark.flop_count import count_flops
+from tcam_jax.benchmark.training import training
 from tcam_jax.errors import InputError
-from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, select, variable_shapes
-from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.models.tcam import variable_shapes
 from tcam_jax.train.parallel import AXIS, Parallel
-from tcam_jax.train.seed_maps import FrozenClassifiers
-from tcam_jax.train.stages import make_model
-from tcam_jax.train.state import create_state
-from tcam_jax.train.step import classifier_step, tcam_step
 
-STAGES = ("classifier", "tcam")
-NUM_CLASSES = 10
-# The learning rate's steps are compiled in; any number gives the same program.
-_STEPS_PER_EPOCH = 100
 _BYTES = {"f64": 8, "s64": 8, "f32": 4, "s32": 4, "u32": 4, "bf16": 2, "f16": 2, "u8": 1, "pred": 1}
 _ALL_REDUCE = re.compile(r"^\s*(?:ROOT )?\S+ = (.*?) all-reduce(?:-start)?\(", re.MULTILINE)
 
@@ -87,26 +78,10 @@ def trace_step(
     Stage 2 gets two frozen classifiers: of the encoder, and of the seeds.
     """
     parallel = Parallel("shard_map", devices)
-    section = config[stage]
-    training = {"classifier": "train_classifier", "tcam": "train_localiser"}[stage]
-    model = make_model(config, NUM_CLASSES, axis_name=parallel.axis_name, **{training: True})
-    schedule = stepped_schedule(section.optimizer, _STEPS_PER_EPOCH)
-    optimizer = sgd(section.optimizer)
-    shared = {
-        "config": config,
-        "model": model,
-        "optimizer": optimizer,
-        "schedule": schedule,
-        "axis_name": parallel.axis_name,
-    }
-    variables = variable_shapes(model, config.dataset.crop)
-    if stage == "classifier":
-        step, parts, frozen = partial(classifier_step, **shared), CLASSIFIER_PARTS, None
-    else:
-        step = partial(tcam_step, **shared, steps_per_epoch=_STEPS_PER_EPOCH)
-        parts, classifier = LOCALISER_PARTS, select(variables, CLASSIFIER_PARTS)
-        frozen = FrozenClassifiers(encoder=classifier, seeds=classifier)
-    state = jax.eval_shape(partial(create_state, optimizer=optimizer), select(variables, parts))
+    built = training(config, stage, parallel.axis_name, seeds_apart=True)
+    variables = variable_shapes(built.model, config.dataset.crop)
+    state = jax.eval_shape(built.state, variables)
+    frozen = built.frozen(variables)
 
     def replicated(tree: PyTree) -> PyTree:
         return jax.tree.map(
@@ -116,7 +91,7 @@ def trace_step(
     batch = batch_shapes(config, stage, batch_per_device * len(devices), parallel)
     # The CRF chooses its kernel by the machine that traces; here that is not the one that trains.
     with mock.patch.object(jax, "default_backend", lambda: devices[0].platform):
-        return parallel.compile(step).trace(replicated(state), replicated(frozen), batch)
+        return parallel.compile(built.step).trace(replicated(state), replicated(frozen), batch)
 
 
 def figures(traced: jax.stages.Traced) -> dict[str, int | float]:

@@ -1,8 +1,8 @@
 """Both training steps and inference in plain PyTorch: the opponent of `tcam_jax.train.step`.
 
 What a good PyTorch user would write: channels-last tensors, nothing resampled or copied without
-need, no loop over images, random draws on the device; on GPUs optionally bfloat16 by autocast, and
-torch.compile. From the same weights, batch and draws the results are ours.
+need, no loop over images, draws on the device; optionally bfloat16 by autocast, and torch.compile.
+From the same weights, batch and draws the results are ours.
 
 It has the published recipe: WGAP head, LayerCAM seeds of one classifier (rule "reference"), losses
 `torch_losses.NAMES`.
@@ -143,10 +143,8 @@ class TCAMStep:
                 shrink_frames(batch["frames"].flatten(0, 1), config.dataset.crop), network
             )
         features = self._encode(seen)
-        weights = network.classification_head.fc.weight[batch["label"]].relu()
-        cams = torch.einsum("btcyx,bc->btyx", features[-1].unflatten(0, (b, t)), weights)
-        cams = _min_max(cams.to(_full(cams))) * batch["valid"][:, :, None, None]
-        cams = cams.amax(1)
+        cams = layercam(network, features[-1], batch["label"].repeat_interleave(t))
+        cams = (cams.unflatten(0, (b, t)) * batch["valid"][:, :, None, None]).amax(1)
         if from_crop:
             chosen = [stage.unflatten(0, (b, t))[:, self._target] for stage in features]
             return chosen, resize_maps(cams, config.dataset.crop)
@@ -166,7 +164,31 @@ def infer(network: TCAM, frames: Tensor, autocast: torch.dtype | None = None) ->
     """
     with _context(autocast, frames.device):
         logits, maps, _ = network(normalise(frames, network))
-    return logits, (255 * maps.to(_full(maps)).softmax(1)[:, 1]).floor().byte()
+    return logits, _quantised(maps.to(_full(maps)).softmax(1)[:, 1])
+
+
+@torch.inference_mode()
+def infer_layercam(
+    network: Classifier, frames: Tensor, classes: Tensor, autocast: torch.dtype | None = None
+) -> Tensor:
+    """Return the classes' LayerCAMs, enlarged to the frames, uint8 `[b, h, w]`; see `infer`."""
+    with _context(autocast, frames.device):
+        cams = layercam(network, network.encoder(normalise(frames, network))[-1], classes)
+    return _quantised(resize_maps(cams, frames.shape[1]))
+
+
+def layercam(network: TCAM | Classifier, features: Tensor, classes: Tensor) -> Tensor:
+    """Return the normalised LayerCAMs `[b, y, x]` of the last features, of one class each.
+
+    In closed form: under the head's mean over space, the gradient is a row of its weights.
+    """
+    weights = network.classification_head.fc.weight[classes].relu()
+    cams = torch.einsum("bcyx,bc->byx", features, weights)
+    return _min_max(cams.to(_full(cams)))
+
+
+def _quantised(maps: Tensor) -> Tensor:
+    return (255 * maps).floor().byte()
 
 
 def _min_max(cams: Tensor) -> Tensor:

@@ -1,0 +1,93 @@
+"""Training and prediction timed beside PyTorch: python -m launch.benchmark [--output=FILE.json].
+
+Every step and call of ours and of a plain PyTorch twin with the same numbers (tests/benchmark),
+on generated frames, in turns, each library in its own process. Needs no TensorFlow, nor PyTorch
+with --notorch. Beside --output=FILE.json the table goes to FILE.md. The twin, and what the columns
+say, are described in docs/performance.md.
+
+    python -m launch.benchmark --batch=4                              # ResNet50, 224 px
+    python -m launch.benchmark --depth=18 --size=80 --batch=16        # as the demo
+    python -m launch.benchmark --batch=32 --precision=bfloat16 --seed_view=crop   # a GPU
+"""
+
+import json
+import os
+import platform
+import shlex
+import sys
+from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from absl import flags
+
+from configs import base
+from launch import command
+from tcam_jax.benchmark import our_ways, sides
+from tcam_jax.benchmark.case import PARTS, Case
+from tcam_jax.benchmark.comparison import compare, to_markdown
+from tcam_jax.errors import InputError
+from tcam_jax.files import write_whole
+from tcam_jax.models.resnet import ARCHITECTURES
+
+_DEPTH = flags.DEFINE_integer("depth", 50, f"of the ResNet: {', '.join(map(str, ARCHITECTURES))}")
+_SIZE = flags.DEFINE_integer("size", 224, "of the network's frames, pixels", lower_bound=32)
+_BATCH = flags.DEFINE_integer("batch", 4, "samples a step, frames a call", lower_bound=1)
+_N = flags.DEFINE_integer("n", 1, "neighbouring frames of a window", lower_bound=0)
+_PRECISION = flags.DEFINE_enum("precision", "float32", ["float32", "bfloat16"], "of activations")
+_SEED_VIEW = flags.DEFINE_enum("seed_view", "frame", ["frame", "crop"], "see configs/base.py")
+_PARTS = flags.DEFINE_list("parts", list(PARTS), "what to measure")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "measurements of each way", lower_bound=1)
+_TORCH = flags.DEFINE_boolean("torch", True, "measure the PyTorch twin too")
+_TORCH_COMPILE = flags.DEFINE_boolean("torch_compile", False, "the twin uses torch.compile")
+_OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, FILE.json")
+
+
+def main() -> None:
+    """Measure, print and write."""
+    if _DEPTH.value not in ARCHITECTURES:
+        raise InputError(f"--depth must be one of {', '.join(map(str, ARCHITECTURES))}.")
+    if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
+        raise InputError(f"--output must end with .json; got {_OUTPUT.value}.")
+    command.check_output(_OUTPUT.value)
+    if _TORCH.value and find_spec("torch") is None:
+        raise InputError("PyTorch is not installed: pip install torch, or give --notorch.")
+    case = Case(_config(), _BATCH.value, tuple(_PARTS.value))
+    case.check()
+    # Two processes share an accelerator; by default the first would take its memory.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    prepare = {"ours": partial(our_ways.prepare, case)}
+    if _TORCH.value:
+        # Imported where it is used, see above.
+        from tcam_jax.benchmark import torch_ways
+
+        prepare["torch"] = partial(torch_ways.prepare, case, _TORCH_COMPILE.value)
+    figures = {
+        "command": shlex.join(["python", "-m", "launch.benchmark", *sys.argv[1:]]),
+        "cores": len(os.sched_getaffinity(0)),
+        "versions": {"python": platform.python_version()}
+        | {name: version(name) for name in ("jax", "flax", "torch") if find_spec(name)},
+        **compare(sides.measure(prepare, _ROUNDS.value)),
+    }
+    table = to_markdown(figures)
+    print(table)
+    if _OUTPUT.value:
+        path = Path(_OUTPUT.value)
+        write_whole(path, json.dumps(figures, indent=1) + "\n")
+        write_whole(path.with_suffix(".md"), table + "\n")
+
+
+def _config():
+    config = base.get_config()
+    config.model.depth = _DEPTH.value
+    config.dataset.crop = _SIZE.value
+    # As much larger as the published 256 is than 224.
+    config.dataset.resize = round(_SIZE.value * config.dataset.resize / 224)
+    config.precision = _PRECISION.value
+    config.tcam.window.n, config.tcam.seed_view = _N.value, _SEED_VIEW.value
+    return config
+
+
+if __name__ == "__main__":
+    command.run(main)

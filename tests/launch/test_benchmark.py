@@ -1,0 +1,44 @@
+"""launch.benchmark at its smallest, as a user runs it."""
+
+import json
+
+import pytest
+
+from tcam_jax.benchmark.case import PARTS
+
+SMALLEST = ("--depth=18", "--size=32", "--batch=2", "--rounds=1")
+
+
+@pytest.mark.slow
+def test_both_sides_are_measured(launch, tmp_path):
+    output = tmp_path / "figures.json"
+    parts = [part for part in PARTS if part != "losses"]
+    done = launch("benchmark", *SMALLEST, f"--parts={','.join(parts)}", f"--output={output}")
+    figures = json.loads(output.read_text())
+    assert output.with_suffix(".md").read_text().strip() == done.stdout.strip()
+    assert figures["command"].startswith("python -m launch.benchmark --depth=18")
+    rows = {row["name"]: row for row in figures["rows"]}
+    beside = {name for name, row in rows.items() if "ratio" in row}
+    assert beside == {
+        "stage 1 step",
+        "stage 2 step",
+        "CRF alone",
+        "CAM: layercam",
+        "inference, batch 1",
+        "inference, batch 2",
+    }
+    assert {"evaluation", "CAM: gradcam"} <= set(rows) - beside
+    assert all(row["ours"]["milliseconds"] > 0 and row["flops"] > 0 for row in rows.values())
+    assert rows["inference, batch 2"]["flops"] == 2 * rows["inference, batch 1"]["flops"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--parts=steps,speed", "parts must be some of"),
+        ("--output=figures.csv", "must end with .json"),
+        ("--depth=19", "--depth must be one of 18, 34, 50, 101"),
+    ],
+)
+def test_bad_arguments_are_told_at_once(launch, argument, message):
+    assert message in launch("benchmark", argument, status=2).stderr
