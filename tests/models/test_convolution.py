@@ -1,0 +1,134 @@
+"""Convolutions in their fast forms against XLA's convolution and against float64 sums."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tcam_jax.benchmark.flop_count import count_flops
+from tcam_jax.models import winograd
+from tcam_jax.models.convolution import Conv3x3, PointwiseConv
+
+
+def _arrays(b, height, width, c, d, dtype=np.float32):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(b, height, width, c)).astype(dtype)
+    kernel = rng.normal(size=(3, 3, c, d)).astype(dtype)
+    weights = rng.normal(size=(b, height, width, d)).astype(dtype)
+    return jnp.asarray(x), jnp.asarray(kernel), jnp.asarray(weights)
+
+
+def _sums(x, kernel):
+    """Convolve in float64, tap by tap."""
+    height, width = x.shape[1:3]
+    padded = np.pad(np.asarray(x, np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    taps = np.asarray(kernel, np.float64)
+    return sum(
+        padded[:, i : i + height, j : j + width] @ taps[i, j] for i in range(3) for j in range(3)
+    )
+
+
+def _assert_close(got, expected):
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
+
+
+SHAPES = [(1, 28, 28), (4, 14, 13), (3, 15, 17), (700, 1, 1)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_is_the_convolution(shape):
+    x, kernel, _ = _arrays(*shape, 64, 72)
+    assert winograd.pays(x.shape, 72, x.dtype)
+    _assert_close(np.asarray(jax.jit(winograd.convolve)(x, kernel)), _sums(x, kernel))
+
+
+@pytest.mark.parametrize("channels", [(64, 72), (32, 40)], ids=["all", "kernel gradient only"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_its_gradients_are_the_convolutions(shape, channels):
+    x, kernel, weights = _arrays(*shape, *channels)
+
+    def gradients(convolve):
+        loss = lambda x, kernel: (convolve(x, kernel) * weights).sum()  # noqa: E731
+        return jax.jit(jax.grad(loss, (0, 1)))(x, kernel)
+
+    for got, expected in zip(gradients(winograd.convolve), gradients(winograd.direct), strict=True):
+        _assert_close(np.asarray(got), np.asarray(expected))
+
+
+def test_groups_of_images_change_nothing(monkeypatch):
+    x, kernel, weights = _arrays(6, 12, 12, 64, 64)
+
+    def both():
+        value, transpose = jax.vjp(winograd.convolve, x, kernel)
+        return value, *transpose(jnp.asarray(weights))
+
+    whole = both()
+    image = 4 * 4 * 12 * 12 * 64
+    for images in (1, 2.5):  # 6 groups of one, 3 of two
+        monkeypatch.setattr(winograd, "_MAX_TILE_BYTES", int(images * image))
+        jax.clear_caches()
+        for got, expected in zip(both(), whole, strict=True):
+            _assert_close(np.asarray(got), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    ("shape", "features", "dtype", "pays"),
+    [
+        ((1, 28, 28, 64), 64, jnp.float32, True),
+        ((16, 10, 10, 512), 512, jnp.float32, True),
+        ((1, 10, 10, 512), 512, jnp.float32, False),  # few pixels
+        ((4, 112, 112, 128), 16, jnp.float32, False),  # few channels
+        ((4, 28, 28, 512), 512, jnp.bfloat16, False),
+    ],
+)
+def test_large_float32_layers_are_transformed(shape, features, dtype, pays):
+    assert winograd.pays(shape, features, dtype) is pays
+
+
+def test_an_exported_program_takes_any_batch():
+    layer = Conv3x3(64, jnp.float32)
+    x, kernel, _ = _arrays(3, 28, 28, 64, 64)
+    apply = jax.jit(lambda x: layer.apply({"params": {"kernel": kernel}}, x))
+    batch = jax.export.symbolic_shape("b, 28, 28, 64")
+    exported = jax.export.export(apply)(jax.ShapeDtypeStruct(batch, np.float32))
+    for images in (1, 3):
+        _assert_close(np.asarray(exported.call(x[:images])), _sums(x[:images], kernel))
+
+
+def test_counts_as_the_convolutions_it_replaces():
+    x, kernel, _ = _arrays(1, 28, 28, 64, 64)
+
+    def flops(convolve):
+        gradients = jax.grad(lambda x, kernel: jnp.square(convolve(x, kernel)).sum(), (0, 1))
+        return count_flops(jax.jit(gradients).trace(x, kernel).jaxpr.jaxpr)
+
+    assert flops(winograd.convolve) == flops(winograd.direct) == 3 * 2 * 9 * 28 * 28 * 64 * 64
+
+
+def test_constant_features_get_no_gradient():
+    x, kernel, _ = _arrays(1, 28, 28, 64, 64)
+    loss = lambda kernel: jnp.square(winograd.convolve(x, kernel)).sum()  # noqa: E731
+    traced = jax.jit(jax.grad(loss)).trace(kernel)
+    assert count_flops(traced.jaxpr.jaxpr) == 2 * 2 * 9 * 28 * 28 * 64 * 64
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pointwise_is_a_convolution_with_its_gradients(stride):
+    x, _, _ = _arrays(2, 9, 7, 12, 1)
+    layer = PointwiseConv(20, stride, jnp.float32)
+    variables = layer.init(jax.random.key(0), x)
+    kernel = variables["params"]["kernel"]
+    convolve = partial(
+        jax.lax.conv_general_dilated,
+        window_strides=(stride, stride),
+        padding="VALID",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    loss = lambda f: lambda x, kernel: jnp.sin(f(x, kernel)).sum()  # noqa: E731
+    ours = lambda x, kernel: layer.apply({"params": {"kernel": kernel}}, x)  # noqa: E731
+    got = jax.value_and_grad(loss(ours), (0, 1))(x, kernel)
+    expected = jax.value_and_grad(loss(convolve), (0, 1))(x, kernel)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), got, expected)
