@@ -12,12 +12,11 @@ from tcam_jax.models import winograd
 from tcam_jax.models.convolution import Conv3x3, PointwiseConv
 
 
-def _arrays(b, height, width, c, d, dtype=np.float32):
+def _arrays(b, height, width, c, d):
+    """Draw features, a kernel, and weights of the outputs, float32."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(b, height, width, c)).astype(dtype)
-    kernel = rng.normal(size=(3, 3, c, d)).astype(dtype)
-    weights = rng.normal(size=(b, height, width, d)).astype(dtype)
-    return jnp.asarray(x), jnp.asarray(kernel), jnp.asarray(weights)
+    shapes = (b, height, width, c), (3, 3, c, d), (b, height, width, d)
+    return [jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in shapes]
 
 
 def _sums(x, kernel):
@@ -63,7 +62,7 @@ def test_groups_of_images_change_nothing(monkeypatch):
 
     def both():
         value, transpose = jax.vjp(winograd.convolve, x, kernel)
-        return value, *transpose(jnp.asarray(weights))
+        return value, *transpose(weights)
 
     whole = both()
     image = 4 * 4 * 12 * 12 * 64
