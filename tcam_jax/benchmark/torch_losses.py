@@ -4,6 +4,7 @@ Partial cross-entropy, dense CRF on the same colour grid as ours ("grid", accura
 the log-barriers on the areas; a batch at a time, without a loop over images.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Mapping
@@ -80,16 +81,31 @@ class _Energy(torch.autograd.Function):
         return -cotangent * filtered, None
 
 
+@functools.lru_cache(maxsize=16)
+def _constants(
+    height: int,
+    width: int,
+    sigma_rgb: float,
+    sigma_xy: float,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> tuple[float, Tensor, Tensor]:
+    """Return the grid's spacing, its matrix and the spatial basis `[p, r]`, on the device."""
+    spacing, matrix = colour_axis(sigma_rgb, SPACING["default"])
+    basis = spatial_basis(height, width, sigma_xy, "default").reshape(height * width, -1)
+    like = {"dtype": dtype, "device": device}
+    return spacing, torch.tensor(matrix, **like), torch.tensor(basis, **like)
+
+
 class _Grid:
     """Where the pixels of a batch lie on the colour grid, see `losses.kernels.grid`."""
 
     def __init__(self, images: Tensor, sigma_rgb: float, sigma_xy: float):
         b, _, height, width = images.shape
-        like = {"dtype": images.dtype, "device": images.device}
-        spacing, matrix = colour_axis(sigma_rgb, SPACING["default"])
-        self.matrix = torch.tensor(matrix, **like)
-        self.size = size = len(matrix)
-        basis = spatial_basis(height, width, sigma_xy, "default").reshape(height * width, -1)
+        spacing, self.matrix, basis = _constants(
+            height, width, sigma_rgb, sigma_xy, images.dtype, images.device
+        )
+        self.size = size = len(self.matrix)
 
         place = images.permute(0, 2, 3, 1).reshape(b, -1, 3) / spacing
         cell = place.floor().long().clamp(0, size - 2)
@@ -98,7 +114,7 @@ class _Grid:
         diagonal, beside = self.matrix.diagonal(), self.matrix.diagonal(1)
         own = diagonal[cell] * (1 - upper) ** 2 + diagonal[cell + 1] * upper**2
         own = own + 2 * beside[cell] * upper * (1 - upper)
-        self.basis = torch.tensor(basis, **like) * own.prod(-1, keepdim=True).rsqrt()
+        self.basis = basis * own.prod(-1, keepdim=True).rsqrt()
 
         first = (cell[..., 0] * size + cell[..., 1]) * size + cell[..., 2]
         first = first + torch.arange(b, device=images.device)[:, None] * size**3

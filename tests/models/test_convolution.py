@@ -131,3 +131,14 @@ def test_pointwise_is_a_convolution_with_its_gradients(stride):
     got = jax.value_and_grad(loss(ours), (0, 1))(x, kernel)
     expected = jax.value_and_grad(loss(convolve), (0, 1))(x, kernel)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), got, expected)
+
+
+@pytest.mark.parametrize(("platform", "products", "convolutions"), [("cpu", 1, 0), ("cuda", 0, 1)])
+def test_strided_pointwise_is_a_product_on_cpus_alone(platform, products, convolutions):
+    layer = PointwiseConv(8, 2, jnp.bfloat16)
+    x = jnp.zeros((1, 8, 8, 4))
+    variables = layer.init(jax.random.key(0), x)
+    lowered = jax.jit(layer.apply).trace(variables, x).lower(lowering_platforms=(platform,))
+    text = lowered.as_text()
+    assert text.count("stablehlo.dot_general") == products
+    assert text.count("stablehlo.convolution") == convolutions
