@@ -60,7 +60,8 @@ class BatchNorm(nn.Module):
             mean = lax.pmean(mean, self.axis_name)
             count = count * lax.axis_size(self.axis_name)
         # The mean first, then deviations from it: E[x^2] - E[x]^2 would cancel in float32.
-        var = jnp.square(x - mean).mean(axes)
+        # Its gradient with respect to the mean is zero: the deviations sum up to zero.
+        var = jnp.square(x - lax.stop_gradient(mean)).mean(axes)
         if self.axis_name is not None:
             var = lax.pmean(var, self.axis_name)
         return mean, var, count

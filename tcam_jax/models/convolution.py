@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from tcam_jax.models import winograd
+from tcam_jax.models.direct import direct, strided
 
 # torchvision draws convolutions from a normal with variance 2 / fan_out.
 _init_conv = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -43,19 +44,13 @@ class PointwiseConv(nn.Module):
             x,
             kernel,
             cpu=partial(_strided_product, stride=self.stride),
-            default=partial(_strided_convolution, stride=self.stride),
+            # On a product of strided rows XLA's compiler for GPUs aborts (jax 0.11.2, on an H100).
+            default=partial(direct, stride=self.stride),
         )
 
 
 def _strided_product(x: Array, kernel: Array, stride: int) -> Array:
     return _product(x[:, ::stride, ::stride], kernel[0, 0])
-
-
-def _strided_convolution(x: Array, kernel: Array, stride: int) -> Array:
-    # On a product of strided rows XLA's compiler for GPUs aborts (jax 0.11.2, on an H100).
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
 
 
 @jax.custom_vjp
@@ -97,25 +92,34 @@ class Conv3x3(nn.Module):
         kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features))
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
         pays = winograd.pays(x.shape, self.features, x.dtype)
-        return (winograd.convolve if pays else winograd.direct)(x, kernel)
+        return (winograd.convolve if pays else direct)(x, kernel)
+
+
+class StridedConv(nn.Module):
+    """A convolution with a stride, padded by kernel_size // 2.
+
+    Attributes:
+      features, stride, dtype: as of `flax.linen.Conv`.
+      kernel_size: height and width of the kernel.
+    """
+
+    features: int
+    kernel_size: int
+    stride: int
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b y x d"]:
+        """Map `[b, h, w, c]` to `[b, h/stride, w/stride, features]`."""
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", _init_conv, shape)
+        return strided(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
 
 
 def conv(features: int, kernel: int, stride: int, *, dtype: DTypeLike, name: str) -> nn.Module:
-    """Return a convolution padded by kernel // 2 on each side as torch does.
-
-    "SAME" would pad the stride-2 layers on one side only at even sizes.
-    """
+    """Return a convolution padded by kernel // 2 on each side as torch does."""
     if kernel == 1:
         return PointwiseConv(features, stride, dtype, name=name)
     if kernel == 3 and stride == 1:
         return Conv3x3(features, dtype, name=name)
-    return nn.Conv(
-        features,
-        (kernel, kernel),
-        (stride, stride),
-        padding=kernel // 2,
-        use_bias=False,
-        dtype=dtype,
-        kernel_init=_init_conv,
-        name=name,
-    )
+    return StridedConv(features, kernel, stride, dtype, name=name)

@@ -6,7 +6,7 @@ Source: He et al., 2016, in the "v1.5" form of torchvision (stride on the 3x3 co
 """
 
 from collections.abc import Mapping
-from functools import partial, reduce
+from functools import partial
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 
 from tcam_jax.models.batch_norm import BatchNorm
 from tcam_jax.models.convolution import conv
+from tcam_jax.models.pooling import max_pool
 
 # depth -> (blocks in each of the four stages, bottleneck blocks?)
 ARCHITECTURES = {
@@ -26,22 +27,6 @@ ARCHITECTURES = {
 STAGE_WIDTHS = (64, 128, 256, 512)
 FEATURES = ("stem", "layer1", "layer2", "layer3", "layer4")
 """Names of the encoder's features, from the finest to the last."""
-
-
-def max_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b y x c"]:
-    """Take the maximum of every 3x3 window, stride 2, padded by 1 with -inf.
-
-    Equal to `nn.max_pool`, as a maximum of nine shifted slices: on a CPU the gradient of XLA's
-    window reduction takes nine times as long.
-    """
-    height, width = ((size + 1) // 2 for size in x.shape[1:3])
-    padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-jnp.inf)
-    shifted = (
-        padded[:, i : i + 2 * height - 1 : 2, j : j + 2 * width - 1 : 2]
-        for i in range(3)
-        for j in range(3)
-    )
-    return reduce(jnp.maximum, shifted)
 
 
 class ResidualBlock(nn.Module):

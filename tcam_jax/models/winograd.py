@@ -9,6 +9,7 @@ Source: Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,6 +17,8 @@ import jax.numpy as jnp
 from jax import export, lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
+
+from tcam_jax.models.direct import direct, input_gradient, kernel_gradient
 
 Grid = Sequence[Sequence[Array]]  # terms by row and column of a tile
 
@@ -54,13 +57,6 @@ def convolve(
     return lax.platform_dependent(x, kernel, cpu=_convolve, default=direct)
 
 
-def direct(x: Array, kernel: Array) -> Array:
-    """Do the same as `convolve` by XLA's convolution."""
-    return lax.conv_general_dilated(
-        x, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
-
-
 def _forward(x: Any, kernel: Any) -> tuple[Array, tuple[Array, Array, tuple | None]]:
     # A tuple says that x has a gradient: of constant features nobody computes one.
     return convolve(x.value, kernel.value), (
@@ -72,20 +68,16 @@ def _forward(x: Any, kernel: Any) -> tuple[Array, tuple[Array, Array, tuple | No
 
 def _backward(residuals: tuple, cotangent: Array) -> tuple[Array | None, Array]:
     x, kernel, perturbed = residuals
-
-    # Transposed, not differentiated: nothing of the forward pass is computed again.
-    def of_kernel(x: Array, cotangent: Array) -> Array:
-        return jax.linear_transpose(lambda kernel: direct(x, kernel), kernel)(cotangent)[0]
-
-    def of_input(kernel: Array, cotangent: Array) -> Array:
-        return jax.linear_transpose(lambda x: direct(x, kernel), x)(cotangent)[0]
-
-    kernels = lax.platform_dependent(x, cotangent, cpu=_kernel_gradient, default=of_kernel)
+    kernels = lax.platform_dependent(
+        x, cotangent, cpu=_kernel_gradient, default=partial(kernel_gradient, kernel=kernel)
+    )
     if perturbed is None:
         return None, kernels
     if min(kernel.shape[2:]) < _MIN_CHANNELS:
-        return of_input(kernel, cotangent), kernels
-    inputs = lax.platform_dependent(kernel, cotangent, cpu=_input_gradient, default=of_input)
+        return input_gradient(kernel, cotangent, x), kernels
+    inputs = lax.platform_dependent(
+        kernel, cotangent, cpu=_input_gradient, default=partial(input_gradient, x=x)
+    )
     return inputs, kernels
 
 

@@ -50,8 +50,11 @@ class Parallel:
 
     @property
     def axis_name(self) -> str | None:
-        """The axis that the step must reduce over; None where the step sees the whole batch."""
-        return None if self.mode == "jit" else AXIS
+        """The axis that the step must reduce over; None where the step sees the whole batch.
+
+        Over one device, XLA for CPUs would copy whatever is reduced.
+        """
+        return None if self.mode == "jit" or len(self.devices) == 1 else AXIS
 
     def with_accumulation(self, accumulation: int) -> "Parallel":
         """Return the same mode and devices with another number of microbatches."""

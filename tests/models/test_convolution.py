@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import torch
 
 from tcam_jax.benchmark.flop_count import count_flops
 from tcam_jax.models import winograd
 from tcam_jax.models.convolution import Conv3x3, PointwiseConv
+from tcam_jax.models.direct import direct, strided
 
 
 def _arrays(b, height, width, c, d):
@@ -53,7 +55,7 @@ def test_its_gradients_are_the_convolutions(shape, channels):
         loss = lambda x, kernel: (convolve(x, kernel) * weights).sum()  # noqa: E731
         return jax.jit(jax.grad(loss, (0, 1)))(x, kernel)
 
-    for got, expected in zip(gradients(winograd.convolve), gradients(winograd.direct), strict=True):
+    for got, expected in zip(gradients(winograd.convolve), gradients(direct), strict=True):
         _assert_close(np.asarray(got), np.asarray(expected))
 
 
@@ -104,7 +106,7 @@ def test_counts_as_the_convolutions_it_replaces():
         gradients = jax.grad(lambda x, kernel: jnp.square(convolve(x, kernel)).sum(), (0, 1))
         return count_flops(jax.jit(gradients).trace(x, kernel).jaxpr.jaxpr)
 
-    assert flops(winograd.convolve) == flops(winograd.direct) == 3 * 2 * 9 * 28 * 28 * 64 * 64
+    assert flops(winograd.convolve) == flops(direct) == 3 * 2 * 9 * 28 * 28 * 64 * 64
 
 
 def test_constant_features_get_no_gradient():
@@ -112,6 +114,20 @@ def test_constant_features_get_no_gradient():
     loss = lambda kernel: jnp.square(winograd.convolve(x, kernel)).sum()  # noqa: E731
     traced = jax.jit(jax.grad(loss)).trace(kernel)
     assert count_flops(traced.jaxpr.jaxpr) == 2 * 2 * 9 * 28 * 28 * 64 * 64
+
+
+@pytest.mark.parametrize(("side", "height", "width", "c"), [(7, 18, 13, 3), (3, 9, 12, 8)])
+def test_strided_is_torchs_convolution_with_its_gradients(side, height, width, c):
+    x, _, _ = _arrays(2, height, width, c, 1)
+    kernel = jax.random.normal(jax.random.key(0), (side, side, c, 10))
+    leaves = [torch.from_numpy(np.array(a)).requires_grad_() for a in (x, kernel)]
+    images, weight = leaves[0].permute(0, 3, 1, 2), leaves[1].permute(3, 2, 0, 1)
+    expected = torch.nn.functional.conv2d(images, weight, stride=2, padding=side // 2)
+    expected.sin().sum().backward()
+    got, transpose = jax.vjp(partial(strided, stride=2), x, kernel)
+    _assert_close(np.asarray(got), expected.detach().permute(0, 2, 3, 1).numpy())
+    for gradient, leaf in zip(transpose(jnp.cos(got)), leaves, strict=True):
+        _assert_close(np.asarray(gradient), leaf.grad.numpy())
 
 
 @pytest.mark.parametrize("stride", [1, 2])
