@@ -24,7 +24,7 @@ NAMES = ("partial_ce", "crf", "size")
 def objective(
     map_logits: Tensor,
     images: Tensor,
-    seeds: Tensor,
+    seeds: Tensor | None,
     t: float,
     losses: Mapping[str, Mapping[str, Any]],
 ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -33,7 +33,7 @@ def objective(
     Args:
       map_logits: `[b, 2, h, w]`.
       images: 0..255, `[b, 3, h, w]`.
-      seeds: int64 `[b, h, w]`, see `torch_seeds.seed_maps`.
+      seeds: int64 `[b, h, w]`, see `torch_seeds.seed_maps`; None without `partial_ce`.
       t: sharpness of the log-barriers.
       losses: for each of `NAMES` its settings for this size, see `losses.objective.settings_at`.
     """

@@ -1,4 +1,4 @@
-"""Both training steps and inference in plain PyTorch: the opponent of `tcam_jax.train.step`.
+"""Both training steps in plain PyTorch: the opponent of `tcam_jax.train.step`.
 
 What a good PyTorch user would write: channels-last tensors, nothing resampled or copied without
 need, no loop over images, draws on the device; optionally bfloat16 by autocast, and torch.compile.
@@ -9,8 +9,6 @@ It has the published recipe: WGAP head, LayerCAM seeds of one classifier (rule "
 """
 
 from collections.abc import Mapping
-from contextlib import nullcontext
-from typing import Any
 
 import torch
 from ml_collections import ConfigDict
@@ -25,10 +23,10 @@ from tcam_jax.benchmark.torch_frames import (
     resize_maps,
     shrink_frames,
 )
+from tcam_jax.benchmark.torch_inference import at_least_float32, autocasting, layercam
 from tcam_jax.benchmark.torch_losses import NAMES, objective
 from tcam_jax.benchmark.torch_seeds import seed_maps
 from tcam_jax.benchmark.torch_twin import TCAM, Classifier
-from tcam_jax.cams.normalise import CONSTANT_SPAN
 from tcam_jax.data.sampler import target_position
 from tcam_jax.errors import InputError
 from tcam_jax.losses.objective import settings_at
@@ -66,10 +64,10 @@ class ClassifierStep:
         b, config = len(batch["label"]), self._config
         draws = draws or random_draws(b, config, str(device), noise=False)
         images = crop_and_flip(batch["frames"][:, 0], draws, config.dataset.crop)
-        with _context(self._autocast, device):
+        with autocasting(self._autocast, device):
             logits = self._forward(normalise(images, self._network))
         loss = F.cross_entropy(
-            logits.to(_full(logits)),
+            logits.to(at_least_float32(logits)),
             batch["label"],
             label_smoothing=config.classifier.label_smoothing,
         )
@@ -115,26 +113,25 @@ class TCAMStep:
         b, crop = len(batch["label"]), self._config.dataset.crop
         draws = draws or random_draws(b, self._config, str(device), noise=True)
         views = crop_and_flip(batch["frames"], draws, crop)
-        with _context(self._autocast, device), torch.no_grad():
+        with autocasting(self._autocast, device), torch.no_grad():
             features, cams = self._see(batch, views, draws)
-        seeds = seed_maps(
-            cams.float(),
-            draws.fg_noise,
-            draws.bg_noise,
-            self._config.tcam.seeds.fg_pixels,
-            self._config.tcam.seeds.bg_pixels,
-        )
-        with _context(self._autocast, device):
+        seeds = None if cams is None else self._seeds(cams, draws)
+        with autocasting(self._autocast, device):
             map_logits = self._localise(features, (crop, crop))
         images = views[:, self._target].permute(0, 3, 1, 2)
         total, values = objective(map_logits, images, seeds, t, self._losses)
         _take_step(total, self._optimizer)
         return total.detach(), {name: value.detach() for name, value in values.items()}
 
-    def _see(self, batch: Batch, views: Tensor, draws: Draws) -> tuple[list[Tensor], Tensor]:
-        """Return the features of the targets' crops, and the temporal CAMs in the same crop."""
+    def _see(self, batch: Batch, views: Tensor, draws: Draws) -> tuple[list[Tensor], Tensor | None]:
+        """Return the features of the targets' crops, and the temporal CAMs in the same crop.
+
+        Without the loss that needs them, there are no CAMs.
+        """
         b, t = views.shape[:2]
         config, network = self._config, self._network
+        if not is_on(self._losses["partial_ce"]):
+            return self._encode(normalise(views[:, self._target], network)), None
         from_crop = config.tcam.seed_view == "crop"
         if from_crop:
             seen = normalise(views.flatten(0, 1), network)
@@ -152,50 +149,9 @@ class TCAMStep:
         cams = crop_and_flip(cams, draws, config.dataset.crop)[..., 0]
         return self._encode(normalise(views[:, self._target], network)), cams
 
-
-@torch.inference_mode()
-def infer(network: TCAM, frames: Tensor, autocast: torch.dtype | None = None) -> tuple:
-    """Return class logits `[b, k]` and foreground maps, uint8 `[b, h, w]`, of uint8 frames.
-
-    Args:
-      network: in evaluation mode, channels-last.
-      frames: `[b, h, w, 3]`.
-      autocast: as for the steps.
-    """
-    with _context(autocast, frames.device):
-        logits, maps, _ = network(normalise(frames, network))
-    return logits, _quantised(maps.to(_full(maps)).softmax(1)[:, 1])
-
-
-@torch.inference_mode()
-def infer_layercam(
-    network: Classifier, frames: Tensor, classes: Tensor, autocast: torch.dtype | None = None
-) -> Tensor:
-    """Return the classes' LayerCAMs, enlarged to the frames, uint8 `[b, h, w]`; see `infer`."""
-    with _context(autocast, frames.device):
-        cams = layercam(network, network.encoder(normalise(frames, network))[-1], classes)
-    return _quantised(resize_maps(cams, frames.shape[1]))
-
-
-def layercam(network: TCAM | Classifier, features: Tensor, classes: Tensor) -> Tensor:
-    """Return the normalised LayerCAMs `[b, y, x]` of the last features, of one class each.
-
-    In closed form: under the head's mean over space, the gradient is a row of its weights.
-    """
-    weights = network.classification_head.fc.weight[classes].relu()
-    cams = torch.einsum("bcyx,bc->byx", features, weights)
-    return _min_max(cams.to(_full(cams)))
-
-
-def _quantised(maps: Tensor) -> Tensor:
-    return (255 * maps).floor().byte()
-
-
-def _min_max(cams: Tensor) -> Tensor:
-    shifted = cams - cams.amin((-2, -1), keepdim=True)
-    span = shifted.amax((-2, -1), keepdim=True)
-    varies = span > CONSTANT_SPAN * cams.abs().amax((-2, -1), keepdim=True)
-    return torch.where(varies, shifted / span, 0)
+    def _seeds(self, cams: Tensor, draws: Draws) -> Tensor:
+        pixels = self._config.tcam.seeds.fg_pixels, self._config.tcam.seeds.bg_pixels
+        return seed_maps(cams.float(), draws.fg_noise, draws.bg_noise, *pixels)
 
 
 def _sgd(trained: torch.nn.Module, config: ConfigDict) -> torch.optim.SGD:
@@ -217,14 +173,6 @@ def _take_step(loss: Tensor, optimizer: torch.optim.SGD) -> None:
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()
-
-
-def _context(autocast: torch.dtype | None, device: torch.device) -> Any:
-    return torch.autocast(device.type, autocast) if autocast else nullcontext()
-
-
-def _full(x: Tensor) -> torch.dtype:
-    return torch.promote_types(x.dtype, torch.float32)
 
 
 def _check(config: ConfigDict) -> None:

@@ -20,8 +20,9 @@ from tcam_jax.benchmark.case import (
     inference_way,
 )
 from tcam_jax.benchmark.sides import Prepared, Way
+from tcam_jax.benchmark.torch_inference import infer, infer_layercam
 from tcam_jax.benchmark.torch_losses import crf
-from tcam_jax.benchmark.torch_steps import ClassifierStep, TCAMStep, infer, infer_layercam
+from tcam_jax.benchmark.torch_steps import ClassifierStep, TCAMStep
 from tcam_jax.benchmark.torch_twin import TCAM, Classifier
 from tcam_jax.losses.objective import settings_at
 
