@@ -9,14 +9,20 @@ from math import prod
 from typing import Any
 
 from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.interpreters.partial_eval import dce_jaxpr
 
 
 def count_flops(jaxpr: Jaxpr) -> int:
     """Return twice the multiply-adds of all convolutions and matrix products.
 
-    Inside shard_map that is the work of one device. A `while` without a known length counts once,
-    of a `cond` the dearest branch. Zeros of padding count; those that dilate a gradient do not.
+    What no output needs is left out. Inside shard_map that is the work of one device. A `while`
+    without a known length counts once, of a `cond` the dearest branch. Zeros of padding count;
+    those that dilate a gradient do not.
     """
+    return _count(dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))[0])
+
+
+def _count(jaxpr: Jaxpr) -> int:
     total = 0
     for equation in jaxpr.eqns:
         name, params = equation.primitive.name, equation.params
@@ -25,9 +31,9 @@ def count_flops(jaxpr: Jaxpr) -> int:
         elif name == "conv_general_dilated":
             total += _convolution(equation)
         elif name == "cond":
-            total += max(count_flops(branch.jaxpr) for branch in params["branches"])
+            total += max(_count(branch.jaxpr) for branch in params["branches"])
         else:
-            inner = sum(count_flops(body) for body in _bodies(params))
+            inner = sum(_count(body) for body in _bodies(params))
             total += inner * (params["length"] if name == "scan" else 1)
     return total
 

@@ -52,10 +52,18 @@ def test_counted_flops():
     first, second = 2 * 4 * 4 * 4 * 9 * 4, 2 * 2 * 2 * 4 * 9 * 4  # outputs of 4 x 4 and 2 x 2
     matmul = 7 * 2 * (2 * 5 * 3)
     assert count_flops(jax.make_jaxpr(work)(*arguments).jaxpr) == first + second + matmul
-    gradient = jax.make_jaxpr(jax.grad(work, argnums=(1, 2)))(*arguments)
+    gradient = jax.make_jaxpr(jax.value_and_grad(work, argnums=(1, 2)))(*arguments)
     # Forwards, both kernels' gradients, one input's, which holds zeros that do not count; of the
     # product only the matrix needs a gradient.
     assert count_flops(gradient.jaxpr) == 2 * first + 3 * second + 2 * matmul
+
+
+def test_a_product_that_nothing_needs_is_not_counted():
+    def work(x):
+        unneeded = jax.jit(lambda x: (x @ x, x + 1))
+        return unneeded(x)[1]
+
+    assert count_flops(jax.make_jaxpr(work)(jnp.ones((3, 3))).jaxpr) == 0
 
 
 def test_step_time_by_hand():
