@@ -21,6 +21,7 @@ from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, protocol_rows
 from tcam_jax.evaluate.results import find_row, fixed_box_rows, write_results
 from tcam_jax.files import write_whole
 from tcam_jax.interruption import Interruption
+from tcam_jax.models.tcam import for_inference
 from tcam_jax.runs import load_networks
 from tcam_jax.train import processes
 from tcam_jax.train.data_protocol import Data
@@ -60,13 +61,13 @@ def evaluate_run(
         (networks.seeds, tuple(config.eval.cam_methods)),
         (networks.tcam, (TCAM_METHOD,)),
     ):
-        forward = make_forward(
-            make_model(config, num_classes), methods, also_predicted=methods != (TCAM_METHOD,)
-        )
+        model = make_model(config, num_classes)
+        variables = for_inference(model, network.variables)
+        forward = make_forward(model, methods, also_predicted=methods != (TCAM_METHOD,))
         evaluations = {
             name: evaluate(
                 forward,
-                network.variables,
+                variables,
                 stop.between(data.frames(name, batch_size, part)),
                 truths[name],
                 methods,

@@ -19,6 +19,7 @@ from tcam_jax.models.tcam import (
     LOCALISER_PARTS,
     TCAM,
     Variables,
+    for_inference,
     merge,
     select,
     variable_shapes,
@@ -142,10 +143,11 @@ def load(workdir: str | Path, **options: Any) -> Predictor:
     """
     trained = load_tcam(Path(workdir))
     forward = make_forward(trained.model, (TCAM_METHOD,))
+    variables = for_inference(trained.model, trained.variables)
 
     def outputs(frames: np.ndarray) -> tuple[jax.Array, jax.Array]:
         classes = np.full(len(frames), PREDICTED, np.int32)
-        logits, maps, _ = forward(trained.variables, frames, classes)
+        logits, maps, _ = forward(variables, frames, classes)
         return logits, maps[0]
 
     about = {"class_names": trained.class_names, "size": trained.size, "tau": trained.tau}

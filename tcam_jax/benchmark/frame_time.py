@@ -15,7 +15,7 @@ from tcam_jax.benchmark.rounds import summary, take_turns
 from tcam_jax.data.geometry import normalise
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
 from tcam_jax.evaluate.regions import regions_of
-from tcam_jax.models.tcam import TCAM, Variables
+from tcam_jax.models.tcam import TCAM, Variables, for_inference
 
 PUBLISHED_METHODS = (
     "cam",
@@ -50,7 +50,7 @@ def time_per_frame(
       One row a method and batch size: "method", "batch", "milliseconds" a frame, their
       "quartiles", and "beyond_forward": milliseconds more than the classifier alone.
     """
-    variables = jax.device_put(variables)
+    variables = for_inference(model, jax.device_put(variables))
 
     @jax.jit
     def classify(variables: Variables, frames: jax.Array, classes: jax.Array) -> jax.Array:

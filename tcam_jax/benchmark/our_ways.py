@@ -28,7 +28,7 @@ from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.evaluate.regions import regions_of
 from tcam_jax.losses.inputs import LossInputs
 from tcam_jax.losses.objective import objective, settings_at
-from tcam_jax.models.tcam import Variables, init_variables
+from tcam_jax.models.tcam import Variables, for_inference, init_variables
 from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.stages import make_model
 
@@ -41,6 +41,7 @@ def prepare(case: Case) -> Prepared:
     config = case.config
     model = make_model(config, NUM_CLASSES)
     variables = init_variables(model, jax.random.key(0), config.dataset.crop)
+    prepared = for_inference(model, variables)
     ways: dict[str, Way] = {}
     figures: dict[str, Any] = {
         "machine": {
@@ -82,11 +83,11 @@ def prepare(case: Case) -> Prepared:
     if "crf" in case.parts:
         add(CRF, *_crf(case))
     for batch in case.inference_batches() if "inference" in case.parts else ():
-        arguments = _call_arguments(case, variables, batch)
+        arguments = _call_arguments(case, prepared, batch)
         forward = make_forward(model, (TCAM_METHOD,))
         call = partial(_to_host, arguments)
         add(inference_way(batch), forward, call, *arguments, frames=batch)
-    arguments = _call_arguments(case, variables, case.batch)
+    arguments = _call_arguments(case, prepared, case.batch)
     for method in case.cam_methods() if "cams" in case.parts else ():
         forward = make_forward(model, (method,))
         add(cam_way(method), forward, partial(_to_host, arguments), *arguments)

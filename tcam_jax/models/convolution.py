@@ -7,13 +7,16 @@ from functools import partial
 
 import flax.linen as nn
 import jax
+from flax.traverse_util import flatten_dict, unflatten_dict
 from jax import lax
 from jax.nn.initializers import Initializer
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from tcam_jax.models import winograd
 from tcam_jax.models.direct import direct, strided
+
+KERNEL_TERMS = "kernel_terms"  # a collection, see `models.tcam.for_inference`
 
 # torchvision draws convolutions from a normal with variance 2 / fan_out.
 _init_conv = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -91,8 +94,23 @@ class Conv3x3(nn.Module):
         """Map `[b, h, w, c]` to `[b, h, w, features]`."""
         kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features))
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
-        pays = winograd.pays(x.shape, self.features, x.dtype)
-        return (winograd.convolve if pays else direct)(x, kernel)
+        if not winograd.pays(x.shape, self.features, x.dtype):
+            return direct(x, kernel)
+        return winograd.convolve(x, kernel, self.get_variable(KERNEL_TERMS, "kernel"))
+
+
+def kernel_terms(params: PyTree) -> PyTree:
+    """Return the Winograd terms of the 3x3 kernels that may be convolved so, each in its place."""
+    kernels = {
+        path: array
+        for path, array in flatten_dict(params).items()
+        if array.ndim == 4
+        and array.shape[:2] == (3, 3)
+        and min(array.shape[2:]) >= winograd.MIN_CHANNELS
+    }
+    transform = jax.jit(lambda kernels: [winograd.transform(kernel) for kernel in kernels])
+    terms = transform(list(kernels.values()))
+    return unflatten_dict(dict(zip(kernels, terms, strict=True)))
 
 
 class StridedConv(nn.Module):

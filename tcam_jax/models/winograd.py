@@ -24,7 +24,7 @@ Grid = Sequence[Sequence[Array]]  # terms by row and column of a tile
 
 # Below these, transforming the tiles and the kernel costs what the products save; XLA's gradients
 # of the kernel are so slow that fewer channels suffice (measured).
-_MIN_CHANNELS = 64
+MIN_CHANNELS = 64
 _MIN_CHANNELS_OF_KERNEL_GRADIENT = 32
 _MIN_PIXELS = 700  # of the whole batch
 # More are worked on one group of images after the other: out of the caches, the work would wait
@@ -44,53 +44,60 @@ def pays(shape: Sequence[Any], features: int, dtype: DTypeLike) -> bool:
     return large and dtype == jnp.float32
 
 
+def transform(kernel: Float[Array, "3 3 c d"]) -> Grid:
+    """Return the 4x4 terms of a kernel, each `[c, d]`: what `convolve` computes of it."""
+    return _both_axes(_kernel, kernel)
+
+
 @jax.custom_vjp
 def convolve(
-    x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"]
+    x: Float[Array, "b h w c"], kernel: Float[Array, "3 3 c d"], terms: Grid | None = None
 ) -> Float[Array, "b h w d"]:
     """Convolve `x` with a 3x3 `kernel`, stride 1, zeros beyond the border.
 
-    Anywhere but on a CPU it is `lax.conv_general_dilated`.
+    Anywhere but on a CPU it is `lax.conv_general_dilated`. Of the kernel's `terms`, where they are
+    at hand, nothing is computed.
     """
-    if min(kernel.shape[2:]) < _MIN_CHANNELS:
+    if min(kernel.shape[2:]) < MIN_CHANNELS:
         return direct(x, kernel)
-    return lax.platform_dependent(x, kernel, cpu=_convolve, default=direct)
+
+    def on_cpu(x: Array, kernel: Array, terms: Grid | None) -> Array:
+        return _filter(x, transform(kernel) if terms is None else terms, contracted=0)
+
+    def elsewhere(x: Array, kernel: Array, terms: Grid | None) -> Array:
+        return direct(x, kernel)
+
+    return lax.platform_dependent(x, kernel, terms, cpu=on_cpu, default=elsewhere)
 
 
-def _forward(x: Any, kernel: Any) -> tuple[Array, tuple[Array, Array, tuple | None]]:
+def _forward(x: Any, kernel: Any, terms: Any) -> tuple[Array, tuple[Array, Array, tuple | None]]:
+    terms = jax.tree.map(lambda term: term.value, terms, is_leaf=lambda t: hasattr(t, "value"))
     # A tuple says that x has a gradient: of constant features nobody computes one.
-    return convolve(x.value, kernel.value), (
-        x.value,
-        kernel.value,
-        () if x.perturbed else None,
-    )
+    residuals = x.value, kernel.value, () if x.perturbed else None
+    return convolve(x.value, kernel.value, terms), residuals
 
 
-def _backward(residuals: tuple, cotangent: Array) -> tuple[Array | None, Array]:
+def _backward(residuals: tuple, cotangent: Array) -> tuple[Array | None, Array, None]:
     x, kernel, perturbed = residuals
     kernels = lax.platform_dependent(
         x, cotangent, cpu=_kernel_gradient, default=partial(kernel_gradient, kernel=kernel)
     )
     if perturbed is None:
-        return None, kernels
-    if min(kernel.shape[2:]) < _MIN_CHANNELS:
-        return input_gradient(kernel, cotangent, x), kernels
+        return None, kernels, None
+    if min(kernel.shape[2:]) < MIN_CHANNELS:
+        return input_gradient(kernel, cotangent, x), kernels, None
     inputs = lax.platform_dependent(
         kernel, cotangent, cpu=_input_gradient, default=partial(input_gradient, x=x)
     )
-    return inputs, kernels
+    return inputs, kernels, None
 
 
 convolve.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
-def _convolve(x: Array, kernel: Array) -> Array:
-    return _filter(x, _both_axes(_kernel, kernel), contracted=0)
-
-
 def _input_gradient(kernel: Array, cotangent: Array) -> Array:
     # Turning a kernel by half a turn swaps the first and the last row and column of its tile.
-    turned = [[row[j] for j in (3, 1, 2, 0)] for row in _both_axes(_kernel, kernel)]
+    turned = [[row[j] for j in (3, 1, 2, 0)] for row in transform(kernel)]
     return _filter(cotangent, [turned[i] for i in (3, 1, 2, 0)], contracted=1)
 
 

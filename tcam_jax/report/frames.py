@@ -10,7 +10,7 @@ from PIL import Image
 
 from tcam_jax.data.records import Split
 from tcam_jax.evaluate.maps import make_forward
-from tcam_jax.models.tcam import TCAM, Variables
+from tcam_jax.models.tcam import TCAM, Variables, for_inference
 
 
 def read_images(split: Split, records: Sequence[int]) -> list[Image.Image]:
@@ -28,7 +28,9 @@ class Maps:
     """
 
     def __init__(self, model: TCAM, networks: Mapping[str, Variables], config: ConfigDict):
-        self._networks = networks
+        self._networks = {
+            method: for_inference(model, variables) for method, variables in networks.items()
+        }
         self._forward = {method: make_forward(model, (method,)) for method in networks}
         self._size, self._batch_size = config.dataset.crop, config.eval.batch_size
 

@@ -13,7 +13,7 @@ from tcam_jax.evaluate.evaluator import accuracy, evaluate, judge, scaled_truth
 from tcam_jax.evaluate.maps import make_forward
 from tcam_jax.evaluate.overlays import NO_BOXES, contact_sheet, draw_overlay
 from tcam_jax.interruption import Interruption
-from tcam_jax.models.tcam import TCAM, Variables
+from tcam_jax.models.tcam import TCAM, Variables, for_inference
 from tcam_jax.train import processes
 from tcam_jax.train.data_protocol import Data
 from tcam_jax.train.parallel import Parallel
@@ -87,6 +87,7 @@ def make_validation(
         return contact_sheet(panels, columns=2)
 
     def measure(variables: Variables) -> Measured:
+        variables = for_inference(model, variables)
         frames: Iterable[_Batch] = stop.between(data.frames("validation", batch_size, rows))
         if processes.is_first() and not shown:
             frames = _keeping(frames, truth, labels[spread.astype(int)], shown)

@@ -12,6 +12,7 @@ from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,
     TCAM,
+    for_inference,
     init_variables,
     merge,
     select,
@@ -149,3 +150,17 @@ def test_rematerialisation_keeps_the_variables_the_maps_and_the_gradients():
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7), kept, computed_again)
     jaxpr = str(jax.make_jaxpr(jax.grad(lambda p: loss(p, models[1])[0]))(params))
     assert jaxpr.count("checkpoint") + jaxpr.count("remat") >= 5  # each block
+
+
+def test_prepared_variables_change_nothing_but_are_read():
+    model = TCAM(num_classes=3, depth=18)
+    frames = jax.random.normal(jax.random.key(1), (8, 80, 80, 3))
+    variables = init_variables(model, jax.random.key(0), 80)
+    prepared = for_inference(model, variables)
+    apply = jax.jit(lambda variables: model.apply(variables, frames)[1])
+    np.testing.assert_array_equal(apply(prepared), apply(variables))
+    halved = jax.tree.map(lambda x: x / 2, {"kernel_terms": prepared["kernel_terms"]})
+    assert np.abs(apply({**prepared, **halved}) - apply(variables)).max() > 1e-3
+    assert len(jax.tree.leaves(prepared["kernel_terms"]["encoder"])) == 16 * 16  # kernels, terms
+    bfloat16 = TCAM(num_classes=3, depth=18, dtype=jnp.bfloat16)
+    assert for_inference(bfloat16, variables) is variables
