@@ -18,7 +18,7 @@ from tcam_jax.benchmark import sides
 from tcam_jax.benchmark.rounds import ratio
 from tcam_jax.cams.methods import class_activation_maps
 from tcam_jax.errors import InputError
-from tcam_jax.models.tcam import LAST, TCAM, init_variables
+from tcam_jax.models.tcam import LAST, TCAM, for_inference, init_variables
 
 NUM_CLASSES = 10
 # The name of each comparison: our method, torch-cam's class, the stage that is looked at.
@@ -68,7 +68,7 @@ def _images(size: int, batch: int) -> np.ndarray:
 
 def _our_ways(depth: int, size: int, batch: int) -> sides.Prepared:
     model = TCAM(NUM_CLASSES, depth=depth)
-    variables = init_variables(model, jax.random.key(0), size)
+    variables = for_inference(model, init_variables(model, jax.random.key(0), size))
     images = jnp.asarray(_images(size, batch))
 
     @jax.jit

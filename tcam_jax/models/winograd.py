@@ -101,10 +101,10 @@ def _input_gradient(kernel: Array, cotangent: Array) -> Array:
     return _filter(cotangent, [turned[i] for i in (3, 1, 2, 0)], contracted=1)
 
 
-def _filter(x: Array, kernel_tiles: Grid, contracted: int) -> Array:
+def _filter(x: Array, kernel_terms: Grid, contracted: int) -> Array:
     """Multiply x's tiles by the kernel's over its axis `contracted`, and sum up the outputs."""
-    kernel_tiles = lax.optimization_barrier(kernel_tiles)
-    features = kernel_tiles[0][0].shape[1 - contracted]
+    kernel_terms = lax.optimization_barrier(kernel_terms)
+    features = kernel_terms[0][0].shape[1 - contracted]
 
     def of_group(x: Array) -> Array:
         b, height, width, _ = x.shape
@@ -114,7 +114,7 @@ def _filter(x: Array, kernel_tiles: Grid, contracted: int) -> Array:
                 lax.dot_general(a, u, (((3,), (contracted,)), ((), ())))
                 for a, u in zip(*row, strict=True)
             ]
-            for row in zip(_input_tiles(x), kernel_tiles, strict=True)
+            for row in zip(_input_tiles(x), kernel_terms, strict=True)
         ]
         outputs = jnp.stack([jnp.stack(row, 3) for row in _both_axes(_output, products)], 2)
         return outputs.reshape(b, 2 * rows, 2 * columns, features)[:, :height, :width]

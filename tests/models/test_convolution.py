@@ -59,6 +59,16 @@ def test_its_gradients_are_the_convolutions(shape, channels):
         _assert_close(np.asarray(got), np.asarray(expected))
 
 
+def test_terms_at_hand_change_neither_value_nor_gradients():
+    x, kernel, weights = _arrays(1, 28, 28, 64, 72)
+
+    def both(*terms):
+        value, transpose = jax.vjp(lambda x, k: winograd.convolve(x, k, *terms), x, kernel)
+        return value, *transpose(weights)
+
+    jax.tree.map(np.testing.assert_array_equal, both(winograd.transform(kernel)), both())
+
+
 def test_groups_of_images_change_nothing(monkeypatch):
     x, kernel, weights = _arrays(6, 12, 12, 64, 64)
 
