@@ -14,7 +14,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PyTree
 
 from tcam_jax.models import winograd
-from tcam_jax.models.direct import direct, strided
+from tcam_jax.models.direct import direct, product_over_pixels, strided
 
 KERNEL_TERMS = "kernel_terms"  # a collection, see `models.tcam.for_inference`
 
@@ -68,11 +68,7 @@ def _product_forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array
 def _product_backward(residuals: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
     x, kernel = residuals
     of_input = lax.dot_general(cotangent, kernel, (((3,), (1,)), ((), ())))
-    # Apart, or a CPU transposes for the product while it computes batch norm's gradient, element by
-    # element: a quarter of ResNet50's training step at 224 px.
-    rows = x.reshape(-1, x.shape[-1]), cotangent.reshape(-1, cotangent.shape[-1])
-    of_kernel = lax.dot_general(*lax.optimization_barrier(rows), (((0,), (0,)), ((), ())))
-    return of_input, of_kernel
+    return of_input, product_over_pixels(x, cotangent)
 
 
 _product.defvjp(_product_forward, _product_backward)

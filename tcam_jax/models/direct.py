@@ -1,4 +1,4 @@
-"""XLA's convolution, and the gradient of strided ones' kernels on CPUs."""
+"""XLA's convolution, and the gradients of kernels as matrix products on CPUs."""
 
 from functools import partial
 from typing import Any
@@ -33,6 +33,14 @@ def kernel_gradient(x: Array, cotangent: Array, kernel: Array, stride: int = 1) 
 def input_gradient(kernel: Array, cotangent: Array, x: Array, stride: int = 1) -> Array:
     """Return the gradient of the input `x` of `direct`."""
     return jax.linear_transpose(lambda x: direct(x, kernel, stride), x)(cotangent)[0]
+
+
+def product_over_pixels(x: Float[Array, "*b c"], cotangent: Float[Array, "*b d"]) -> Array:
+    """Return the gradient `[c, d]` of the matrix that x's pixels were multiplied with."""
+    # Apart, or a CPU transposes for the product while it computes batch norm's gradient, element by
+    # element: a quarter of ResNet50's training step at 224 px.
+    rows = x.reshape(-1, x.shape[-1]), cotangent.reshape(-1, cotangent.shape[-1])
+    return lax.dot_general(*lax.optimization_barrier(rows), (((0,), (0,)), ((), ())))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -74,12 +82,5 @@ def _by_rows(x: Array, cotangent: Array, side: int, stride: int) -> Array:
     for i in range(side):
         row = padded[:, i : i + last_row : stride]
         seen = [row[:, :, j : j + last_column : stride] for j in range(side)]
-        # Apart, or the transposition that the product needs is done element by element.
-        operands = lax.optimization_barrier(
-            (
-                jnp.concatenate(seen, -1).reshape(-1, side * x.shape[-1]),
-                cotangent.reshape(-1, features),
-            )
-        )
-        rows.append(lax.dot_general(*operands, (((0,), (0,)), ((), ()))))
+        rows.append(product_over_pixels(jnp.concatenate(seen, -1), cotangent))
     return jnp.stack(rows).reshape(side, side, -1, features)

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import export, lax
+from jax.custom_derivatives import custom_vjp_primal_tree_values
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
@@ -71,7 +72,7 @@ def convolve(
 
 
 def _forward(x: Any, kernel: Any, terms: Any) -> tuple[Array, tuple[Array, Array, tuple | None]]:
-    terms = jax.tree.map(lambda term: term.value, terms, is_leaf=lambda t: hasattr(t, "value"))
+    terms = custom_vjp_primal_tree_values(terms)
     # A tuple says that x has a gradient: of constant features nobody computes one.
     residuals = x.value, kernel.value, () if x.perturbed else None
     return convolve(x.value, kernel.value, terms), residuals
