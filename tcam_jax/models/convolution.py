@@ -90,9 +90,10 @@ class Conv3x3(nn.Module):
         """Map `[b, h, w, c]` to `[b, h, w, features]`."""
         kernel = self.param("kernel", self.kernel_init, (3, 3, x.shape[-1], self.features))
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
-        if not winograd.pays(x.shape, self.features, x.dtype):
+        terms = self.get_variable(KERNEL_TERMS, "kernel")
+        if not winograd.pays(x.shape, self.features, x.dtype, with_terms=terms is not None):
             return direct(x, kernel)
-        return winograd.convolve(x, kernel, self.get_variable(KERNEL_TERMS, "kernel"))
+        return winograd.convolve(x, kernel, terms)
 
 
 def kernel_terms(params: PyTree) -> PyTree:

@@ -122,8 +122,9 @@ def variable_shapes(model: TCAM, size: int) -> Variables:
 def for_inference(model: TCAM, variables: Variables) -> Variables:
     """Return `variables` with what `model` would compute of them at every call.
 
-    On a CPU, in float32, that is the terms of large 3x3 kernels, 1.8 times as large as these
-    (`models.winograd`). For anything else, they are returned as they are.
+    On a CPU, in float32, that is the terms of wide 3x3 kernels, 1.8 times as large as these
+    (`models.winograd`); with them, smaller maps are convolved so as well. For anything else,
+    `variables` are returned as they are.
     """
     if jax.default_backend() != "cpu" or model.dtype != jnp.float32:
         return variables

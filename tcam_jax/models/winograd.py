@@ -28,12 +28,13 @@ Grid = Sequence[Sequence[Array]]  # terms by row and column of a tile
 MIN_CHANNELS = 64
 _MIN_CHANNELS_OF_KERNEL_GRADIENT = 32
 _MIN_PIXELS = 700  # of the whole batch
+_MIN_PIXELS_WITH_TERMS = 100  # where the kernel's are at hand
 # More are worked on one group of images after the other: out of the caches, the work would wait
 # for memory.
 _MAX_TILE_BYTES = 2**24
 
 
-def pays(shape: Sequence[Any], features: int, dtype: DTypeLike) -> bool:
+def pays(shape: Sequence[Any], features: int, dtype: DTypeLike, with_terms: bool) -> bool:
     """Tell whether to convolve `[b, h, w, c]` to `features` channels in this way on a CPU.
 
     Only in float32: the sums of tiles would cost bfloat16 too many of its digits. An exported
@@ -41,8 +42,9 @@ def pays(shape: Sequence[Any], features: int, dtype: DTypeLike) -> bool:
     """
     batch, height, width, channels = shape
     pixels = height * width * (1 if export.is_symbolic_dim(batch) else batch)
-    large = min(channels, features) >= _MIN_CHANNELS_OF_KERNEL_GRADIENT and pixels >= _MIN_PIXELS
-    return large and dtype == jnp.float32
+    enough = pixels >= (_MIN_PIXELS_WITH_TERMS if with_terms else _MIN_PIXELS)
+    wide = min(channels, features) >= _MIN_CHANNELS_OF_KERNEL_GRADIENT
+    return enough and wide and dtype == jnp.float32
 
 
 def transform(kernel: Float[Array, "3 3 c d"]) -> Grid:
@@ -71,15 +73,15 @@ def convolve(
     return lax.platform_dependent(x, kernel, terms, cpu=on_cpu, default=elsewhere)
 
 
-def _forward(x: Any, kernel: Any, terms: Any) -> tuple[Array, tuple[Array, Array, tuple | None]]:
+def _forward(x: Any, kernel: Any, terms: Any) -> tuple[Array, tuple]:
     terms = custom_vjp_primal_tree_values(terms)
     # A tuple says that x has a gradient: of constant features nobody computes one.
-    residuals = x.value, kernel.value, () if x.perturbed else None
+    residuals = x.value, kernel.value, terms, () if x.perturbed else None
     return convolve(x.value, kernel.value, terms), residuals
 
 
 def _backward(residuals: tuple, cotangent: Array) -> tuple[Array | None, Array, None]:
-    x, kernel, perturbed = residuals
+    x, kernel, terms, perturbed = residuals
     kernels = lax.platform_dependent(
         x, cotangent, cpu=_kernel_gradient, default=partial(kernel_gradient, kernel=kernel)
     )
@@ -87,18 +89,23 @@ def _backward(residuals: tuple, cotangent: Array) -> tuple[Array | None, Array, 
         return None, kernels, None
     if min(kernel.shape[2:]) < MIN_CHANNELS:
         return input_gradient(kernel, cotangent, x), kernels, None
-    inputs = lax.platform_dependent(
-        kernel, cotangent, cpu=_input_gradient, default=partial(input_gradient, x=x)
-    )
+
+    def on_cpu(kernel: Array, terms: Grid | None, cotangent: Array) -> Array:
+        return _input_gradient(transform(kernel) if terms is None else terms, cotangent)
+
+    def elsewhere(kernel: Array, terms: Grid | None, cotangent: Array) -> Array:
+        return input_gradient(kernel, cotangent, x)
+
+    inputs = lax.platform_dependent(kernel, terms, cotangent, cpu=on_cpu, default=elsewhere)
     return inputs, kernels, None
 
 
 convolve.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
-def _input_gradient(kernel: Array, cotangent: Array) -> Array:
+def _input_gradient(terms: Grid, cotangent: Array) -> Array:
     # Turning a kernel by half a turn swaps the first and the last row and column of its tile.
-    turned = [[row[j] for j in (3, 1, 2, 0)] for row in transform(kernel)]
+    turned = [[row[j] for j in (3, 1, 2, 0)] for row in terms]
     return _filter(cotangent, [turned[i] for i in (3, 1, 2, 0)], contracted=1)
 
 

@@ -42,7 +42,7 @@ SHAPES = [(1, 28, 28), (4, 14, 13), (3, 15, 17), (700, 1, 1)]
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_is_the_convolution(shape):
     x, kernel, _ = _arrays(*shape, 64, 72)
-    assert winograd.pays(x.shape, 72, x.dtype)
+    assert winograd.pays(x.shape, 72, x.dtype, with_terms=False)
     _assert_close(np.asarray(jax.jit(winograd.convolve)(x, kernel)), _sums(x, kernel))
 
 
@@ -86,17 +86,39 @@ def test_groups_of_images_change_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("shape", "features", "dtype", "pays"),
+    ("shape", "features", "dtype", "pays", "pays_with_terms"),
     [
-        ((1, 28, 28, 64), 64, jnp.float32, True),
-        ((16, 10, 10, 512), 512, jnp.float32, True),
-        ((1, 10, 10, 512), 512, jnp.float32, False),  # few pixels
-        ((4, 112, 112, 128), 16, jnp.float32, False),  # few channels
-        ((4, 28, 28, 512), 512, jnp.bfloat16, False),
+        ((1, 28, 28, 64), 64, jnp.float32, True, True),
+        ((16, 10, 10, 512), 512, jnp.float32, True, True),
+        ((1, 10, 10, 512), 512, jnp.float32, False, True),  # few pixels
+        ((1, 5, 5, 512), 512, jnp.float32, False, False),  # fewer
+        ((4, 112, 112, 128), 16, jnp.float32, False, False),  # few channels
+        ((4, 28, 28, 512), 512, jnp.bfloat16, False, False),
     ],
 )
-def test_large_float32_layers_are_transformed(shape, features, dtype, pays):
-    assert winograd.pays(shape, features, dtype) is pays
+def test_large_float32_layers_are_transformed(shape, features, dtype, pays, pays_with_terms):
+    assert winograd.pays(shape, features, dtype, with_terms=False) is pays
+    assert winograd.pays(shape, features, dtype, with_terms=True) is pays_with_terms
+
+
+def test_a_small_layer_reads_the_terms_it_is_given():
+    layer = Conv3x3(64, jnp.float32)
+    x, kernel, weights = _arrays(1, 10, 12, 64, 64)
+    variables = {"params": {"kernel": kernel}}
+    prepared = {**variables, "kernel_terms": {"kernel": winograd.transform(kernel)}}
+
+    def both(variables):
+        value, transpose = jax.vjp(lambda x: layer.apply(variables, x), x)
+        return value, *transpose(weights)
+
+    for got, expected in zip(both(prepared), both(variables), strict=True):
+        _assert_close(np.asarray(got), np.asarray(expected))
+    doubled = jax.tree.map(lambda x: 2 * x, prepared)
+    jax.tree.map(
+        lambda got, once: np.testing.assert_allclose(got, 2 * once, rtol=1e-6),
+        both({**prepared, "kernel_terms": doubled["kernel_terms"]}),
+        both(prepared),
+    )
 
 
 def test_an_exported_program_takes_any_batch():
