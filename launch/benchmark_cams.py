@@ -12,6 +12,7 @@ from absl import flags
 from launch import command
 from tcam_jax.benchmark import cam_speed
 from tcam_jax.errors import InputError
+from tcam_jax.files import write_whole
 from tcam_jax.models.resnet import ARCHITECTURES
 
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
@@ -35,7 +36,7 @@ def main() -> None:
         figures["speed"].append(row)
         print(json.dumps(row, indent=1), flush=True)
     if _OUTPUT.value:
-        Path(_OUTPUT.value).write_text(json.dumps(figures, indent=1) + "\n")
+        write_whole(Path(_OUTPUT.value), json.dumps(figures, indent=1) + "\n")
 
 
 def _parse(words: str) -> tuple[int, int, int]:

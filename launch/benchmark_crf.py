@@ -14,6 +14,7 @@ from absl import flags
 
 from launch import command
 from tcam_jax.benchmark import crf_kernels
+from tcam_jax.files import write_whole
 
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "measurements of each way", lower_bound=1)
@@ -46,7 +47,7 @@ def main() -> None:
     if _OUTPUT.value:
         machine = {"cores": len(os.sched_getaffinity(0)), "device": jax.devices()[0].device_kind}
         figures = {"machine": machine, "errors_percent": rows, "speed": times}
-        Path(_OUTPUT.value).write_text(json.dumps(figures, indent=1) + "\n")
+        write_whole(Path(_OUTPUT.value), json.dumps(figures, indent=1) + "\n")
 
 
 def _cell(values: list[float]) -> str:

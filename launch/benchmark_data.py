@@ -14,6 +14,7 @@ from absl import flags
 
 from launch import command
 from tcam_jax.benchmark import data_pipeline, index_scale
+from tcam_jax.files import write_whole
 
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "measurements of each way of reading")
@@ -22,6 +23,7 @@ _FRAMES = flags.DEFINE_integer("frames", 600_000, "frames of the large index")
 
 def main() -> None:
     """Measure, print and write."""
+    command.check_output(_OUTPUT.value)
     figures: dict = {
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "versions": {
@@ -41,7 +43,7 @@ def main() -> None:
         figures["index"] = index_scale.measure(Path(folder))
     print(json.dumps(figures["index"], indent=1))
     if _OUTPUT.value:
-        Path(_OUTPUT.value).write_text(json.dumps(figures, indent=1) + "\n")
+        write_whole(Path(_OUTPUT.value), json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from tcam_jax.benchmark import scaling
 from tcam_jax.benchmark.step_time import CHIPS, EFFICIENCIES, step_time
 from tcam_jax.benchmark.training import STAGES
 from tcam_jax.errors import InputError
+from tcam_jax.files import write_whole
 
 _TOPOLOGIES = flags.DEFINE_list(
     "topologies", ["v4:2x2x4", "v5e:2x4", "v5e:4x4"], "slices, by libtpu's names"
@@ -70,7 +71,7 @@ def main() -> None:
     if _OUTPUT.value:
         versions = {package: version(package) for package in ("jax", "libtpu")}
         figures = {"versions": versions, "compiled": compiled, "modelled": modelled}
-        Path(_OUTPUT.value).write_text(json.dumps(figures, indent=1) + "\n")
+        write_whole(Path(_OUTPUT.value), json.dumps(figures, indent=1) + "\n")
 
 
 def _positive(text: str) -> int:
