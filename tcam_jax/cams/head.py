@@ -19,11 +19,14 @@ class Head(NamedTuple):
       maps: features `[y, x, c]` to native class maps `[y, x, k]`.
       kernel: W `[c, k]` where logits = mean(features) @ W + bias; None for any other head. It
         saves the backward pass: see `class_gradient`.
+      gradient: features `[y, x, c]` and a class to the gradient `[y, x, c]` of its logit, where
+        there is a better way than to differentiate `scores`.
     """
 
     scores: Callable[[Array], Array]
     maps: Callable[[Array], Array]
     kernel: Float[Array, "c k"] | None = None
+    gradient: Callable[[Array, ClassIndex], Array] | None = None
 
 
 def linear_head(kernel: Float[Array, "c k"]) -> Head:
@@ -50,6 +53,8 @@ def class_gradient(
     if head.kernel is not None:
         places = features.shape[0] * features.shape[1]
         return head.kernel[None, None, :, class_index] / places
+    if head.gradient is not None:
+        return head.gradient(features, class_index)
     scores, pull_back = jax.vjp(head.scores, features)
     (gradient,) = pull_back(jax.nn.one_hot(class_index, len(scores), dtype=scores.dtype))
     return gradient

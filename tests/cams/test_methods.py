@@ -8,8 +8,14 @@ import pytest
 from tcam_jax.cams import gradient_free_methods as free
 from tcam_jax.cams import gradient_methods as gradient
 from tcam_jax.cams.head import Head, class_gradient, linear_head
-from tcam_jax.cams.methods import FEATURE_METHODS, class_activation_map
+from tcam_jax.cams.methods import (
+    FEATURE_METHODS,
+    class_activation_map,
+    class_activation_maps,
+    classifier_head,
+)
 from tcam_jax.cams.normalise import min_max
+from tcam_jax.models.tcam import TCAM, init_variables
 
 RNG = np.random.default_rng(0)
 FEATURES = jnp.asarray(RNG.gamma(1.0, 1.0, (5, 6, 8)), jnp.float32)  # after a ReLU: >= 0
@@ -219,3 +225,43 @@ def test_bfloat16_features_give_a_float32_map(method):
     assert result.dtype == jnp.float32
     expected = class_activation_map(method, rounded.astype(jnp.float32), LINEAR, 0)
     np.testing.assert_array_equal(result, expected)
+
+
+def test_layers_above_an_earlier_stage_run_forwards_once():
+    """A map at layer3 needs layer4's backward pass; its forward pass is part of `classify`."""
+    model = TCAM(num_classes=3, depth=18)
+    frames = jax.ShapeDtypeStruct((8, 80, 80, 3), jnp.float32)  # 10x10 maps: in all, large ones
+    variables = jax.eval_shape(lambda: init_variables(model, jax.random.key(0), 80))
+
+    def forward(variables, frames):
+        return model.apply(variables, frames, method="classify")
+
+    def above(variables, features):
+        return model.apply(variables, features, "layer3", method="classify_from")
+
+    def maps(variables, frames):
+        output, classes = forward(variables, frames), jnp.arange(8) % 3
+        args = (model, variables, frames, output, classes, "layercam", "layer3")
+        return class_activation_maps(*args)
+
+    def operations(function, *args):
+        return jax.jit(function).lower(*args).compile().cost_analysis()["flops"]
+
+    output = jax.eval_shape(forward, variables, frames)
+    layer4 = operations(above, variables, output.features["layer3"])
+    once = operations(forward, variables, frames) + layer4
+    assert operations(maps, variables, frames) < once + layer4 / 2
+
+
+def test_the_gradient_of_one_frame_is_its_row_of_the_batch():
+    model = TCAM(num_classes=3, depth=18)
+    variables = init_variables(model, jax.random.key(0), 32)
+    gradient_of = classifier_head(model, variables, "layer3").gradient
+    features = jnp.asarray(RNG.gamma(1.0, 1.0, (2, 4, 4, 256)), jnp.float32)
+    each = jnp.stack([gradient_of(features[0], 2), gradient_of(features[1], 2)])
+    shared_class = jax.vmap(lambda one: gradient_of(one, 2))(features)
+    shared_frame = jax.vmap(lambda index: gradient_of(features[1], index))(jnp.array([0, 2]))
+    largest = np.abs(each).max()
+    assert largest > 0
+    np.testing.assert_allclose(shared_class, each, atol=1e-5 * largest)
+    np.testing.assert_allclose(shared_frame[1], each[1], atol=1e-5 * largest)
