@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Int
 
 # A class, 0..k-1.
@@ -20,7 +21,7 @@ class Head(NamedTuple):
       kernel: W `[c, k]` where logits = mean(features) @ W + bias; None for any other head. It
         saves the backward pass: see `class_gradient`.
       gradient: features `[y, x, c]` and a class to the gradient `[y, x, c]` of its logit, where
-        there is a better way than to differentiate `scores`.
+        there is a better way than to differentiate `scores`; see `gradient_of`.
     """
 
     scores: Callable[[Array], Array]
@@ -38,6 +39,36 @@ def linear_head(kernel: Float[Array, "c k"]) -> Head:
     )
 
 
+def gradient_of(
+    scores: Callable[[Array], Array],
+) -> Callable[[Array, ClassIndex], Array]:
+    """Return a head's gradient: features `[y, x, c]` and a class to the gradient of its logit.
+
+    Under `vmap` it is one vector-Jacobian product of the whole batch.
+
+    Args:
+      scores: features of a batch, `[b, y, x, c]`, to class logits `[b, k]`.
+    """
+
+    def of_batch(features: Float[Array, "b y x c"], classes: Int[Array, " b"]) -> Array:
+        logits, pull_back = jax.vjp(scores, features)
+        return pull_back(jax.nn.one_hot(classes, logits.shape[1], dtype=logits.dtype))[0]
+
+    @custom_vmap
+    def of_frame(features: Array, class_index: Array) -> Array:
+        return of_batch(features[None], class_index[None])[0]
+
+    @of_frame.def_vmap
+    def _(size: int, batched: list[bool], *inputs: Array) -> tuple[Array, bool]:
+        filled = (
+            array if has_batch else jnp.broadcast_to(array, (size, *array.shape))
+            for array, has_batch in zip(inputs, batched, strict=True)
+        )
+        return of_batch(*filled), True
+
+    return lambda features, class_index: of_frame(features, jnp.asarray(class_index))
+
+
 def class_gradient(
     features: Float[Array, "y x c"], head: Head, class_index: ClassIndex
 ) -> Float[Array, "_ _ c"]:
@@ -53,11 +84,8 @@ def class_gradient(
     if head.kernel is not None:
         places = features.shape[0] * features.shape[1]
         return head.kernel[None, None, :, class_index] / places
-    if head.gradient is not None:
-        return head.gradient(features, class_index)
-    scores, pull_back = jax.vjp(head.scores, features)
-    (gradient,) = pull_back(jax.nn.one_hot(class_index, len(scores), dtype=scores.dtype))
-    return gradient
+    gradient = head.gradient or gradient_of(jax.vmap(head.scores))
+    return gradient(features, class_index)
 
 
 def weighted_sum(

@@ -8,12 +8,11 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Int
 
 from tcam_jax.cams import gradient_free_methods as free
 from tcam_jax.cams import gradient_methods as gradient
-from tcam_jax.cams.head import ClassIndex, Head
+from tcam_jax.cams.head import ClassIndex, Head, gradient_of
 from tcam_jax.cams.normalise import min_max
 from tcam_jax.errors import InputError
 from tcam_jax.models.heads import HeadOutput
@@ -108,30 +107,14 @@ def classifier_head(model: TCAM, variables: Variables, stage: str = LAST) -> Hea
     def above(features: Float[Array, "b y x c"]) -> HeadOutput:
         return model.apply(variables, features, stage, method="classify_from")
 
-    def gradients(features: Float[Array, "b y x c"], classes: Int[Array, " b"]) -> Array:
-        logits, pull_back = jax.vjp(lambda seen: above(seen).logits, features)
-        return pull_back(jax.nn.one_hot(classes, logits.shape[1], dtype=logits.dtype))[0]
-
-    # A convolution's form depends on the batch (`models.winograd`), which vmap would hide. Run as
-    # `classify` has run them, XLA sees that these layers' outputs are there already.
-    @custom_vmap
-    def of_frame(features: Array, class_index: Array) -> Array:
-        return gradients(features[None], class_index[None])[0]
-
-    @of_frame.def_vmap
-    def _(size: int, batched: list[bool], *inputs: Array) -> tuple[Array, bool]:
-        filled = (
-            array if has_batch else jnp.broadcast_to(array, (size, *array.shape))
-            for array, has_batch in zip(inputs, batched, strict=True)
-        )
-        return gradients(*filled), True
-
     linear = stage == LAST
     return Head(
         scores=lambda features: above(features[None]).logits[0],
         maps=lambda features: above(features[None]).maps[0],
         kernel=model.apply(variables, method="linear_kernel") if linear else None,
-        gradient=lambda features, class_index: of_frame(features, jnp.asarray(class_index)),
+        # As `classify` has run them, not mapped frame by frame: a convolution's form depends on the
+        # batch (`models.winograd`), and XLA sees that these layers' outputs are there already.
+        gradient=gradient_of(lambda features: above(features).logits),
     )
 
 
