@@ -28,6 +28,7 @@ from tcam_jax.data.builders.registry import prepare, prepared_folder
 from tcam_jax.errors import InputError
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.experiment import train_and_evaluate
+from tcam_jax.files import write_whole
 from tcam_jax.interruption import Interruption
 from tcam_jax.report.ablation import Ablation, Variant, summarise, to_csv, to_markdown
 from tcam_jax.report.ablation_plots import bars, temporal_range
@@ -144,9 +145,9 @@ def _same_classifier(other: ConfigDict, config: ConfigDict) -> bool:
 
 
 def _write(summary: dict[str, Any], workdir: Path) -> None:
-    (workdir / "ablation.json").write_text(json.dumps(summary, indent=1) + "\n")
-    (workdir / "ablation.csv").write_text(to_csv(summary))
-    (workdir / "ablation.md").write_text(to_markdown(summary) + "\n")
+    write_whole(workdir / "ablation.json", json.dumps(summary, indent=1) + "\n")
+    write_whole(workdir / "ablation.csv", to_csv(summary))
+    write_whole(workdir / "ablation.md", to_markdown(summary) + "\n")
     for table in summary["tables"]:
         if any(row["val"]["mean"] is not None for row in table["rows"]):
             draw = temporal_range if table["name"] == "temporal" else bars

@@ -1,6 +1,6 @@
 """Measure how fast CAMs are made, beside torch-cam: python -m launch.benchmark_cams [--output=].
 
-Needs `pip install torch torchcam`. About six minutes on two cores.
+Needs `pip install torch torchcam`. About ten minutes on two cores.
 """
 
 import json
