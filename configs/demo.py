@@ -10,7 +10,7 @@ Data: moving_shapes (generated, no download). Time and scores: see README.
 from ml_collections import ConfigDict
 
 from configs import base
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 
 def get_config(variant: str = "resnet18") -> ConfigDict:

@@ -14,7 +14,7 @@ mean CorLoc (the paper's Table 1, its own implementation, tau maximised on test)
 from ml_collections import ConfigDict
 
 from configs import base
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 VERSIONS = ("v1.0", "v2.2", "v1.0_train256", "v2.2_train256")
 

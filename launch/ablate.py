@@ -25,14 +25,14 @@ from tcam_jax import config as configuration
 from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.config_rules import flatten, validate
 from tcam_jax.data.builders.registry import prepare, prepared_folder
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.experiment import train_and_evaluate
-from tcam_jax.files import write_whole
-from tcam_jax.interruption import Interruption
 from tcam_jax.report.ablation import Ablation, Variant, summarise, to_csv, to_markdown
 from tcam_jax.report.ablation_plots import bars, temporal_range
-from tcam_jax.train import runtime
+from tcam_jax.runtime import devices
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.train.stage import is_finished
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR
 
@@ -164,7 +164,7 @@ def main() -> None:
     config, workdir = _CONFIG.value, Path(_WORKDIR.value)
     tables = ablations(config.dataset.name, _FULL.value)
     with Interruption() as stop:
-        runtime.prepare(config)
+        devices.prepare(config)
         print(to_markdown(ablate(config, workdir, tables, seeds, stop)))
     print(f"tables and plots: {workdir}")
 

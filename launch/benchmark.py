@@ -27,9 +27,9 @@ from launch import command
 from tcam_jax.benchmark import our_ways, sides
 from tcam_jax.benchmark.case import PARTS, Case
 from tcam_jax.benchmark.comparison import compare, to_markdown
-from tcam_jax.errors import InputError
-from tcam_jax.files import write_whole
 from tcam_jax.models.resnet import ARCHITECTURES
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.files import write_whole
 
 _DEPTH = flags.DEFINE_integer("depth", 50, f"of the ResNet: {', '.join(map(str, ARCHITECTURES))}")
 _SIZE = flags.DEFINE_integer("size", 224, "of the network's frames, pixels", lower_bound=32)

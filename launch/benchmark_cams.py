@@ -11,9 +11,9 @@ from absl import flags
 
 from launch import command
 from tcam_jax.benchmark import cam_speed
-from tcam_jax.errors import InputError
-from tcam_jax.files import write_whole
 from tcam_jax.models.resnet import ARCHITECTURES
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.files import write_whole
 
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "measurements of each way", lower_bound=1)

@@ -14,7 +14,7 @@ from absl import flags
 
 from launch import command
 from tcam_jax.benchmark import crf_kernels
-from tcam_jax.files import write_whole
+from tcam_jax.runtime.files import write_whole
 
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "measurements of each way", lower_bound=1)

@@ -17,9 +17,9 @@ from absl import flags
 from launch import command
 from tcam_jax import runs
 from tcam_jax.benchmark.frame_time import boxes_per_map, time_per_frame
-from tcam_jax.errors import InputError
-from tcam_jax.files import write_whole
 from tcam_jax.models.tcam import TCAM, init_variables
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.files import write_whole
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")

@@ -21,8 +21,8 @@ from launch import command
 from tcam_jax.benchmark import scaling
 from tcam_jax.benchmark.step_time import CHIPS, EFFICIENCIES, step_time
 from tcam_jax.benchmark.training import STAGES
-from tcam_jax.errors import InputError
-from tcam_jax.files import write_whole
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.files import write_whole
 
 _TOPOLOGIES = flags.DEFINE_list(
     "topologies", ["v4:2x2x4", "v5e:2x4", "v5e:4x4"], "slices, by libtpu's names"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from absl import app, flags, logging
 
-from tcam_jax.errors import Diverged, InputError
-from tcam_jax.interruption import EXIT_STATUS, Interrupted
+from tcam_jax.runtime.errors import Diverged, InputError
+from tcam_jax.runtime.interruption import EXIT_STATUS, Interrupted
 
 
 def run(
@@ -65,7 +65,7 @@ def _plain(error: Exception) -> str:
     # An error inside a config file comes with its traceback; the last line says what is wrong.
     if "Traceback" not in message:
         return message
-    return message.strip().splitlines()[-1].removeprefix("tcam_jax.errors.InputError: ")
+    return message.strip().splitlines()[-1].removeprefix("tcam_jax.runtime.errors.InputError: ")
 
 
 def _reporting(main: Callable[[], None], one_of_several: Callable[[], bool]) -> None:

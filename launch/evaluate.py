@@ -9,7 +9,7 @@ from tcam_jax import config as configuration
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluation import evaluate_run
 from tcam_jax.report.results_tables import results_table
-from tcam_jax.train.parallel import Parallel
+from tcam_jax.runtime.parallel import Parallel
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
 _SPLIT = flags.DEFINE_enum("split", "test", ["validation", "test"], "what to evaluate on")

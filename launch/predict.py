@@ -21,13 +21,13 @@ from tqdm import tqdm
 from launch import command
 from tcam_jax import runs
 from tcam_jax.data.frame_source import SourceFrame, find_files, is_video, read_frames
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate import exported
 from tcam_jax.evaluate.overlays import NO_BOXES, draw_overlay
 from tcam_jax.evaluate.predict import REGIONS, Prediction, Predictor
 from tcam_jax.evaluate.video_writer import VideoWriter
-from tcam_jax.files import cannot_write
-from tcam_jax.stopwatch import Stopwatch
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.files import cannot_write
+from tcam_jax.runtime.stopwatch import Stopwatch
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
 _MODEL = flags.DEFINE_string("model", None, "folder of launch.export_model, instead of --workdir")

@@ -12,7 +12,7 @@ from ml_collections import config_flags
 
 from launch import command
 from tcam_jax.data.builders import registry
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
 _MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "the raw files, for datasets that need them")

@@ -18,14 +18,14 @@ from tcam_jax import runs
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.evaluate.results import read_results
-from tcam_jax.files import write_whole
 from tcam_jax.report import sections
 from tcam_jax.report.frames import Maps
 from tcam_jax.report.gallery import choose, read_lines
 from tcam_jax.report.page import render
 from tcam_jax.report.results_tables import results_table, to_csv
 from tcam_jax.report.table import to_markdown
-from tcam_jax.train.parallel import Parallel
+from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained and evaluated run")

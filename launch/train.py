@@ -10,7 +10,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch import command
-from tcam_jax.interruption import Interruption
+from tcam_jax.runtime.interruption import Interruption
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
@@ -22,10 +22,10 @@ def main() -> None:
     with Interruption() as stop:  # before the imports, which take seconds
         from tcam_jax.experiment import train_and_evaluate
         from tcam_jax.report.results_tables import results_table
-        from tcam_jax.train import processes, runtime
+        from tcam_jax.runtime import devices, processes
 
         workdir = Path(_WORKDIR.value)
-        runtime.prepare(_CONFIG.value, _DISTRIBUTED.value)
+        devices.prepare(_CONFIG.value, _DISTRIBUTED.value)
         results = train_and_evaluate(_CONFIG.value, workdir, stop)
         if processes.is_first():
             print(results_table(results))

@@ -12,9 +12,9 @@ import jax
 from ml_collections import ConfigDict
 
 from tcam_jax.config_rules import flatten
-from tcam_jax.errors import InputError
-from tcam_jax.files import write_whole
 from tcam_jax.losses.schedule import SCHEDULE, is_on
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.files import write_whole
 
 RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 

@@ -12,7 +12,6 @@ from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.data.sampler import WindowMode, window_offsets
-from tcam_jax.errors import InputError
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings_at
 from tcam_jax.losses.schedule import SCHEDULE, is_on
@@ -20,6 +19,7 @@ from tcam_jax.models.heads import HEADS
 from tcam_jax.models.resnet import ARCHITECTURES
 from tcam_jax.pseudo_labels.roi import REGIONS
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
+from tcam_jax.runtime.errors import InputError
 
 CHECKPOINT_ROLES = ("best_classification", "best_localization")
 PARALLEL_MODES = ("pmap", "shard_map", "jit")

@@ -19,13 +19,13 @@ from tcam_jax.evaluate.evaluator import Evaluation, accuracy, evaluate, judge
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, protocol_rows
 from tcam_jax.evaluate.results import find_row, fixed_box_rows, write_results
-from tcam_jax.files import write_whole
-from tcam_jax.interruption import Interruption
 from tcam_jax.models.tcam import for_inference
 from tcam_jax.runs import load_networks
-from tcam_jax.train import processes
+from tcam_jax.runtime import processes
+from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.interruption import Interruption
+from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.data_protocol import Data
-from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.stages import make_model
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from tcam_jax import config as configuration
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate import exported
 from tcam_jax.models.pretrained import own_tensors, torch_tensors
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, select, variable_shapes
 from tcam_jax.models.weight_files import write_tensors
 from tcam_jax.runs import load_tcam, record_classes
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.checkpoint import Checkpoints, Record
 from tcam_jax.train.initial import load_weights
 from tcam_jax.train.optimizer import sgd

@@ -12,13 +12,14 @@ from tcam_jax.config_rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.evaluation import evaluate_run
-from tcam_jax.interruption import Interruption
-from tcam_jax.train import processes, stages
+from tcam_jax.runtime import processes
+from tcam_jax.runtime.devices import log_devices
+from tcam_jax.runtime.interruption import Interruption
+from tcam_jax.runtime.lock import locked
+from tcam_jax.runtime.log import start_logging
+from tcam_jax.runtime.parallel import Parallel
+from tcam_jax.train import stages
 from tcam_jax.train.initial import check_weights
-from tcam_jax.train.lock import locked
-from tcam_jax.train.logs import start_logging
-from tcam_jax.train.parallel import Parallel
-from tcam_jax.train.runtime import log_devices
 
 
 def train_and_evaluate(
@@ -26,7 +27,7 @@ def train_and_evaluate(
 ) -> dict[str, Any]:
     """Run what is left of `config` in `workdir`; return the results on the test split.
 
-    Several processes (`train.processes`) call it together; process 0 alone uses the workdir.
+    Several processes (`runtime.processes`) call it together; process 0 alone uses the workdir.
 
     Args:
       config: of the run.

@@ -9,11 +9,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax import config as configuration
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
 from tcam_jax.evaluate.predict import Predictor
 from tcam_jax.evaluate.results import read_results
-from tcam_jax.files import write_whole
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,
@@ -24,8 +22,10 @@ from tcam_jax.models.tcam import (
     select,
     variable_shapes,
 )
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.finished import Finished
-from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
 
 

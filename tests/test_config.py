@@ -6,7 +6,7 @@ import pytest
 from configs import base, demo, video_folder, youtube_objects
 from tcam_jax import config as configuration
 from tcam_jax.config_rules import flatten, validate
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.stages import make_model
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from tcam_jax.benchmark import sides
 from tcam_jax.benchmark.rounds import ratio
 from tcam_jax.cams.methods import class_activation_maps
-from tcam_jax.errors import InputError
 from tcam_jax.models.tcam import LAST, TCAM, for_inference, init_variables
+from tcam_jax.runtime.errors import InputError
 
 NUM_CLASSES = 10
 # The name of each comparison: our method, torch-cam's class, the stage that is looked at.

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.benchmark.training import NUM_CLASSES
 from tcam_jax.cams.methods import CAM_METHODS
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 LOSSES = ("partial_ce", "crf", "size")
 

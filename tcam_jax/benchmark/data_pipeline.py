@@ -19,7 +19,7 @@ from skimage import data
 from tcam_jax.data.builders.registry import prepare
 from tcam_jax.data.records import Split, open_split
 from tcam_jax.data.sampler import window_indices
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 RESIZE = 256  # pixels, as in configs/base.py
 BATCH_SIZE = 32

@@ -29,7 +29,7 @@ from tcam_jax.evaluate.regions import regions_of
 from tcam_jax.losses.inputs import LossInputs
 from tcam_jax.losses.objective import objective, settings_at
 from tcam_jax.models.tcam import Variables, for_inference, init_variables
-from tcam_jax.train.parallel import Parallel
+from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
 
 

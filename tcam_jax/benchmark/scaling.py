@@ -19,9 +19,9 @@ from ml_collections import ConfigDict
 
 from tcam_jax.benchmark.flop_count import count_flops
 from tcam_jax.benchmark.training import training
-from tcam_jax.errors import InputError
 from tcam_jax.models.tcam import variable_shapes
-from tcam_jax.train.parallel import AXIS, Parallel
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.parallel import AXIS, Parallel
 
 _BYTES = {"f64": 8, "s64": 8, "f32": 4, "s32": 4, "u32": 4, "bf16": 2, "f16": 2, "u8": 1, "pred": 1}
 _ALL_REDUCE = re.compile(r"^\s*(?:ROOT )?\S+ = (.*?) all-reduce(?:-start)?\(", re.MULTILINE)

@@ -28,9 +28,9 @@ from tcam_jax.benchmark.torch_losses import NAMES, objective
 from tcam_jax.benchmark.torch_seeds import seed_maps
 from tcam_jax.benchmark.torch_twin import TCAM, Classifier
 from tcam_jax.data.sampler import target_position
-from tcam_jax.errors import InputError
 from tcam_jax.losses.objective import settings_at
 from tcam_jax.losses.schedule import is_on
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.optimizer import NEW_LAYERS
 
 Batch = Mapping[str, Tensor]  # as `train.seed_maps.Batch`, on the network's device

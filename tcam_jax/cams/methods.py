@@ -14,10 +14,10 @@ from tcam_jax.cams import gradient_free_methods as free
 from tcam_jax.cams import gradient_methods as gradient
 from tcam_jax.cams.head import ClassIndex, Head, gradient_of
 from tcam_jax.cams.normalise import min_max
-from tcam_jax.errors import InputError
 from tcam_jax.models.heads import HeadOutput
 from tcam_jax.models.resnet import FEATURES
 from tcam_jax.models.tcam import LAST, TCAM, ClassifierOutput, Variables
+from tcam_jax.runtime.errors import InputError
 
 # (features [y, x, c], head, class index) -> raw map [y, x], of one frame.
 FEATURE_METHODS: dict[str, Callable[[Array, Head, ClassIndex], Array]] = {

@@ -8,7 +8,7 @@ import logging
 import threading
 
 from tcam_jax.data.records import Split
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 _logger = logging.getLogger(__name__)
 

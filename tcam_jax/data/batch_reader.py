@@ -11,7 +11,7 @@ from tcam_jax.data.bad_records import MOST_REDRAWS, BadRecords
 from tcam_jax.data.records import Split
 from tcam_jax.data.sampler import redraw_target, target_position, window_indices, windows_around
 from tcam_jax.data.seed_files import SeedFiles
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 Batch = dict[str, np.ndarray]
 

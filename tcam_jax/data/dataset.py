@@ -12,7 +12,7 @@ from tcam_jax.data.sampler import steps_per_epoch, window_indices
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.data.truth import Truth, read_truth
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 
 class Dataset:

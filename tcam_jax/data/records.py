@@ -11,7 +11,7 @@ import numpy as np
 from tcam_jax.data import shot_table
 from tcam_jax.data.builders.registry import check_name, prepared_folder
 from tcam_jax.data.shot_table import ShotTable
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 
 @runtime_checkable

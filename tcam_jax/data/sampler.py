@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 
 from tcam_jax.data.shot_table import ShotTable
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 WindowMode = Literal["before", "after", "before_after"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from tcam_jax.data.records import Split
 from tcam_jax.data.seed_files import FORMS, SeedFiles, without_suffix
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 _NAMED = 3  # missing maps in the message
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 ARRAY_SUFFIX, IMAGE_SUFFIX = ".npy", ".png"
 FORMS = "a float .npy [h, w] in 0..1, or an 8-bit grey .png"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 FILE_NAME = "index.npz"
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import av
 from PIL import Image
 
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 SUFFIXES = (".mp4", ".avi", ".webm", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".ogv")
 

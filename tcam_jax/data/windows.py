@@ -19,7 +19,7 @@ from tcam_jax.data.decode import decode_jpeg, decode_many, resize, tf  # TensorF
 from tcam_jax.data.records import Split
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 MOST_BATCHES_AT_ONCE = 16  # each is read and decoded by one thread, and lies in memory
 _DECODER = Decoder(one=lambda jpeg, size: resize(decode_jpeg(jpeg), size), many=decode_many)

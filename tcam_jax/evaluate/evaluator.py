@@ -68,8 +68,8 @@ def evaluate(
         record -1, and every frame of `truth` comes once, in some process.
       truth: of all frames.
       methods: those of `forward`.
-      shard: spreads a batch over the devices, see `train.parallel.Parallel.shard_flat`.
-      whole: adds up the arrays of all processes, see `train.processes.total`.
+      shard: spreads a batch over the devices, see `runtime.parallel.Parallel.shard_flat`.
+      whole: adds up the arrays of all processes, see `runtime.processes.total`.
 
     CAMs are made for the true class, as the reference scores them, and for the predicted one if
     `forward` does so.

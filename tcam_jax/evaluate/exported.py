@@ -14,10 +14,10 @@ import safetensors.numpy
 from flax.traverse_util import flatten_dict
 from jax import export
 
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
-from tcam_jax.files import cannot_write, write_whole
 from tcam_jax.models.tcam import TCAM, Variables
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.files import cannot_write, write_whole
 
 SCHEMA = 1
 PLATFORMS = ("cpu", "cuda", "tpu")

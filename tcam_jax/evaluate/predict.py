@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate.boxes import box_of_mask, boxes_of_mask, threshold_level
-from tcam_jax.stopwatch import Stopwatch
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.stopwatch import Stopwatch
 
 REGIONS = ("largest", "all")
 

@@ -31,12 +31,12 @@ from typing import Any
 import numpy as np
 
 from tcam_jax.data.truth import Truth
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate.bootstrap import VideoBootstrap, video_of
 from tcam_jax.evaluate.corloc import centre_box, iou, whole_frame
 from tcam_jax.evaluate.evaluator import scaled_truth
 from tcam_jax.evaluate.protocols import IOUS, Row, mean_scores, scores_of, unknown_scores
-from tcam_jax.files import write_whole
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.files import write_whole
 
 SCHEMA = 2
 CENTRE_FRACTION = 0.5  # side of the centre box, of the frame

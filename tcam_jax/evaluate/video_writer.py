@@ -7,7 +7,7 @@ from types import TracebackType
 import av
 import numpy as np
 
-from tcam_jax.files import cannot_write, temporary_name
+from tcam_jax.runtime.files import cannot_write, temporary_name
 
 _TICKS = 90_000  # a second; the usual clock of video
 

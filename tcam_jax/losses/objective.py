@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 from ml_collections import ConfigDict
 
-from tcam_jax.errors import InputError
 from tcam_jax.losses.crf import crf, crf_settings_at
 from tcam_jax.losses.entropy import entropy
 from tcam_jax.losses.inputs import LossInputs
@@ -21,6 +20,7 @@ from tcam_jax.losses.partial_ce import partial_ce
 from tcam_jax.losses.schedule import SCHEDULE, is_on, weight_at
 from tcam_jax.losses.size import bg_larger_than_fg, empty_outside_box, fg_size, size
 from tcam_jax.losses.temporal_consistency import temporal_consistency
+from tcam_jax.runtime.errors import InputError
 
 LOSSES = {
     "partial_ce": partial_ce,

@@ -17,7 +17,7 @@ import safetensors
 from flax import serialization, traverse_util
 from safetensors.numpy import load_file, save_file
 
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 Tensors = dict[str, np.ndarray]
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tcam_jax.data.truth import Truth
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.report.pictures import Figure, panels, still
+from tcam_jax.runtime.errors import InputError
 
 SHOWN = 6  # of the best and of the worst
 SHOWN_FAILURES = 6  # of each kind

@@ -4,7 +4,7 @@
     checkpoints/120/record.json             roles, see `Record`; replaced when validation is done
     checkpoints/100.damaged                 set aside, never deleted
 
-One process reads and writes; see `train.processes` for several.
+One process reads and writes; see `runtime.processes` for several.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 import jax
 
-from tcam_jax.errors import InputError
 from tcam_jax.models.tcam import Variables
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.log import log
 from tcam_jax.train.checkpoint_files import (
     DIGESTS,
     delete_folder,
@@ -25,7 +26,6 @@ from tcam_jax.train.checkpoint_files import (
     write_folder,
     write_record,
 )
-from tcam_jax.train.logs import log
 from tcam_jax.train.orbax_items import read_item, write_item
 from tcam_jax.train.state import TrainState
 

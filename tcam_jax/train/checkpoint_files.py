@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tcam_jax.files import temporary_name, write_whole
+from tcam_jax.runtime.files import temporary_name, write_whole
 
 DIGESTS = "digests.json"
 _UNFINISHED = ".unfinished"  # ends the name of a folder that is being written or deleted

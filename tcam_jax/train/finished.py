@@ -3,9 +3,9 @@
 from functools import partial
 from pathlib import Path
 
-from tcam_jax.errors import InputError
 from tcam_jax.models.tcam import Variables
-from tcam_jax.train import processes
+from tcam_jax.runtime import processes
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.stage import last_step
 

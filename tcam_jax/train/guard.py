@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tcam_jax.errors import Diverged
-from tcam_jax.files import write_whole
-from tcam_jax.train import processes
-from tcam_jax.train.logs import log
+from tcam_jax.runtime import processes
+from tcam_jax.runtime.errors import Diverged
+from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.log import log
 
 REPORT = "diverged.json"
 REPORTED = 8  # skipped steps, at most

@@ -11,35 +11,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from tcam_jax.files import cannot_write, write_whole
-
-log = logging.getLogger("tcam_jax")
-
-
-def start_logging(workdir: Path, quiet: bool = False) -> None:
-    """Send the package's log to standard output and, appending, to `workdir/log.txt`.
-
-    Args:
-      workdir: of the run.
-      quiet: of a process beside the one that writes: nothing is logged but warnings about the
-        data, which no other process may see, to standard error.
-    """
-    log.setLevel(logging.CRITICAL if quiet else logging.INFO)
-    log.propagate = False
-    log.handlers.clear()
-    if quiet:
-        logging.getLogger("tcam_jax.data").setLevel(logging.WARNING)
-        log.addHandler(logging.StreamHandler())
-        return
-    for handler in (_AboveTheBar(), logging.FileHandler(workdir / "log.txt")):
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-        log.addHandler(handler)
-
-
-class _AboveTheBar(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stdout)
-        sys.stdout.flush()
+from tcam_jax.runtime.files import cannot_write, write_whole
+from tcam_jax.runtime.log import log
 
 
 class MetricsWriter:

@@ -13,11 +13,13 @@ import numpy as np
 from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
-from tcam_jax.interruption import Interrupted, Interruption
-from tcam_jax.train import guard, processes
+from tcam_jax.runtime import processes
+from tcam_jax.runtime.interruption import Interrupted, Interruption
+from tcam_jax.runtime.log import log
+from tcam_jax.runtime.parallel import Parallel, Step
+from tcam_jax.train import guard
 from tcam_jax.train.checkpoint import Checkpoints, Record, Roles
-from tcam_jax.train.logs import MetricsWriter, Progress, log
-from tcam_jax.train.parallel import Parallel, Step
+from tcam_jax.train.logs import MetricsWriter, Progress
 from tcam_jax.train.stage import Stage, finish
 from tcam_jax.train.timing import Clock
 

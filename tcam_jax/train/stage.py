@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import PyTree
 
-from tcam_jax.errors import InputError
-from tcam_jax.files import write_whole
 from tcam_jax.models.tcam import Variables
-from tcam_jax.train.parallel import Step
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.parallel import Step
 from tcam_jax.train.state import TrainState
 
 FINISHED = "finished"  # a file in the stage's folder; it holds the number of the last step

@@ -10,7 +10,6 @@ from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
 from tcam_jax.evaluate.maps import TCAM_METHOD
-from tcam_jax.interruption import Interruption
 from tcam_jax.models.heads import HEADS
 from tcam_jax.models.pretrained import Pretrained
 from tcam_jax.models.tcam import (
@@ -21,15 +20,16 @@ from tcam_jax.models.tcam import (
     merge,
     select,
 )
-from tcam_jax.train import processes
+from tcam_jax.runtime import processes
+from tcam_jax.runtime.interruption import Interruption
+from tcam_jax.runtime.log import log
+from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.data_protocol import Data
 from tcam_jax.train.finished import Finished
 from tcam_jax.train.initial import initial_variables, report_weights
-from tcam_jax.train.logs import log
 from tcam_jax.train.loop import run
 from tcam_jax.train.optimizer import sgd, stepped_schedule
-from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.seed_maps import FrozenClassifiers
 from tcam_jax.train.stage import Stage, Validation, is_finished
 from tcam_jax.train.state import create_state

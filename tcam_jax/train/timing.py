@@ -6,7 +6,7 @@ import time
 
 import jax
 
-from tcam_jax.stopwatch import Stopwatch
+from tcam_jax.runtime.stopwatch import Stopwatch
 
 
 class Clock(Stopwatch):

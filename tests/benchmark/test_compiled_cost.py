@@ -19,7 +19,7 @@ from tcam_jax.benchmark import our_ways
 from tcam_jax.benchmark.case import Case, inference_way
 from tcam_jax.benchmark.training import NUM_CLASSES, STAGES, training
 from tcam_jax.models.tcam import init_variables
-from tcam_jax.train.parallel import Parallel
+from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
 
 BUDGET = Path(__file__).with_name("compiled_cost.json")

@@ -10,8 +10,8 @@ from configs import youtube_objects
 from tcam_jax.benchmark import scaling
 from tcam_jax.benchmark.flop_count import count_flops
 from tcam_jax.benchmark.step_time import Chip, step_time
-from tcam_jax.errors import InputError
-from tcam_jax.train.parallel import AXIS, Parallel
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.parallel import AXIS, Parallel
 
 
 def test_all_reduces_of_a_compiled_program():

@@ -16,10 +16,10 @@ from tcam_jax.benchmark.torch_losses import NAMES
 from tcam_jax.benchmark.torch_steps import ClassifierStep, TCAMStep
 from tcam_jax.benchmark.torch_twin import Classifier
 from tcam_jax.data.geometry import random_geometry
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.losses.log_barrier import barrier_t
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, select
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.optimizer import sgd, stepped_schedule
 from tcam_jax.train.seed_maps import FrozenClassifiers
 from tcam_jax.train.state import create_state

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tcam_jax.data.frame_source import find_files, read_frames
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 from tests.data.test_video import write
 
 

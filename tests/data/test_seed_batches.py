@@ -12,7 +12,7 @@ from tcam_jax.data.sampler import target_position, window_indices
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.data.windows import training_batches
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 from tests.data.builders.hand_made import hand_made, jpeg, shot
 from tests.data.test_damaged_records import SETTINGS, damaged_data, pictures
 from tests.data.test_windows import assert_equal_batches

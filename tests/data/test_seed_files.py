@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from tcam_jax.data.seed_files import SeedFiles
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 FRAME = "cat/tom.mp4/a.b.jpg"
 NAME = "cat/tom.mp4/a.b"

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate.predict import Predictor
-from tcam_jax.stopwatch import Stopwatch
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.stopwatch import Stopwatch
 
 SIZE, BATCH = 32, 4
 CLASSES = ("bird", "boat", "cat")

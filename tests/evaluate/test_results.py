@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tcam_jax.data.truth import Truth
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate.protocols import Judgement, protocol_rows
 from tcam_jax.evaluate.results import find_row, fixed_box_rows, read_results, write_results
 from tcam_jax.report.results_tables import results_table
+from tcam_jax.runtime.errors import InputError
 
 
 def judgement(overlaps: dict[int, list[float]], labels, ranks=(0, 0, 0)) -> Judgement:

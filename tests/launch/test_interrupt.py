@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import pytest
 
-from tcam_jax.interruption import EXIT_STATUS
+from tcam_jax.runtime.interruption import EXIT_STATUS
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.logs import read_metrics
 from tcam_jax.train.orbax_items import read_item

@@ -11,8 +11,8 @@ from PIL import Image
 
 import tcam_jax
 from tcam_jax.data.shot_table import load_table
-from tcam_jax.errors import InputError
 from tcam_jax.evaluate.results import find_row, read_results
+from tcam_jax.runtime.errors import InputError
 from tests.launch.conftest import TINY
 from tests.report.test_page import check_page
 

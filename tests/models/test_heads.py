@@ -14,9 +14,9 @@ from tcam_jax.cams.methods import (
     frame_noise,
 )
 from tcam_jax.cams.normalise import min_max
-from tcam_jax.errors import InputError
 from tcam_jax.models.heads import HEADS, LSE, WILDCAT
 from tcam_jax.models.tcam import TCAM
+from tcam_jax.runtime.errors import InputError
 
 FEATURES = np.random.default_rng(0).gamma(1.0, 1.0, (3, 5, 7, 16)).astype(np.float32)
 CLASSES = 4

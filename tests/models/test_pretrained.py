@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from tcam_jax.errors import InputError
 from tcam_jax.models.heads import HEADS
 from tcam_jax.models.pretrained import adopt, own_tensors, torch_tensors
 from tcam_jax.models.tcam import TCAM, init_variables
 from tcam_jax.models.torch_names import unet_names
+from tcam_jax.runtime.errors import InputError
 from tests.torch_networks import state_dict, torch_network
 
 ALL_PARTS = ("encoder", "classification_head", "decoder", "map_head")

@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tcam_jax.errors import InputError
 from tcam_jax.models.weight_files import read_tensors, write_tensors
+from tcam_jax.runtime.errors import InputError
 
 TENSORS = {
     "conv1.weight": torch.arange(24.0).reshape(2, 3, 2, 2),

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from tcam_jax.data.truth import Truth
-from tcam_jax.errors import InputError
 from tcam_jax.report.gallery import choose, failure_of, figure, read_lines
+from tcam_jax.runtime.errors import InputError
 
 TRUE_BOX = np.array([[20.0, 20.0, 60.0, 60.0]])
 

@@ -11,9 +11,9 @@ import numpy as np
 import optax
 import pytest
 
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.log import log
 from tcam_jax.train.checkpoint import Checkpoints, Record, read_variables
-from tcam_jax.train.logs import log
 from tcam_jax.train.state import create_state
 
 ROLES = {"best": {"step": 3, "value": 1.0}}

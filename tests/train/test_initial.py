@@ -6,8 +6,8 @@ import optax
 import pytest
 import torch
 
-from tcam_jax.errors import InputError
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, init_variables, select
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.checkpoint import Checkpoints, Record, read_variables
 from tcam_jax.train.initial import initial_variables, load_weights, report_weights
 from tcam_jax.train.state import create_state

@@ -12,13 +12,13 @@ import optax
 import pytest
 from ml_collections import ConfigDict
 
-from tcam_jax.errors import Diverged, InputError
-from tcam_jax.interruption import Interrupted, Interruption
+from tcam_jax.runtime.errors import Diverged, InputError
+from tcam_jax.runtime.interruption import Interrupted, Interruption
+from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train import loop
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.guard import REPORT
 from tcam_jax.train.logs import read_metrics
-from tcam_jax.train.parallel import Parallel
 from tcam_jax.train.stage import Stage, Validation, is_finished, last_step
 from tcam_jax.train.state import create_state
 from tcam_jax.train.update import update

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tcam_jax.train.parallel import Parallel
+from tcam_jax.runtime.parallel import Parallel
 from tests.train.device_matrix import STAGES, every_loss_on, train
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar")
 

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 
 class Rule(NamedTuple):

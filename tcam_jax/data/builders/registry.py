@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from tcam_jax.data.builders.findings import Findings, is_harmless
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 # Each module has one function `make_builder(config, *, data_dir, manual_dir, **options)`.
 BUILDERS = {

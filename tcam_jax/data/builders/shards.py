@@ -17,7 +17,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.images import CheckedFrame, check_frame
 from tcam_jax.data.builders.sources import SourceShot
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 FRAMES_PER_SHARD = 1024  # at 1280 x 720 about 150 MB
 

@@ -23,7 +23,7 @@ from tcam_jax.data.builders.shards import Shard, ShardSummary, ShardWriter, plan
 from tcam_jax.data.builders.sources import SourceShot
 from tcam_jax.data.builders.unfinished import Unfinished, link_or_move
 from tcam_jax.data.shot_table import Row, ShotTable
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 
 class ShotDatasetBuilder(tfds.core.dataset_builder.FileReaderBuilder, skip_registration=True):

@@ -28,8 +28,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tcam_jax.errors import InputError
 from tcam_jax.losses.kernels import exact, grid, grid_matmul
+from tcam_jax.runtime.errors import InputError
 
 Backend = Literal["auto", "grid", "grid_matmul", "exact"]
 Accuracy = Literal["default", "fine"]

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 from jaxtyping import Float
 
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 # Frobenius error of the spatial kernel. At 224 pixels and sigma 100: ranks 8 and 10.
 TOLERANCE = {"default": 1e-2, "fine": 3.5e-3}

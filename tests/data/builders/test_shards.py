@@ -357,7 +357,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path):
         "import resource, signal, sys\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "from tests.data.builders.test_shards import hand_made, seven_shots\n"
-        "from tcam_jax.errors import InputError\n"
+        "from tcam_jax.runtime.errors import InputError\n"
         f"builder = hand_made(__import__('pathlib').Path({str(tmp_path)!r}), seven_shots)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
         "try:\n"

@@ -13,7 +13,7 @@ from tcam_jax.data.builders.findings import Findings
 from tcam_jax.data.builders.moving_shapes import frames as moving_shapes_frames
 from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder
 from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 SEED = 0
 JPEG_QUALITY = 92

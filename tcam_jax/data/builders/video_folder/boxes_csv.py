@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.sources import SourceBox
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 HEADER = ["frame", "x0", "y0", "x1", "y1"]
 

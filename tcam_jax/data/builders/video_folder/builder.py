@@ -19,7 +19,7 @@ from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
 from tcam_jax.data.builders.video_folder.boxes_csv import boxes_of_frames, read_boxes
 from tcam_jax.data.builders.video_folder.listing import LAYOUT, Video, list_shots, list_videos
 from tcam_jax.data.builders.video_folder.video_split import ShotFiles, check_way, split_classes
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 BOXES_FILE = "boxes.csv"
 

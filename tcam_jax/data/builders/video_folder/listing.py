@@ -16,7 +16,7 @@ from tcam_jax.data.builders.video_folder.video_files import extract
 from tcam_jax.data.builders.video_folder.video_split import ShotFiles
 from tcam_jax.data.shot_cuts import CutDetector, shots_between
 from tcam_jax.data.video import SUFFIXES
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 LAYOUT = "expected class/video/shot/*.jpg, class/video/*.jpg or class/*.mp4 (or another video file)"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 SplitBy = Literal["video", "time"]
 

@@ -18,7 +18,7 @@ from tcam_jax.data.builders.youtube_objects.raw_v1 import RawV1
 from tcam_jax.data.builders.youtube_objects.raw_v2 import RawV2
 from tcam_jax.data.builders.youtube_objects.reference_splits import reference_splits
 from tcam_jax.data.builders.youtube_objects.wsol_lists import digest, read_lists
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 _LAYOUTS = {"v1.0": RawV1, "v2.2": RawV2}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from tcam_jax.data.builders.archives import archive_name, unpack
 from tcam_jax.data.builders.folders import fingerprint
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 _PAGES = {
     "v1.0": "https://data.vision.ee.ethz.ch/cvl/youtube-objects/categories/",

@@ -10,7 +10,7 @@ from tcam_jax.data.builders.youtube_objects.raw_shots import (
     source_shot,
 )
 from tcam_jax.data.builders.youtube_objects.wsol_lists import SplitList
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 
 def listed_splits(

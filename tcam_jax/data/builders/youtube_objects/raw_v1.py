@@ -17,7 +17,7 @@ from tcam_jax.data.builders.youtube_objects.raw_shots import (
     as_boxes,
     image_size,
 )
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 _BOXES_SUFFIX = "_sticks.mat"  # behind the whole name of the frame's file
 _SWAPPED = "horse/data/0004/shots/055/frame0020.jpg"

@@ -29,7 +29,7 @@ from tcam_jax.data.builders.youtube_objects.raw_shots import (
     RawShot,
     as_boxes,
 )
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 _VARIABLES = {"train": "bb_gtTraining", "test": "bb_gtTest"}
 

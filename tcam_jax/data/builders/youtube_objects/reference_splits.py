@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from tcam_jax.data.builders.sources import SourceShot
 from tcam_jax.data.builders.youtube_objects.raw_shots import Annotations, RawShot, source_shot
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 NUM_VALIDATION_VIDEOS = {"v1.0": 5, "v2.2": 3}  # of each class
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tcam_jax.data.builders.sources import SourceBox
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 _IDS, _LABELS = "image_ids.txt", "class_labels.txt"

@@ -3,13 +3,13 @@ import sys
 
 import pytest
 
-from tcam_jax.errors import InputError
-from tcam_jax.train.lock import locked
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.lock import locked
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from tcam_jax.train.lock import locked
+from tcam_jax.runtime.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

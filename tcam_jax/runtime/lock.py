@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from tcam_jax.errors import InputError
-from tcam_jax.train.logs import log
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.log import log
 
 LOCK = ".lock"
 

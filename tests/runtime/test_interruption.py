@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tcam_jax.interruption import Interrupted, Interruption
+from tcam_jax.runtime.interruption import Interrupted, Interruption
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -41,5 +41,7 @@ def test_between_items_and_by_agreement():
 
 
 def test_it_costs_no_heavy_import():
-    program = "import sys, tcam_jax.interruption; assert not {'jax', 'numpy'} & set(sys.modules)"
+    program = (
+        "import sys, tcam_jax.runtime.interruption; assert not {'jax', 'numpy'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -8,9 +8,9 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
-from tcam_jax.train import processes
-from tcam_jax.train.logs import log
-from tcam_jax.train.parallel import Parallel
+from tcam_jax.runtime import processes
+from tcam_jax.runtime.log import log
+from tcam_jax.runtime.parallel import Parallel
 
 _DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
@@ -23,10 +23,10 @@ def prepare(config: ConfigDict, distributed: bool = False) -> None:
 
     Args:
       config: of the run.
-      distributed: this process is one of several, see `train.processes.join`.
+      distributed: this process is one of several, see `runtime.processes.join`.
 
     Raises:
-      InputError, RuntimeError: see `train.processes.join`.
+      InputError, RuntimeError: see `runtime.processes.join`.
     """
     if config.deterministic:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DETERMINISTIC}"

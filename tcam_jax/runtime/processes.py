@@ -14,7 +14,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 # A process that is silent for so long is taken for dead, and the others stop, seconds.
 HEARTBEAT_TIMEOUT = 60

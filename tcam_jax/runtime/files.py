@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from tcam_jax.errors import InputError
+from tcam_jax.runtime.errors import InputError
 
 
 def temporary_name(path: Path) -> Path:
