@@ -1,1 +1,1 @@
-"""One file = one experiment. Every field is in `base.py`; an experiment changes what it needs."""
+"""One file = one experiment: what it changes of the fields in `tcam_jax.config.defaults`."""

@@ -9,12 +9,12 @@ Data: moving_shapes (generated, no download). Time and scores: see README.
 
 from ml_collections import ConfigDict
 
-from configs import base
+from tcam_jax.config import defaults
 from tcam_jax.runtime.errors import InputError
 
 
 def get_config(variant: str = "resnet18") -> ConfigDict:
-    config = base.get_config()
+    config = defaults.get_config()
     config.dataset.name = "moving_shapes"
     sizes = {"resnet18": (18, 92, 80), "resnet50": (50, 73, 64)}
     if variant not in sizes:

@@ -10,12 +10,12 @@ raised on accelerators. Time and score depend on the data.
 
 from ml_collections import ConfigDict
 
-from configs import base
+from tcam_jax.config import defaults
 from tcam_jax.data.builders import registry
 
 
 def get_config(name: str = "default") -> ConfigDict:
-    config = base.get_config()
+    config = defaults.get_config()
     config.dataset.name = "video_folder"
     config.dataset.config = name
     config.dataset.options.split_by = "video"  # video | time: how train and test are told apart

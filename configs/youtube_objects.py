@@ -13,7 +13,7 @@ mean CorLoc (the paper's Table 1, its own implementation, tau maximised on test)
 
 from ml_collections import ConfigDict
 
-from configs import base
+from tcam_jax.config import defaults
 from tcam_jax.runtime.errors import InputError
 
 VERSIONS = ("v1.0", "v2.2", "v1.0_train256", "v2.2_train256")
@@ -24,7 +24,7 @@ def get_config(version: str = "v1.0") -> ConfigDict:
         raise InputError(
             f"configs/youtube_objects.py takes one of {', '.join(VERSIONS)}, got {version!r}"
         )
-    config = base.get_config()
+    config = defaults.get_config()
     config.dataset.name = "youtube_objects"
     config.dataset.config = version
     return config

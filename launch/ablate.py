@@ -21,9 +21,9 @@ from ml_collections import ConfigDict, config_flags
 
 from configs.ablations import ablations
 from launch import command
-from tcam_jax import config as configuration
 from tcam_jax.cams.methods import CAM_METHODS
-from tcam_jax.config_rules import flatten, validate
+from tcam_jax.config.record import CHANGEABLE, load_config
+from tcam_jax.config.rules import flatten, validate
 from tcam_jax.data.builders.registry import prepare, prepared_folder
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.experiment import train_and_evaluate
@@ -121,7 +121,7 @@ def _share_classifier(folder: Path, config: ConfigDict) -> None:
         run = stage.parent
         if run.name.startswith(_COPYING) or not is_finished(stage):
             continue
-        if _same_classifier(configuration.load(run), config):
+        if _same_classifier(load_config(run), config):
             copy = folder.with_name(_COPYING + folder.name)
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(stage, copy / CLASSIFIER_DIR)
@@ -136,7 +136,7 @@ def _same_classifier(other: ConfigDict, config: ConfigDict) -> bool:
         field
         for field in ours.keys() | theirs.keys()
         if field.split(".")[0] in ("seed", "precision", "dataset", "model", "classifier")
-    }.difference(configuration.CHANGEABLE)
+    }.difference(CHANGEABLE)
     if config.dataset.name == "moving_shapes":
         compared -= {"dataset.config"}  # they have the same frames
     if "best_localization" in (config.tcam.encoder_checkpoint, config.tcam.seed_checkpoint):

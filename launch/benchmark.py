@@ -22,11 +22,11 @@ from pathlib import Path
 
 from absl import flags
 
-from configs import base
 from launch import command
 from tcam_jax.benchmark import our_ways, sides
 from tcam_jax.benchmark.case import PARTS, Case
 from tcam_jax.benchmark.comparison import compare, to_markdown
+from tcam_jax.config import defaults
 from tcam_jax.models.resnet import ARCHITECTURES
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
@@ -36,7 +36,9 @@ _SIZE = flags.DEFINE_integer("size", 224, "of the network's frames, pixels", low
 _BATCH = flags.DEFINE_integer("batch", 4, "samples a step, frames a call", lower_bound=1)
 _N = flags.DEFINE_integer("n", 1, "neighbouring frames of a window", lower_bound=0)
 _PRECISION = flags.DEFINE_enum("precision", "float32", ["float32", "bfloat16"], "of activations")
-_SEED_VIEW = flags.DEFINE_enum("seed_view", "frame", ["frame", "crop"], "see configs/base.py")
+_SEED_VIEW = flags.DEFINE_enum(
+    "seed_view", "frame", ["frame", "crop"], "see tcam_jax/config/defaults.py"
+)
 _PARTS = flags.DEFINE_list("parts", list(PARTS), "what to measure")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "measurements of each way", lower_bound=1)
 _TORCH = flags.DEFINE_boolean("torch", True, "measure the PyTorch twin too")
@@ -79,7 +81,7 @@ def main() -> None:
 
 
 def _config():
-    config = base.get_config()
+    config = defaults.get_config()
     config.model.depth = _DEPTH.value
     config.dataset.crop = _SIZE.value
     # As much larger as the published 256 is than 224.

@@ -5,7 +5,7 @@ from pathlib import Path
 from absl import flags
 
 from launch import command
-from tcam_jax import config as configuration
+from tcam_jax.config.record import load_config
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluation import evaluate_run
 from tcam_jax.report.results_tables import results_table
@@ -18,7 +18,7 @@ _SPLIT = flags.DEFINE_enum("split", "test", ["validation", "test"], "what to eva
 def main() -> None:
     """Write results.json and predictions.jsonl, print the table."""
     workdir = Path(_WORKDIR.value)
-    config = configuration.load(workdir)
+    config = load_config(workdir)
     results = evaluate_run(
         config, workdir, Dataset(config), Parallel(config.parallel), _SPLIT.value
     )

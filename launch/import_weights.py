@@ -12,7 +12,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from launch import command
-from tcam_jax.config_rules import validate
+from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.exchange import import_weights
 from tcam_jax.train.stages import TCAM_DIR

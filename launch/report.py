@@ -13,8 +13,8 @@ import jax
 from absl import flags
 
 from launch import command
-from tcam_jax import config as configuration
 from tcam_jax import runs
+from tcam_jax.config.record import load_config
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.evaluate.results import read_results
@@ -37,7 +37,7 @@ _PER_CLASS = flags.DEFINE_integer(
 def main() -> None:
     """Write the report's files and print where they are."""
     workdir = Path(_WORKDIR.value)
-    config, results = configuration.load(workdir), read_results(workdir)
+    config, results = load_config(workdir), read_results(workdir)
     environment = json.loads((workdir / "environment.json").read_text())
     data, split = Dataset(config), results["split"]
     truth, baseline = data.truth(split), config.tcam.cam_method

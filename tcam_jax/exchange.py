@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from tcam_jax import config as configuration
+from tcam_jax.config.record import record_config
 from tcam_jax.evaluate import exported
 from tcam_jax.models.pretrained import own_tensors, torch_tensors
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, select, variable_shapes
@@ -60,7 +60,7 @@ def import_weights(
     # Whole or not at all: half a run would be trained from wherever it is.
     unfinished = workdir.with_name(f"{workdir.name}.importing")
     shutil.rmtree(unfinished, ignore_errors=True)
-    configuration.record(config, unfinished)
+    record_config(config, unfinished)
     record_classes(unfinished, class_names)
     for name, (parts, roles) in stages.items():
         state = create_state(select(loaded.variables, parts), sgd(config[name].optimizer))

@@ -6,9 +6,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from tcam_jax import config as configuration
 from tcam_jax import runs
-from tcam_jax.config_rules import validate
+from tcam_jax.config.record import make_writable, record_config
+from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.evaluation import evaluate_run
@@ -52,9 +52,9 @@ def train_and_evaluate(
         def begin() -> None:
             if not (workdir / "config.json").exists():
                 check_weights(config, stages.make_model(config, len(data.class_names)))
-            configuration.make_writable(workdir)
+            make_writable(workdir)
             held.enter_context(locked(workdir))
-            configuration.record(config, workdir)
+            record_config(config, workdir)
             runs.record_classes(workdir, data.class_names)
 
         processes.from_first(begin)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from tcam_jax import config as configuration
+from tcam_jax.config.record import load_config
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
 from tcam_jax.evaluate.predict import Predictor
 from tcam_jax.evaluate.results import read_results
@@ -120,7 +120,7 @@ def load_tcam(workdir: Path) -> TrainedTCAM:
     Raises:
       InputError: `workdir` holds no run, or one that is not trained to its end.
     """
-    config = configuration.load(workdir)
+    config = load_config(workdir)
     class_names = read_classes(workdir)
     parallel = Parallel(config.parallel, jax.devices()[:1])
     networks = load_networks(config, workdir, len(class_names), parallel)

@@ -21,7 +21,7 @@ from tcam_jax.data.records import Split, open_split
 from tcam_jax.data.sampler import window_indices
 from tcam_jax.runtime.errors import InputError
 
-RESIZE = 256  # pixels, as in configs/base.py
+RESIZE = 256  # pixels, as in tcam_jax/config/defaults.py
 BATCH_SIZE = 32
 SEED = 0
 JPEG_QUALITY = 90

@@ -18,7 +18,7 @@ def stepped_schedule(config: ConfigDict, steps_per_epoch: int) -> Schedule:
     """Return step -> learning rate: times `gamma` every `step_epochs` epochs, down to a minimum.
 
     Args:
-      config: an `optimizer` section, see `configs/base.py`.
+      config: an `optimizer` section, see `tcam_jax/config/defaults.py`.
       steps_per_epoch: training steps in an epoch.
     """
 

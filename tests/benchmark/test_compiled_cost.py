@@ -14,10 +14,10 @@ import jax
 import numpy as np
 import pytest
 
-from configs import base
 from tcam_jax.benchmark import our_ways
 from tcam_jax.benchmark.case import Case, inference_way
 from tcam_jax.benchmark.training import NUM_CLASSES, STAGES, training
+from tcam_jax.config import defaults
 from tcam_jax.models.tcam import init_variables
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
@@ -29,7 +29,7 @@ TOLERANCE = 1.15
 
 
 def _case(*parts):
-    config = base.get_config()
+    config = defaults.get_config()
     config.model.depth, config.dataset.crop, config.dataset.resize = 18, 32, 36
     return Case(config, BATCH, parts)
 

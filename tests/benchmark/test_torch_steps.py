@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from configs import base
 from tcam_jax.benchmark.torch_frames import Draws
 from tcam_jax.benchmark.torch_inference import infer
 from tcam_jax.benchmark.torch_losses import NAMES
 from tcam_jax.benchmark.torch_steps import ClassifierStep, TCAMStep
 from tcam_jax.benchmark.torch_twin import Classifier
+from tcam_jax.config import defaults
 from tcam_jax.data.geometry import random_geometry
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.losses.log_barrier import barrier_t
@@ -31,7 +31,7 @@ B, RESIZE, CROP, STEPS = 4, 72, 64, 2
 
 @pytest.fixture
 def config():
-    config = base.get_config()
+    config = defaults.get_config()
     config.model.depth = 18
     config.dataset.resize, config.dataset.crop = RESIZE, CROP
     config.classifier.optimizer.learning_rate = 0.01

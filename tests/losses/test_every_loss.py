@@ -10,7 +10,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 from jax.test_util import check_grads
 
-from configs import base
+from tcam_jax.config import defaults
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective
 from tcam_jax.losses.schedule import SCHEDULE
@@ -21,7 +21,7 @@ EVERY_LOSS = sorted(LOSSES)
 
 def settings_of(name, **changes):
     """The loss's settings in the base config, switched on."""
-    settings = base.get_config().tcam.losses[name].to_dict()
+    settings = defaults.get_config().tcam.losses[name].to_dict()
     return settings | {"weight": settings["weight"] or 0.5} | changes
 
 
@@ -54,7 +54,7 @@ def total(logits, inputs, losses, **options):
 
 @pytest.mark.parametrize("name", EVERY_LOSS)
 def test_the_base_config_has_it(name):
-    settings = base.get_config().tcam.losses[name]
+    settings = defaults.get_config().tcam.losses[name]
     parameters = list(inspect.signature(LOSSES[name]).parameters)[1:]
     assert set(settings) == {*SCHEDULE, *parameters}
 

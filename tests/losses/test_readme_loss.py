@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from configs import base
-from tcam_jax.config_rules import validate
+from tcam_jax.config import defaults
+from tcam_jax.config.rules import validate
 from tcam_jax.losses.inputs import LossInputs
 from tcam_jax.losses.objective import LOSSES, objective
 
@@ -27,9 +27,9 @@ def test_the_example_is_short_and_works(tmp_path, monkeypatch):
     monkeypatch.setitem(LOSSES, "total_variation", own.total_variation)
 
     assert "`losses.total_variation = _loss(weight=0.0)`" in README
-    config = base.get_config()
+    config = defaults.get_config()
     with config.unlocked():
-        config.tcam.losses.total_variation = base._loss(weight=0.0)
+        config.tcam.losses.total_variation = defaults._loss(weight=0.0)
     config.tcam.losses.total_variation.weight = 2.0
     validate(config)
 

@@ -6,7 +6,7 @@ from PIL import Image
 
 from configs import demo, youtube_objects
 from configs.ablations import ablations
-from tcam_jax.config_rules import validate
+from tcam_jax.config.rules import validate
 from tcam_jax.report.ablation import Ablation, Variant, summarise, to_csv, to_markdown
 from tcam_jax.report.ablation_plots import bars, temporal_range
 

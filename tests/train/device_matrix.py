@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from configs import base
+from tcam_jax.config import defaults
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, init_variables, select
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.optimizer import sgd, stepped_schedule
@@ -46,7 +46,7 @@ class Traces:
 
 def small_config():
     """ResNet-18, crops of 32 pixels, batches of 16."""
-    config = base.get_config()
+    config = defaults.get_config()
     config.model.depth = 18
     config.dataset.resize, config.dataset.crop = 36, 32
     for section in (config.classifier, config.tcam):

@@ -3,14 +3,14 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from configs import base
+from tcam_jax.config import defaults
 from tcam_jax.train.optimizer import sgd, stepped_schedule
 from tcam_jax.train.state import create_state
 from tcam_jax.train.update import update
 
 
 def test_schedule_against_the_published_numbers():
-    config = base.get_config().classifier.optimizer  # 0.001, times 0.9 every 15 epochs
+    config = defaults.get_config().classifier.optimizer  # 0.001, times 0.9 every 15 epochs
     schedule = stepped_schedule(config, steps_per_epoch=87)
     for epoch, expected in ((0, 1e-3), (14, 1e-3), (15, 9e-4), (90, 1e-3 * 0.9**6)):
         for step in (epoch * 87, epoch * 87 + 86):
@@ -20,7 +20,7 @@ def test_schedule_against_the_published_numbers():
 
 
 def test_sgd_equals_torch_with_two_learning_rates():
-    config = base.get_config().classifier.optimizer
+    config = defaults.get_config().classifier.optimizer
     config.learning_rate, config.weight_decay, config.step_epochs = 0.1, 0.03, 1
     rng = np.random.default_rng(0)
     initial = {

@@ -3,9 +3,10 @@ import json
 
 import pytest
 
-from configs import base, demo, video_folder, youtube_objects
-from tcam_jax import config as configuration
-from tcam_jax.config_rules import flatten, validate
+from configs import demo, video_folder, youtube_objects
+from tcam_jax.config import defaults
+from tcam_jax.config.record import load_config, record_config
+from tcam_jax.config.rules import flatten, validate
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.stages import make_model
 
@@ -91,7 +92,7 @@ def test_youtube_objects_has_the_published_numbers():
     ],
 )
 def test_wrong_values_are_named(field, value, message):
-    config = base.get_config()
+    config = defaults.get_config()
     *sections, name = field.split(".")
     section = functools.reduce(getattr, sections, config)
     with section.unlocked(), section.ignore_type():
@@ -113,7 +114,7 @@ def test_wrong_values_are_named(field, value, message):
     ],
 )
 def test_options_of_a_head(option, value, message):
-    config = base.get_config()
+    config = defaults.get_config()
     config.model.head = "wildcat"
     with config.unlocked():
         config.model.head_options[option] = value
@@ -126,7 +127,7 @@ def test_options_of_a_head(option, value, message):
 
 
 def test_misspelt_loss_parameter_is_named():
-    config = base.get_config()
+    config = defaults.get_config()
     with config.unlocked():
         config.tcam.losses.crf.sigma_rbg = 15.0
     with pytest.raises(
@@ -136,15 +137,15 @@ def test_misspelt_loss_parameter_is_named():
 
 
 def test_a_loss_needs_its_parameters_its_epochs_and_its_window():
-    config = base.get_config()
+    config = defaults.get_config()
     del config.tcam.losses.crf["sigma_xy"]
     with pytest.raises(InputError, match="losses.crf must be given sigma_xy"):
         validate(config)
-    config = base.get_config()
+    config = defaults.get_config()
     config.tcam.losses.size.start_epoch, config.tcam.losses.size.end_epoch = 5, 4
     with pytest.raises(InputError, match="end_epoch must be at least start_epoch=5; it is 4"):
         validate(config)
-    config = base.get_config()
+    config = defaults.get_config()
     config.tcam.window.n = 0
     validate(config)
     config.tcam.losses.joint_color_crf.weight = 4.0
@@ -153,7 +154,7 @@ def test_a_loss_needs_its_parameters_its_epochs_and_its_window():
 
 
 def test_one_loss_at_least():
-    config = base.get_config()
+    config = defaults.get_config()
     for settings in config.tcam.losses.values():
         settings.weight = 0.0
     with pytest.raises(InputError, match="a weight other than 0, one at least; it is '0 for all'"):
@@ -163,25 +164,25 @@ def test_one_loss_at_least():
 def test_record_and_load(tmp_path):
     config = demo.get_config()
     workdir = tmp_path / "new" / "run"
-    configuration.record(config, workdir)
-    loaded = configuration.load(workdir)
+    record_config(config, workdir)
+    loaded = load_config(workdir)
     assert flatten(loaded) == flatten(config)
     assert json.loads((workdir / "environment.json").read_text())["packages"]["jax"]
-    configuration.record(config, workdir)  # the same again is fine
+    record_config(config, workdir)  # the same again is fine
     config.dataset.data_dir = "elsewhere"  # where the data lies changes nothing …
     config.parallel = "shard_map"  # … nor on what it is computed
-    configuration.record(config, workdir)
-    assert configuration.load(workdir).dataset.data_dir == "elsewhere"
+    record_config(config, workdir)
+    assert load_config(workdir).dataset.data_dir == "elsewhere"
     config.tcam.window.n = 4
     with pytest.raises(InputError, match=r"tcam\.window\.n: 1 there, 4 now"):
-        configuration.record(config, workdir)
+        record_config(config, workdir)
     with pytest.raises(InputError, match="must hold a run"):
-        configuration.load(tmp_path / "nothing")
+        load_config(tmp_path / "nothing")
 
 
 def test_the_config_of_an_earlier_version_is_read_as_what_it_did(tmp_path):
-    config = base.get_config()
-    configuration.record(config, tmp_path)
+    config = defaults.get_config()
+    record_config(config, tmp_path)
     old = json.loads((tmp_path / "config.json").read_text())
     for name in ("head", "head_options", "pretrained"):
         del old["model"][name]
@@ -199,12 +200,12 @@ def test_the_config_of_an_earlier_version_is_read_as_what_it_did(tmp_path):
         for name in ("final_weight", "start_epoch", "end_epoch", "adaptive"):
             del settings[name]
     (tmp_path / "config.json").write_text(json.dumps(old))
-    loaded = configuration.load(tmp_path)
+    loaded = load_config(tmp_path)
     assert make_model(loaded, 3).head(num_classes=3).linear_kernel.__qualname__.startswith("WGAP")
     with pytest.raises(InputError, match=r"crf\.backend: 'exact' there, 'auto' now"):
-        configuration.record(config, tmp_path)
+        record_config(config, tmp_path)
     config.tcam.losses.crf.backend = "exact"
-    configuration.record(config, tmp_path)  # goes on
+    record_config(config, tmp_path)  # goes on
     config.model.head = "gap"
     with pytest.raises(InputError, match=r"model\.head: 'wgap' there, 'gap' now"):
-        configuration.record(config, tmp_path)
+        record_config(config, tmp_path)

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from tcam_jax.config_rules import flatten
+from tcam_jax.config.rules import flatten
 from tcam_jax.losses.schedule import SCHEDULE, is_on
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
@@ -68,7 +68,7 @@ def make_writable(workdir: Path) -> None:
         ) from error
 
 
-def record(config: ConfigDict, workdir: Path) -> None:
+def record_config(config: ConfigDict, workdir: Path) -> None:
     """Write `config.json` and `environment.json` into `workdir`, making it if need be.
 
     Raises:
@@ -77,7 +77,7 @@ def record(config: ConfigDict, workdir: Path) -> None:
     make_writable(workdir)
     path = workdir / "config.json"
     if path.exists():
-        _check_same(flatten(load(workdir)), flatten(config), workdir)
+        _check_same(flatten(load_config(workdir)), flatten(config), workdir)
     write_whole(path, json.dumps(config.to_dict(), indent=2) + "\n")
     environment = {
         "python": platform.python_version(),
@@ -122,8 +122,8 @@ def _git_revision() -> str | None:
         return None  # an installed package is no checkout
 
 
-def load(workdir: str | Path) -> ConfigDict:
-    """Read the config which `record` wrote.
+def load_config(workdir: str | Path) -> ConfigDict:
+    """Read the config which `record_config` wrote.
 
     Raises:
       InputError: there is none.

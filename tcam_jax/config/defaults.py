@@ -1,6 +1,6 @@
 """Every field of a config with the published TCAM hyper-parameters (YouTube-Objects v1.0).
 
-Not an experiment by itself: `demo.py`, `youtube_objects.py` and `video_folder.py` start from it.
+Not an experiment by itself: the files of `configs/`, and a user's own, start from it.
 """
 
 from typing import Any
@@ -10,6 +10,7 @@ from ml_collections.config_dict import placeholder
 
 
 def get_config() -> ConfigDict:
+    """Return a new config that may be changed; `config.rules.validate` says what it may hold."""
     config = ConfigDict()
     config.seed = 0
     config.parallel = "pmap"  # pmap | shard_map | jit: how a step is spread over the devices

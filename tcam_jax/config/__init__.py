@@ -1,0 +1,1 @@
+"""Experiments as data: every field with its default, what it may hold, the record in a workdir."""
