@@ -20,11 +20,11 @@ from tqdm import tqdm
 
 from launch import command
 from tcam_jax import runs
-from tcam_jax.data.frame_source import SourceFrame, find_files, is_video, read_frames
-from tcam_jax.evaluate import exported
-from tcam_jax.evaluate.overlays import NO_BOXES, draw_overlay
-from tcam_jax.evaluate.predict import REGIONS, Prediction, Predictor
-from tcam_jax.evaluate.video_writer import VideoWriter
+from tcam_jax.predict import exported
+from tcam_jax.predict.frame_source import SourceFrame, find_files, is_video, read_frames
+from tcam_jax.predict.overlays import NO_BOXES, draw_overlay
+from tcam_jax.predict.predictor import REGIONS, Prediction, Predictor
+from tcam_jax.predict.video_writer import VideoWriter
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write
 from tcam_jax.runtime.stopwatch import Stopwatch

@@ -10,7 +10,6 @@ from ml_collections import ConfigDict
 
 from tcam_jax.config.record import load_config
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
-from tcam_jax.evaluate.predict import Predictor
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
@@ -22,6 +21,7 @@ from tcam_jax.models.tcam import (
     select,
     variable_shapes,
 )
+from tcam_jax.predict.predictor import Predictor
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Parallel

@@ -1,1 +1,1 @@
-"""From maps to boxes, CorLoc and classification metrics, evaluation, prediction, overlays."""
+"""From maps to boxes, CorLoc and classification metrics, under named protocols."""

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from tcam_jax.data.video import read_video
-from tcam_jax.evaluate import exported
 from tcam_jax.models.tcam import TCAM, init_variables
+from tcam_jax.predict import exported
 from tests.data.test_video import write
 from tests.launch.conftest import ROOT
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tcam_jax.evaluate.overlays import (
+from tcam_jax.predict.overlays import (
     NO_BOXES,
     PANEL_GAP,
     TITLE_HEIGHT,

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tcam_jax.evaluate.exported import load, save
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
 from tcam_jax.models.tcam import TCAM, init_variables
+from tcam_jax.predict.exported import load, save
 from tcam_jax.runtime.errors import InputError
 
 SIZE = 32

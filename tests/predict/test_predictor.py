@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tcam_jax.evaluate.predict import Predictor
+from tcam_jax.predict.predictor import Predictor
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.stopwatch import Stopwatch
 

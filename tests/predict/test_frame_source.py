@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tcam_jax.data.frame_source import find_files, read_frames
+from tcam_jax.predict.frame_source import find_files, read_frames
 from tcam_jax.runtime.errors import InputError
 from tests.data.test_video import write
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tcam_jax.data.video import read_video
-from tcam_jax.evaluate.video_writer import VideoWriter
+from tcam_jax.predict.video_writer import VideoWriter
 from tcam_jax.runtime.errors import InputError
 
 
