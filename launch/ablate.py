@@ -26,9 +26,9 @@ from tcam_jax.config.record import CHANGEABLE, load_config
 from tcam_jax.config.rules import flatten, validate
 from tcam_jax.data.builders.registry import prepare, prepared_folder
 from tcam_jax.evaluate.results import read_results
-from tcam_jax.experiment import train_and_evaluate
 from tcam_jax.report.ablation import Ablation, Variant, summarise, to_csv, to_markdown
 from tcam_jax.report.ablation_plots import bars, temporal_range
+from tcam_jax.runs.experiment import train_and_evaluate
 from tcam_jax.runtime import devices
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole

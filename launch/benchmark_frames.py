@@ -15,9 +15,9 @@ import jax.numpy as jnp
 from absl import flags
 
 from launch import command
-from tcam_jax import runs
 from tcam_jax.benchmark.frame_time import boxes_per_map, time_per_frame
 from tcam_jax.models.tcam import TCAM, init_variables
+from tcam_jax.runs.networks import load_tcam
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
@@ -34,7 +34,7 @@ def main() -> None:
         raise InputError(f"--batches must be numbers such as 1,32; got {_BATCHES.value}.")
     command.check_output(_OUTPUT.value)
     if _WORKDIR.value:
-        trained = runs.load_tcam(Path(_WORKDIR.value))
+        trained = load_tcam(Path(_WORKDIR.value))
         model, variables, size = trained.model, trained.variables, trained.size
     else:
         model, size = TCAM(num_classes=10), 224

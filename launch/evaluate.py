@@ -7,8 +7,8 @@ from absl import flags
 from launch import command
 from tcam_jax.config.record import load_config
 from tcam_jax.data.dataset import Dataset
-from tcam_jax.evaluation import evaluate_run
 from tcam_jax.report.results_tables import results_table
+from tcam_jax.runs.evaluate import evaluate_run
 from tcam_jax.runtime.parallel import Parallel
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")

@@ -9,7 +9,7 @@ from pathlib import Path
 from absl import flags
 
 from launch import command
-from tcam_jax.exchange import export_weights
+from tcam_jax.runs.exchange import export_weights
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
 _OUTPUT = flags.DEFINE_string("output", None, "FILE.safetensors or FILE.msgpack")

@@ -14,7 +14,7 @@ from ml_collections import config_flags
 from launch import command
 from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
-from tcam_jax.exchange import import_weights
+from tcam_jax.runs.exchange import import_weights
 from tcam_jax.train.stages import TCAM_DIR
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")

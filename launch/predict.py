@@ -19,12 +19,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from launch import command
-from tcam_jax import runs
 from tcam_jax.predict import exported
 from tcam_jax.predict.frame_source import SourceFrame, find_files, is_video, read_frames
 from tcam_jax.predict.overlays import NO_BOXES, draw_overlay
 from tcam_jax.predict.predictor import REGIONS, Prediction, Predictor
 from tcam_jax.predict.video_writer import VideoWriter
+from tcam_jax.runs.networks import load
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write
 from tcam_jax.runtime.stopwatch import Stopwatch
@@ -97,7 +97,7 @@ def _predictor() -> Predictor:
     if _TAU.value is not None:
         options["tau"] = _TAU.value
     if _WORKDIR.value:
-        return runs.load(_WORKDIR.value, **options)
+        return load(_WORKDIR.value, **options)
     return Predictor(**exported.load(Path(_MODEL.value))._asdict() | options)
 
 

@@ -13,7 +13,6 @@ import jax
 from absl import flags
 
 from launch import command
-from tcam_jax import runs
 from tcam_jax.config.record import load_config
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.maps import TCAM_METHOD
@@ -24,6 +23,7 @@ from tcam_jax.report.gallery import choose, read_lines
 from tcam_jax.report.page import render
 from tcam_jax.report.results_tables import results_table, to_csv
 from tcam_jax.report.table import to_markdown
+from tcam_jax.runs.networks import load_networks
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
@@ -42,7 +42,7 @@ def main() -> None:
     data, split = Dataset(config), results["split"]
     truth, baseline = data.truth(split), config.tcam.cam_method
     lines = read_lines(workdir, truth)
-    networks = runs.load_networks(
+    networks = load_networks(
         config, workdir, len(data.class_names), Parallel(config.parallel, jax.devices()[:1])
     )
     by_method = {baseline: networks.seeds.variables, TCAM_METHOD: networks.tcam.variables}

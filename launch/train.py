@@ -20,8 +20,8 @@ _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "this process is one of s
 def main() -> None:
     """Train, evaluate, print the table."""
     with Interruption() as stop:  # before the imports, which take seconds
-        from tcam_jax.experiment import train_and_evaluate
         from tcam_jax.report.results_tables import results_table
+        from tcam_jax.runs.experiment import train_and_evaluate
         from tcam_jax.runtime import devices, processes
 
         workdir = Path(_WORKDIR.value)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
+from tcam_jax.data.protocol import Data
 from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.models.heads import HEADS
 from tcam_jax.models.pretrained import Pretrained
@@ -25,7 +26,6 @@ from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.log import log
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.checkpoint import Checkpoints
-from tcam_jax.train.data_protocol import Data
 from tcam_jax.train.finished import Finished
 from tcam_jax.train.initial import initial_variables, report_weights
 from tcam_jax.train.loop import run

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from tcam_jax.data.protocol import Data
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.evaluator import accuracy, evaluate, judge, scaled_truth
@@ -16,7 +17,6 @@ from tcam_jax.predict.overlays import NO_BOXES, contact_sheet, draw_overlay
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.parallel import Parallel
-from tcam_jax.train.data_protocol import Data
 
 SHOWN = 4  # frames in the picture, of as many classes
 

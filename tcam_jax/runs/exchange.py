@@ -10,7 +10,7 @@ from tcam_jax.models.pretrained import own_tensors, torch_tensors
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, select, variable_shapes
 from tcam_jax.models.weight_files import write_tensors
 from tcam_jax.predict import exported
-from tcam_jax.runs import load_tcam, record_classes
+from tcam_jax.runs.networks import load_tcam, record_classes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.checkpoint import Checkpoints, Record
 from tcam_jax.train.initial import load_weights
@@ -88,7 +88,7 @@ def export_weights(workdir: Path, target: Path) -> None:
 def export_model(workdir: Path, folder: Path) -> None:
     """Write a finished run's TCAM network as a folder that predicts by itself.
 
-    For the threshold see `runs.TrainedTCAM`, for the files `predict.exported`.
+    For the threshold see `runs.networks.TrainedTCAM`, for the files `predict.exported`.
 
     Raises:
       InputError: there is no finished run; `folder` exists, or cannot be written.

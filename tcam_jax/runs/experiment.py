@@ -6,12 +6,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from tcam_jax import runs
 from tcam_jax.config.record import make_writable, record_config
 from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.results import read_results
-from tcam_jax.evaluation import evaluate_run
+from tcam_jax.runs.evaluate import evaluate_run
+from tcam_jax.runs.networks import record_classes
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.devices import log_devices
 from tcam_jax.runtime.interruption import Interruption
@@ -55,7 +55,7 @@ def train_and_evaluate(
             make_writable(workdir)
             held.enter_context(locked(workdir))
             record_config(config, workdir)
-            runs.record_classes(workdir, data.class_names)
+            record_classes(workdir, data.class_names)
 
         processes.from_first(begin)
         start_logging(workdir, quiet=not processes.is_first())

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from tcam_jax.data.protocol import Data
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.bootstrap import video_of
 from tcam_jax.evaluate.boxes import level_of
@@ -20,12 +21,11 @@ from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, protocol_rows
 from tcam_jax.evaluate.results import find_row, fixed_box_rows, write_results
 from tcam_jax.models.tcam import for_inference
-from tcam_jax.runs import load_networks
+from tcam_jax.runs.networks import load_networks
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.parallel import Parallel
-from tcam_jax.train.data_protocol import Data
 from tcam_jax.train.stages import make_model
 
 
