@@ -27,7 +27,7 @@ from tcam_jax.benchmark import our_ways, sides
 from tcam_jax.benchmark.case import PARTS, Case
 from tcam_jax.benchmark.comparison import compare, to_markdown
 from tcam_jax.config import defaults
-from tcam_jax.models.resnet import ARCHITECTURES
+from tcam_jax.models.encoders.resnet import ARCHITECTURES
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 

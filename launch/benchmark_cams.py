@@ -11,7 +11,7 @@ from absl import flags
 
 from launch import command
 from tcam_jax.benchmark import cam_speed
-from tcam_jax.models.resnet import ARCHITECTURES
+from tcam_jax.models.encoders.resnet import ARCHITECTURES
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 

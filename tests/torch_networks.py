@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from tcam_jax.benchmark.torch_twin import TCAM as TorchTCAM
-from tcam_jax.models.pretrained import adopt
 from tcam_jax.models.tcam import TCAM, Variables, init_variables
+from tcam_jax.models.weights.pretrained import adopt
 
 STRIDE_8, STRIDE_32 = (1, 2, 1, 1), (1, 2, 2, 2)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tcam_jax.models.resnet import ARCHITECTURES, STAGE_WIDTHS
+from tcam_jax.models.encoders.resnet import ARCHITECTURES, STAGE_WIDTHS
 from tcam_jax.models.unet import WIDTHS
 
 
@@ -52,7 +52,7 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """The encoder; `models.resnet.ResNet` says what its arguments mean."""
+    """The encoder; `models.encoders.resnet.ResNet` says what its arguments mean."""
 
     def __init__(self, depth: int, strides: tuple[int, int, int, int]):
         super().__init__()

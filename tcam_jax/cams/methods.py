@@ -14,8 +14,8 @@ from tcam_jax.cams import gradient_free_methods as free
 from tcam_jax.cams import gradient_methods as gradient
 from tcam_jax.cams.head import ClassIndex, Head, gradient_of
 from tcam_jax.cams.normalise import min_max
+from tcam_jax.models.encoders.resnet import FEATURES
 from tcam_jax.models.heads import HeadOutput
-from tcam_jax.models.resnet import FEATURES
 from tcam_jax.models.tcam import LAST, TCAM, ClassifierOutput, Variables
 from tcam_jax.runtime.errors import InputError
 
@@ -68,7 +68,7 @@ def class_activation_maps(
       output: `model.classify` of these frames, which is not done again.
       classes: true or predicted (`output.logits.argmax(-1)`).
       method: one of `CAM_METHODS`.
-      stage: the encoder feature that is looked at, see `models.resnet.FEATURES`; `cam` is a map of
+      stage: the encoder feature that is looked at, see `models.encoders.resnet.FEATURES`; `cam` is a map of
         the last one, whatever head there is.
 
     Raises:
@@ -113,7 +113,7 @@ def classifier_head(model: TCAM, variables: Variables, stage: str = LAST) -> Hea
         maps=lambda features: above(features[None]).maps[0],
         kernel=model.apply(variables, method="linear_kernel") if linear else None,
         # As `classify` has run them, not mapped frame by frame: a convolution's form depends on the
-        # batch (`models.winograd`), and XLA sees that these layers' outputs are there already.
+        # batch (`models.cpu.winograd`), and XLA sees that these layers' outputs are there already.
         gradient=gradient_of(lambda features: above(features).logits),
     )
 

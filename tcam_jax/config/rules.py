@@ -15,8 +15,8 @@ from tcam_jax.data.sampler import WindowMode, window_offsets
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings_at
 from tcam_jax.losses.schedule import SCHEDULE, is_on
+from tcam_jax.models.encoders.resnet import ARCHITECTURES
 from tcam_jax.models.heads import HEADS
-from tcam_jax.models.resnet import ARCHITECTURES
 from tcam_jax.pseudo_labels.roi import REGIONS
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.runtime.errors import InputError

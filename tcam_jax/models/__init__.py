@@ -1,1 +1,1 @@
-"""Flax linen modules: ResNet encoder, classification head, U-Net decoder, the TCAM network."""
+"""Flax linen modules: encoders, classification heads, U-Net decoder, the TCAM network."""

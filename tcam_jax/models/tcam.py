@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from tcam_jax.models.convolution import KERNEL_TERMS, kernel_terms
+from tcam_jax.models.cpu.convolution import KERNEL_TERMS, kernel_terms
+from tcam_jax.models.encoders.resnet import FEATURES, ResNet
 from tcam_jax.models.heads import WGAP, HeadOutput
-from tcam_jax.models.resnet import FEATURES, ResNet
 from tcam_jax.models.unet import MapHead, UNetDecoder
 
 # The submodules of each part, that is, the top-level keys of its variables.
@@ -41,7 +41,7 @@ class TCAM(nn.Module):
 
     Attributes:
       num_classes: k.
-      depth: ResNet depth, see `models.resnet.ARCHITECTURES`.
+      depth: ResNet depth, see `models.encoders.resnet.ARCHITECTURES`.
       strides: stride of each encoder stage.
       head: makes the classification head, given `num_classes`: one of `models.heads`.
       train_classifier: the encoder's batch norm uses batch statistics (stage 1).
@@ -123,7 +123,7 @@ def for_inference(model: TCAM, variables: Variables) -> Variables:
     """Return `variables` with what `model` would compute of them at every call.
 
     On a CPU, in float32, that is the terms of wide 3x3 kernels, 1.8 times as large as these
-    (`models.winograd`); with them, smaller maps are convolved so as well. For anything else,
+    (`models.cpu.winograd`); with them, smaller maps are convolved so as well. For anything else,
     `variables` are returned as they are.
     """
     if jax.default_backend() != "cpu" or model.dtype != jnp.float32:

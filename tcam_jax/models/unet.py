@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from tcam_jax.models.batch_norm import BatchNorm
-from tcam_jax.models.convolution import Conv3x3
+from tcam_jax.models.cpu.convolution import Conv3x3
 
 WIDTHS = (256, 128, 64, 32, 16)
 SKIPS = ("layer3", "layer2", "layer1", "stem", None)
@@ -81,7 +81,7 @@ class UNetDecoder(nn.Module):
 
     @nn.compact
     def __call__(self, features: Mapping[str, Array]) -> Float[Array, "b h w c"]:
-        """Decode the features of `models.resnet.ResNet`.
+        """Decode the features of `models.encoders.resnet.ResNet`.
 
         Args:
           features: {"stem", "layer1" … "layer4"}, each `[b, y, x, c]`.

@@ -6,9 +6,9 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from tcam_jax.config.record import record_config
-from tcam_jax.models.pretrained import own_tensors, torch_tensors
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, select, variable_shapes
-from tcam_jax.models.weight_files import write_tensors
+from tcam_jax.models.weights.pretrained import own_tensors, torch_tensors
+from tcam_jax.models.weights.weight_files import write_tensors
 from tcam_jax.predict import exported
 from tcam_jax.runs.networks import load_tcam, record_classes
 from tcam_jax.runtime.errors import InputError

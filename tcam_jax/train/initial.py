@@ -5,9 +5,9 @@ from pathlib import Path
 import jax
 from ml_collections import ConfigDict
 
-from tcam_jax.models.pretrained import Pretrained, adopt, own_tensors
 from tcam_jax.models.tcam import TCAM, Variables, init_variables, variable_shapes
-from tcam_jax.models.weight_files import read_tensors
+from tcam_jax.models.weights.pretrained import Pretrained, adopt, own_tensors
+from tcam_jax.models.weights.weight_files import read_tensors
 from tcam_jax.runtime.log import log
 from tcam_jax.train.checkpoint import read_variables
 

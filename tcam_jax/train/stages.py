@@ -12,7 +12,6 @@ from ml_collections import ConfigDict
 from tcam_jax.data.protocol import Data
 from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.models.heads import HEADS
-from tcam_jax.models.pretrained import Pretrained
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,
@@ -21,6 +20,7 @@ from tcam_jax.models.tcam import (
     merge,
     select,
 )
+from tcam_jax.models.weights.pretrained import Pretrained
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.log import log

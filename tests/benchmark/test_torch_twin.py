@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from tcam_jax.models.resnet import FEATURES
+from tcam_jax.models.encoders.resnet import FEATURES
 from tcam_jax.models.tcam import TCAM
 from tests.torch_networks import (
     STRIDE_8,

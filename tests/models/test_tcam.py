@@ -7,7 +7,7 @@ import pytest
 import torch
 from flax import linen as nn
 
-from tcam_jax.models.pooling import max_pool
+from tcam_jax.models.cpu.pooling import max_pool
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tcam_jax.benchmark.flop_count import count_flops
-from tcam_jax.models import winograd
-from tcam_jax.models.convolution import Conv3x3, PointwiseConv
-from tcam_jax.models.direct import direct, strided
+from tcam_jax.models.cpu import winograd
+from tcam_jax.models.cpu.convolution import Conv3x3, PointwiseConv
+from tcam_jax.models.cpu.direct import direct, strided
 
 
 def _arrays(b, height, width, c, d):

@@ -13,8 +13,8 @@ from jax.nn.initializers import Initializer
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, PyTree
 
-from tcam_jax.models import winograd
-from tcam_jax.models.direct import direct, product_over_pixels, strided
+from tcam_jax.models.cpu import winograd
+from tcam_jax.models.cpu.direct import direct, product_over_pixels, strided
 
 KERNEL_TERMS = "kernel_terms"  # a collection, see `models.tcam.for_inference`
 
@@ -75,7 +75,7 @@ _product.defvjp(_product_forward, _product_backward)
 
 
 class Conv3x3(nn.Module):
-    """A 3x3 convolution of stride 1, padded by 1: large ones on a CPU by `models.winograd`.
+    """A 3x3 convolution of stride 1, padded by 1: large ones on a CPU by `models.cpu.winograd`.
 
     Attributes:
       features, dtype, kernel_init: as of `flax.linen.Conv`.

@@ -14,8 +14,8 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from tcam_jax.models.batch_norm import BatchNorm
-from tcam_jax.models.convolution import conv
-from tcam_jax.models.pooling import max_pool
+from tcam_jax.models.cpu.convolution import conv
+from tcam_jax.models.cpu.pooling import max_pool
 
 # depth -> (blocks in each of the four stages, bottleneck blocks?)
 ARCHITECTURES = {

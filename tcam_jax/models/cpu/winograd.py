@@ -19,7 +19,7 @@ from jax.custom_derivatives import custom_vjp_primal_tree_values
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from tcam_jax.models.direct import direct, input_gradient, kernel_gradient
+from tcam_jax.models.cpu.direct import direct, input_gradient, kernel_gradient
 
 Grid = Sequence[Sequence[Array]]  # terms by row and column of a tile
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from flax import traverse_util
 
-from tcam_jax.models.resnet import ARCHITECTURES
+from tcam_jax.models.encoders.resnet import ARCHITECTURES
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, Variables
-from tcam_jax.models.torch_names import Path, from_torch, to_torch, torch_name, unet_names
+from tcam_jax.models.weights.torch_names import Path, from_torch, to_torch, torch_name, unet_names
 from tcam_jax.runtime.errors import InputError
 
 # A ResNet's own last layer: it tells apart the classes that it was trained on.

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tcam_jax.models.weight_files import read_tensors, write_tensors
+from tcam_jax.models.weights.weight_files import read_tensors, write_tensors
 from tcam_jax.runtime.errors import InputError
 
 TENSORS = {

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from tcam_jax.models.heads import HEADS
-from tcam_jax.models.pretrained import adopt, own_tensors, torch_tensors
 from tcam_jax.models.tcam import TCAM, init_variables
-from tcam_jax.models.torch_names import unet_names
+from tcam_jax.models.weights.pretrained import adopt, own_tensors, torch_tensors
+from tcam_jax.models.weights.torch_names import unet_names
 from tcam_jax.runtime.errors import InputError
 from tests.torch_networks import state_dict, torch_network
 

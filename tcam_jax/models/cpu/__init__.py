@@ -1,0 +1,1 @@
+"""What is computed otherwise on a CPU, and only there."""

@@ -1,0 +1,1 @@
+"""Encoders: normalised frames in, features of every stage out."""
