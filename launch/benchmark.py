@@ -22,10 +22,10 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import command
 from tcam_jax.benchmark import our_ways, sides
 from tcam_jax.benchmark.case import PARTS, Case
 from tcam_jax.benchmark.comparison import compare, to_markdown
+from tcam_jax.commands import command_line
 from tcam_jax.config import defaults
 from tcam_jax.models.encoders.resnet import ARCHITECTURES
 from tcam_jax.runtime.errors import InputError
@@ -52,7 +52,7 @@ def main() -> None:
         raise InputError(f"--depth must be one of {', '.join(map(str, ARCHITECTURES))}.")
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
         raise InputError(f"--output must end with .json; got {_OUTPUT.value}.")
-    command.check_output(_OUTPUT.value)
+    command_line.check_output(_OUTPUT.value)
     if _TORCH.value and find_spec("torch") is None:
         raise InputError("PyTorch is not installed: pip install torch, or give --notorch.")
     case = Case(_config(), _BATCH.value, tuple(_PARTS.value))
@@ -92,4 +92,4 @@ def _config():
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command_line.run(main)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import command
 from tcam_jax.benchmark import cam_speed
+from tcam_jax.commands import command_line
 from tcam_jax.models.encoders.resnet import ARCHITECTURES
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
@@ -28,7 +28,7 @@ def main() -> None:
     # Three processes share an accelerator; by default the first would take its memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     sizes = [_parse(words) for words in _SIZES.value]
-    command.check_output(_OUTPUT.value)
+    command_line.check_output(_OUTPUT.value)
     cores = len(os.sched_getaffinity(0))
     figures = {"machine": {"cores": cores, **cam_speed.machine()}, "speed": []}
     for size in sizes:
@@ -52,4 +52,4 @@ def _parse(words: str) -> tuple[int, int, int]:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command_line.run(main)

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 from absl import flags
 
-from launch import command
 from tcam_jax.benchmark import crf_kernels
+from tcam_jax.commands import command_line
 from tcam_jax.runtime.files import write_whole
 
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
@@ -24,7 +24,7 @@ _ERRORS = ("loss", "gradient", "logit_gradient")
 
 def main() -> None:
     """Measure, print and write."""
-    command.check_output(_OUTPUT.value)
+    command_line.check_output(_OUTPUT.value)
     rows = crf_kernels.errors()
     print("| errors in %, mean / worst | map | " + " | ".join(_ERRORS) + " |")
     print("| --- " * (len(_ERRORS) + 2) + "|")
@@ -55,4 +55,4 @@ def _cell(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command_line.run(main)

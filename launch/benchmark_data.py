@@ -12,8 +12,8 @@ from pathlib import Path
 
 from absl import flags
 
-from launch import command
 from tcam_jax.benchmark import data_pipeline, index_scale
+from tcam_jax.commands import command_line
 from tcam_jax.runtime.files import write_whole
 
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
@@ -23,7 +23,7 @@ _FRAMES = flags.DEFINE_integer("frames", 600_000, "frames of the large index")
 
 def main() -> None:
     """Measure, print and write."""
-    command.check_output(_OUTPUT.value)
+    command_line.check_output(_OUTPUT.value)
     figures: dict = {
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "versions": {
@@ -47,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command_line.run(main)

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from absl import flags
 
-from launch import command
 from tcam_jax.benchmark.frame_time import boxes_per_map, time_per_frame
+from tcam_jax.commands import command_line
 from tcam_jax.models.tcam import TCAM, init_variables
 from tcam_jax.runs.networks import load_tcam
 from tcam_jax.runtime.errors import InputError
@@ -32,7 +32,7 @@ def main() -> None:
     """Measure, print, write."""
     if not all(words.isdigit() and int(words) for words in _BATCHES.value):
         raise InputError(f"--batches must be numbers such as 1,32; got {_BATCHES.value}.")
-    command.check_output(_OUTPUT.value)
+    command_line.check_output(_OUTPUT.value)
     if _WORKDIR.value:
         trained = load_tcam(Path(_WORKDIR.value))
         model, variables, size = trained.model, trained.variables, trained.size
@@ -58,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command_line.run(main)

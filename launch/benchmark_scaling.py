@@ -17,10 +17,10 @@ import jax
 from absl import flags
 
 from configs import youtube_objects
-from launch import command
 from tcam_jax.benchmark import scaling
 from tcam_jax.benchmark.step_time import CHIPS, EFFICIENCIES, step_time
 from tcam_jax.benchmark.training import STAGES
+from tcam_jax.commands import command_line
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
@@ -39,7 +39,7 @@ _MODELLED = ("compute_ms", "memory_ms", "transfer_ms", "latency_ms", "total_ms")
 
 def main() -> None:
     """Compile, model, print and write."""
-    command.check_output(_OUTPUT.value)
+    command_line.check_output(_OUTPUT.value)
     batches = [_positive(text) for text in _BATCHES.value]
     jax.config.update("jax_platforms", "cpu")  # nothing runs: leave this machine's devices alone
     slices = {name: scaling.topology_devices(name) for name in _TOPOLOGIES.value}
@@ -108,4 +108,4 @@ def _label(row: dict) -> str:
 
 
 if __name__ == "__main__":
-    command.run(main)
+    command_line.run(main)

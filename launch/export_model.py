@@ -1,26 +1,6 @@
-"""Write a run's network, ready to run: python -m launch.export_model --workdir=DIR --output=FOLDER.
+"""python -m launch.export_model: `tcam export_model`, from a checkout."""
 
-FOLDER, which must be new, holds the program (StableHLO), its weights, and model.json, which says
-how to use them: neither the run nor this package is needed any more, see "Weights" in README.
-"""
-
-from pathlib import Path
-
-from absl import flags
-
-from launch import command
-from tcam_jax.runs.exchange import export_model
-
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
-_OUTPUT = flags.DEFINE_string("output", None, "new folder")
-
-
-def main() -> None:
-    """Export."""
-    command.check_output(_OUTPUT.value)
-    export_model(Path(_WORKDIR.value), Path(_OUTPUT.value))
-    print(_OUTPUT.value)
-
+from tcam_jax.commands.export_model import run
 
 if __name__ == "__main__":
-    command.run(main, required=["workdir", "output"])
+    run()

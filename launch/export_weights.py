@@ -1,25 +1,6 @@
-"""Write a run's network to a file: python -m launch.export_weights --workdir=DIR --output=FILE.
+"""python -m launch.export_weights: `tcam export_weights`, from a checkout."""
 
-FILE.safetensors has PyTorch's names and layouts (those of U-Nets, see "Weights" in README),
-FILE.msgpack ours. Both can be given to `launch.import_weights` and to `--config.model.pretrained`.
-"""
-
-from pathlib import Path
-
-from absl import flags
-
-from launch import command
-from tcam_jax.runs.exchange import export_weights
-
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
-_OUTPUT = flags.DEFINE_string("output", None, "FILE.safetensors or FILE.msgpack")
-
-
-def main() -> None:
-    """Export."""
-    export_weights(Path(_WORKDIR.value), Path(_OUTPUT.value))
-    print(_OUTPUT.value)
-
+from tcam_jax.commands.export_weights import run
 
 if __name__ == "__main__":
-    command.run(main, required=["workdir", "output"])
+    run()

@@ -1,38 +1,6 @@
-"""Make a run of weights from elsewhere, to evaluate, predict, or train stage 2 on them.
+"""python -m launch.import_weights: `tcam import_weights`, from a checkout."""
 
-    python -m launch.import_weights --config=FILE --weights=FILE --workdir=NEW_FOLDER
-
-The weights: a PyTorch state dict (.pth, .safetensors) with the names of U-Nets, see "Weights" in
-README. The dataset must be prepared: it names the classes, in the order of the logits.
-"""
-
-from pathlib import Path
-
-from absl import flags
-from ml_collections import config_flags
-
-from launch import command
-from tcam_jax.config.rules import validate
-from tcam_jax.data.dataset import Dataset
-from tcam_jax.runs.exchange import import_weights
-from tcam_jax.train.stages import TCAM_DIR
-
-_CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
-_WEIGHTS = flags.DEFINE_string("weights", None, "a file of weights, or a checkpoint's folder")
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the new run")
-
-
-def main() -> None:
-    """Import, and say what can be done next."""
-    config, workdir = _CONFIG.value, Path(_WORKDIR.value)
-    validate(config)
-    stages = import_weights(config, Dataset(config).class_names, workdir, Path(_WEIGHTS.value))
-    print(f"{workdir}: finished stages {', '.join(stages)}")
-    if TCAM_DIR in stages:
-        print(f"next: python -m launch.evaluate --workdir={workdir} --split=test")
-    else:
-        print(f"next, stage 2: python -m launch.train --config=… --workdir={workdir}")
-
+from tcam_jax.commands.import_weights import run
 
 if __name__ == "__main__":
-    command.run(main, required=["config", "weights", "workdir"])
+    run()

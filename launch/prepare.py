@@ -1,58 +1,6 @@
-"""Prepare a config's dataset: python -m launch.prepare --config=FILE [--manual_dir=] [--data_dir=].
+"""python -m launch.prepare: `tcam prepare`, from a checkout."""
 
-A dataset that is already prepared is left as it is; an interrupted preparation goes on. With
---validate nothing is prepared: all source files are read, and what is wrong with them is printed.
-"""
-
-import json
-import sys
-
-from absl import flags
-from ml_collections import config_flags
-
-from launch import command
-from tcam_jax.data.builders import registry
-from tcam_jax.runtime.errors import InputError
-
-_CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
-_MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "the raw files, for datasets that need them")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "where prepared datasets live")
-_SPLITS_DIR = flags.DEFINE_string(
-    "splits_dir", None, "youtube_objects: lists that say what is in train, val and test"
-)
-_STRICT = flags.DEFINE_bool("strict", False, "stop at the first fault of the source files")
-_VALIDATE = flags.DEFINE_bool("validate", False, "only say what is wrong with the source files")
-
-
-def main() -> None:
-    """Prepare the dataset, or only validate its source files, and say what was found."""
-    from tcam_jax.data.builders.dataset_report import REPORT_FILE, in_words  # imports TensorFlow
-
-    dataset = _CONFIG.value.dataset
-    options = dict(dataset.options)
-    if _SPLITS_DIR.value:
-        options["splits_dir"] = _SPLITS_DIR.value
-    arguments = {
-        "data_dir": _DATA_DIR.value or dataset.data_dir,
-        "manual_dir": _MANUAL_DIR.value or dataset.manual_dir or None,
-        "strict": _STRICT.value,
-        **options,
-    }
-    if _VALIDATE.value:
-        report = registry.validate(dataset.name, dataset.config, **arguments)
-        print(in_words(report))
-        faults = [kind for kind in report["findings"].values() if kind["action"] != "kept"]
-        sys.exit(1 if faults else 0)
-    folder = registry.prepare(dataset.name, dataset.config, **arguments)
-    report_file = folder / REPORT_FILE
-    if not report_file.exists():
-        raise InputError(
-            f"{folder} was prepared by an earlier version, without a report; delete it and prepare "
-            "the dataset again"
-        )
-    print(in_words(json.loads(report_file.read_text())))
-    print(f"report: {report_file}\ndataset: {folder}")
-
+from tcam_jax.commands.prepare import run
 
 if __name__ == "__main__":
-    command.run(main, required=["config"])
+    run()

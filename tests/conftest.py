@@ -31,6 +31,7 @@ import pytest  # noqa: E402
 
 from tcam_jax.data.builders.moving_shapes.frames import SPLITS, SplitSize  # noqa: E402
 from tcam_jax.data.builders.registry import prepare  # noqa: E402
+from tests.train import device_matrix  # noqa: E402
 
 TINY = {
     "train": SplitSize(videos=2, shots=2, frames=3),
@@ -57,3 +58,15 @@ def shapes_data(tmp_path_factory) -> Path:
         for config in ("default", "train_boxes"):
             prepare("moving_shapes", config, data_dir)
     return data_dir
+
+
+@pytest.fixture
+def config():
+    """A small config of both stages, with which a step compiles in seconds."""
+    return device_matrix.small_config()
+
+
+@pytest.fixture
+def make_batch(config):
+    """Return (step, t) -> batch of 16 windows of random frames, with very different devices."""
+    return lambda step, t: device_matrix.make_batch(step, t, config.dataset.resize)

@@ -65,7 +65,7 @@ class Case(NamedTuple):
         return images, logits.astype(np.float32)
 
     def windows(self, stage: str) -> dict[str, np.ndarray]:
-        """Return one batch of a stage, as `train.seed_maps.Batch` without microbatches."""
+        """Return one batch of a stage, as `pseudo_labels.seed_maps.Batch` without microbatches."""
         window, t = self.config.tcam.window, 1
         if stage == "tcam":
             t += window.n * (2 if window.mode == "before_after" else 1)

@@ -33,7 +33,7 @@ from tcam_jax.losses.schedule import is_on
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.optimizer import NEW_LAYERS
 
-Batch = Mapping[str, Tensor]  # as `train.seed_maps.Batch`, on the network's device
+Batch = Mapping[str, Tensor]  # as `pseudo_labels.seed_maps.Batch`, on the network's device
 
 
 class ClassifierStep:

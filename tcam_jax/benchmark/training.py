@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, Variables, select
+from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.runtime.parallel import Step
 from tcam_jax.train.optimizer import sgd, stepped_schedule
-from tcam_jax.train.seed_maps import FrozenClassifiers
 from tcam_jax.train.stages import make_model
 from tcam_jax.train.state import TrainState, create_state
 from tcam_jax.train.step import classifier_step, tcam_step

@@ -68,8 +68,8 @@ def class_activation_maps(
       output: `model.classify` of these frames, which is not done again.
       classes: true or predicted (`output.logits.argmax(-1)`).
       method: one of `CAM_METHODS`.
-      stage: the encoder feature that is looked at, see `models.encoders.resnet.FEATURES`; `cam` is a map of
-        the last one, whatever head there is.
+      stage: the encoder feature that is looked at, see `models.encoders.resnet.FEATURES`; `cam` is
+        a map of the last one, whatever head there is.
 
     Raises:
       InputError: there is no such method or stage, or it is `cam` at another stage than the last.

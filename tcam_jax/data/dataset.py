@@ -71,7 +71,7 @@ class Dataset:
         boxes: bool = False,
         seed_dir: str | None = None,
     ) -> Iterator[Mapping[str, np.ndarray]]:
-        """Return the batches number `first_step` … `num_steps` - 1, see `train.seed_maps.Batch`.
+        """Return the batches number `first_step` … `num_steps` - 1, see `data.protocol`.
 
         Args:
           n, mode: the window, see `data.sampler.window_indices`.

@@ -20,6 +20,12 @@ class Geometry(NamedTuple):
     flip: Bool[Array, ""]
 
 
+def sample_keys(seed: int, number: Int[Array, ""], slots: Int[Array, " b"]) -> Key[Array, " b"]:
+    """Return one key a sample, a function of (seed, batch, global slot), not of the device."""
+    batch_key = jax.random.fold_in(jax.random.key(seed), number)
+    return jax.vmap(jax.random.fold_in, (None, 0))(batch_key, slots)
+
+
 def random_geometry(key: Key[Array, ""], source: int, crop: int) -> Geometry:
     """Draw a uniform crop of `crop` pixels out of `source`, mirrored with probability 1/2."""
     crop_key, flip_key = jax.random.split(key)

@@ -4,8 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Array
 
 from tcam_jax.data.truth import Truth
+
+Batch = Mapping[str, Array]
+"""A batch of shot windows on the device.
+
+frames uint8 `[b, t, h, w, 3]`, valid bool `[b, t]`, label int32 `[b]`, slot int32 `[b]` (index in
+the global batch); where seeds come from true boxes, boxes float32 `[b, 4]` in 0..1; where they come
+from the user's own maps, seed_maps float32 `[b, t, h, w]`, 0..1.
+"""
 
 
 @runtime_checkable
@@ -29,7 +38,7 @@ class Data(Protocol):
         boxes: bool = False,
         seed_dir: str | None = None,
     ) -> Iterator[Mapping[str, np.ndarray]]:
-        """Batches number first_step … num_steps - 1, see `train.seed_maps.Batch`."""
+        """Batches number first_step … num_steps - 1, in the form of `Batch`."""
 
     def frames_of_batch(self, number: int, batch_size: int) -> Sequence[str]:
         """Ids of the target frames of one training batch."""

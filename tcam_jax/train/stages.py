@@ -21,6 +21,7 @@ from tcam_jax.models.tcam import (
     select,
 )
 from tcam_jax.models.weights.pretrained import Pretrained
+from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.log import log
@@ -30,7 +31,6 @@ from tcam_jax.train.finished import Finished
 from tcam_jax.train.initial import initial_variables, report_weights
 from tcam_jax.train.loop import run
 from tcam_jax.train.optimizer import sgd, stepped_schedule
-from tcam_jax.train.seed_maps import FrozenClassifiers
 from tcam_jax.train.stage import Stage, Validation, is_finished
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step

@@ -9,37 +9,25 @@ memory's sake). Batch norm, and the adaptive weights of losses, see one microbat
 k = 2 training is not quite the same as with k = 1.
 """
 
-from collections.abc import Mapping
-from functools import partial
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Key, PyTree
+from jaxtyping import Array, PyTree
 from ml_collections import ConfigDict
 
-from tcam_jax.data.geometry import normalise, random_geometry, transform
+from tcam_jax.data.geometry import normalise, random_geometry, sample_keys, transform
+from tcam_jax.data.protocol import Batch
 from tcam_jax.data.sampler import target_position
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.log_barrier import barrier_t
 from tcam_jax.losses.objective import global_counts, needs_window, objective, settings_at
 from tcam_jax.losses.schedule import is_scheduled, weight_at
 from tcam_jax.models.tcam import TCAM
-from tcam_jax.pseudo_labels.regions import region_box
-from tcam_jax.pseudo_labels.roi import region_of_interest
-from tcam_jax.pseudo_labels.sampling import SEED_RULES
-from tcam_jax.pseudo_labels.seeds import seed_map
+from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
+from tcam_jax.pseudo_labels.windows import LabelledWindows, label_windows
 from tcam_jax.train.optimizer import Schedule
-from tcam_jax.train.seed_maps import Batch, FrozenClassifiers, features_and_seed_maps
 from tcam_jax.train.state import TrainState
 from tcam_jax.train.update import Metrics, accumulate, map_microbatches, over_devices, update
-
-
-def sample_keys(seed: int, number: Array, batch: Batch) -> Key[Array, " b"]:
-    """Return one key a sample, a function of (seed, batch, global slot), not of the device."""
-    batch_key = jax.random.fold_in(jax.random.key(seed), number)
-    return jax.vmap(jax.random.fold_in, (None, 0))(batch_key, batch["slot"])
 
 
 def classifier_step(
@@ -62,7 +50,7 @@ def classifier_step(
     count = over_devices(jnp.asarray(float(batch["label"].size)), axis_name)
 
     def loss(params: PyTree, batch_stats: PyTree, part: Batch) -> tuple[Array, tuple]:
-        keys = sample_keys(config.seed, state.batch_number, part)
+        keys = sample_keys(config.seed, state.batch_number, part["slot"])
         geometry = jax.vmap(lambda key: random_geometry(key, resize, crop))(keys)
         images = jax.vmap(lambda frame, g: transform(frame, g, crop))(
             part["frames"][:, 0], geometry
@@ -116,16 +104,18 @@ def tcam_step(
     whole_window = needs_window(losses)
     target = target_position(config.tcam.window.n, config.tcam.window.mode)
 
-    def see(part: Batch) -> _Seen:
-        return _see(frozen, part, state.batch_number, target, whole_window, config, model)
+    def label(part: Batch) -> LabelledWindows:
+        return label_windows(
+            frozen, part, state.batch_number, target, whole_window, config=config, model=model
+        )
 
-    seen = map_microbatches(see, batch)
+    seen = map_microbatches(label, batch)
     k = batch["label"].shape[0]
     finished_epochs = state.step // steps_per_epoch
     t = barrier_t(finished_epochs, **config.tcam.barrier)
     when = {"epoch": finished_epochs + 1, "epochs": config.tcam.epochs}
 
-    def inputs_of(part: _Seen, map_logits: Array) -> LossInputs:
+    def inputs_of(part: LabelledWindows, map_logits: Array) -> LossInputs:
         window = None
         if whole_window:
             map_logits = map_logits.reshape(*part.views.shape[:-1], 2)
@@ -143,7 +133,7 @@ def tcam_step(
         )
         counts = jax.tree.map(lambda x: x.sum(0), counts)
 
-    def loss(params: PyTree, batch_stats: PyTree, part: _Seen) -> tuple[Array, tuple]:
+    def loss(params: PyTree, batch_stats: PyTree, part: LabelledWindows) -> tuple[Array, tuple]:
         map_logits, updates = model.apply(
             {"params": params, "batch_stats": batch_stats},
             part.features,
@@ -176,50 +166,3 @@ def tcam_step(
         },
         "barrier_t": (t, jnp.ones(())),
     }
-
-
-class _Seen(NamedTuple):
-    """What the frozen networks make of windows: all that the decoder's training needs."""
-
-    features: Mapping[str, Array]  # of the targets' crops, or of all crops: [b or b * t, y, x, c]
-    views: Array  # the crops, uint8 [b, t, h, w, 3]
-    valid: Array  # bool [b, t]
-    seeds: Array  # int32 [b, h, w]
-    object_box: Array  # bool [b, h, w]
-
-
-def _see(
-    frozen: FrozenClassifiers,
-    batch: Batch,
-    number: Array,
-    target: int,
-    whole_window: bool,
-    config: ConfigDict,
-    model: TCAM,
-) -> _Seen:
-    crop, resize = config.dataset.crop, config.dataset.resize
-    keys = sample_keys(config.seed, number, batch)
-    keys = jax.vmap(lambda key: jax.random.split(key))(keys)  # [b, 2]
-    geometry = jax.vmap(lambda key: random_geometry(key, resize, crop))(keys[:, 0])
-    views = jax.vmap(  # [b, t, crop, crop, 3]
-        lambda window, g: jax.vmap(lambda frame: transform(frame, g, crop))(window)
-    )(batch["frames"], geometry)
-    features, maps = features_and_seed_maps(
-        frozen, batch, views, geometry, target, whole_window, config=config, model=model
-    )
-    rule = SEED_RULES[config.tcam.seeds.rule]
-    if config.tcam.seed_source == "boxes":
-        # No pixel of a true box is better than another: all of it, and all around it.
-        rule = rule._replace(fg_fraction=1.0, bg="complement")
-    draw = partial(
-        seed_map,
-        rule=rule,
-        fg_pixels=config.tcam.seeds.fg_pixels,
-        bg_pixels=config.tcam.seeds.bg_pixels,
-        region=config.tcam.seeds.region,
-    )
-    seeds = jax.vmap(draw)(keys[:, 1], maps)
-    object_box = jax.vmap(
-        lambda cam: region_box(region_of_interest(cam, region=config.tcam.seeds.region))
-    )(maps)
-    return _Seen(features, views, batch["valid"], seeds, object_box)

@@ -15,15 +15,15 @@ from tcam_jax.benchmark.torch_losses import NAMES
 from tcam_jax.benchmark.torch_steps import ClassifierStep, TCAMStep
 from tcam_jax.benchmark.torch_twin import Classifier
 from tcam_jax.config import defaults
-from tcam_jax.data.geometry import random_geometry
+from tcam_jax.data.geometry import random_geometry, sample_keys
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.losses.log_barrier import barrier_t
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, select
+from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.optimizer import sgd, stepped_schedule
-from tcam_jax.train.seed_maps import FrozenClassifiers
 from tcam_jax.train.state import create_state
-from tcam_jax.train.step import classifier_step, sample_keys, tcam_step
+from tcam_jax.train.step import classifier_step, tcam_step
 from tests.torch_networks import same_weights, torch_network
 
 B, RESIZE, CROP, STEPS = 4, 72, 64, 2
@@ -54,7 +54,7 @@ def _batch(t: int) -> dict[str, np.ndarray]:
 
 def _draws(config, number: int, batch: dict, noise: bool) -> Draws:
     """What our step draws in its batch `number`."""
-    keys = sample_keys(config.seed, jnp.int32(number), jax.tree.map(jnp.asarray, batch))
+    keys = sample_keys(config.seed, jnp.int32(number), jnp.asarray(batch["slot"]))
     seed_keys = None
     if noise:
         keys, seed_keys = jnp.moveaxis(jax.vmap(jax.random.split)(keys), 1, 0)

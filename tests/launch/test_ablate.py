@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 from configs import demo
-from configs.ablations import LOSSES, temporal
-from launch.ablate import ablate
+from tcam_jax.config.paper_ablations import LOSSES, temporal
+from tcam_jax.commands.ablate import ablate
 
 sys.argv = sys.argv[:1]
 config = demo.get_config()
@@ -86,7 +86,7 @@ def test_seeds_that_are_none(launch, tmp_path, seeds, message):
 
 def test_a_classifier_is_shared_only_with_what_would_train_the_same():
     from configs import demo
-    from launch.ablate import _same_classifier
+    from tcam_jax.commands.ablate import _same_classifier
 
     def config(**overrides):
         one = demo.get_config()

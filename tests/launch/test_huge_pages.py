@@ -35,18 +35,19 @@ def starts(tmp_path):
 
 
 def test_a_command_starts_again_in_the_same_process(starts):
-    call = ["-X", "utf8", "-m", "launch.command", "--name=a value"]
+    call = ["-X", "utf8", "-m", "launch.train", "--help", "--name=a value"]
     (first, *before), (second, *after) = starts(*call)
     assert first == second
     assert (before, after) == ([call, None], [call, "glibc.malloc.hugetlb=1"])
 
 
 def test_settings_of_the_user_are_kept(starts):
-    first, second = starts("-m", "launch.command", GLIBC_TUNABLES="glibc.malloc.perturb=0")
+    call = ["-m", "launch.train", "--help"]
+    first, second = starts(*call, GLIBC_TUNABLES="glibc.malloc.perturb=0")
     assert second[2] == "glibc.malloc.perturb=0:glibc.malloc.hugetlb=1"
     chosen = "glibc.malloc.hugetlb=0"
-    assert [start[2] for start in starts("-m", "launch.command", GLIBC_TUNABLES=chosen)] == [chosen]
+    assert [start[2] for start in starts(*call, GLIBC_TUNABLES=chosen)] == [chosen]
 
 
 def test_who_imports_the_package_is_left_alone(starts):
-    assert len(starts("-c", "from launch import command")) == 1
+    assert len(starts("-c", "import launch")) == 1

@@ -5,9 +5,10 @@ import pytest
 from PIL import Image
 
 from configs import demo, youtube_objects
-from configs.ablations import ablations
+from tcam_jax.config.ablation import Ablation, Variant
+from tcam_jax.config.paper_ablations import ablations
 from tcam_jax.config.rules import validate
-from tcam_jax.report.ablation import Ablation, Variant, summarise, to_csv, to_markdown
+from tcam_jax.report.ablation import summarise, to_csv, to_markdown
 from tcam_jax.report.ablation_plots import bars, temporal_range
 
 

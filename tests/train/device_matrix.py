@@ -23,9 +23,9 @@ import numpy as np
 
 from tcam_jax.config import defaults
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, init_variables, select
+from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.optimizer import sgd, stepped_schedule
-from tcam_jax.train.seed_maps import FrozenClassifiers
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
 

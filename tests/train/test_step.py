@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from tcam_jax.data.geometry import normalise, random_geometry, transform
+from tcam_jax.data.geometry import normalise, random_geometry, sample_keys, transform
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, init_variables, select
+from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.train.optimizer import sgd, stepped_schedule
-from tcam_jax.train.seed_maps import FrozenClassifiers
 from tcam_jax.train.state import create_state
-from tcam_jax.train.step import classifier_step, sample_keys, tcam_step
+from tcam_jax.train.step import classifier_step, tcam_step
 
 
 def _run(config, batch, stage, dtype=jnp.float32):
@@ -47,7 +47,7 @@ def test_the_classifiers_loss_equals_torch(config, make_batch, smoothing):
     batch = jax.tree.map(jnp.asarray, make_batch(0, 1))
     (_, metrics), (model, variables) = _run(config, batch, "classifier")
     crop, resize = config.dataset.crop, config.dataset.resize
-    keys = sample_keys(config.seed, jnp.int32(0), batch)
+    keys = sample_keys(config.seed, jnp.int32(0), jnp.asarray(batch["slot"]))
     images = jnp.stack(
         [
             transform(jnp.asarray(frame), random_geometry(key, resize, crop), crop)

@@ -28,6 +28,11 @@ def run(
     Exit status: 2 for bad input, 3 where training diverged, 75 (`interruption.EXIT_STATUS`) where a
     signal stopped it and the same command goes on.
     """
+    if {"--help", "-h", "-help"} & set(sys.argv[1:]):
+        module = sys.modules[main.__module__]
+        print(module.__doc__)
+        print(flags.FLAGS.module_help(module.__name__))
+        return
     flags.mark_flags_as_required(required)
     app.run(lambda _: _reporting(main, one_of_several), flags_parser=_parse)
 

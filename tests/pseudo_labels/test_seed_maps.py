@@ -9,7 +9,7 @@ from tcam_jax.cams.head import linear_head
 from tcam_jax.cams.methods import class_activation_map
 from tcam_jax.data.geometry import Geometry, normalise, resize_map, shrink_frames, transform
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, TCAM, init_variables, select
-from tcam_jax.train.seed_maps import FrozenClassifiers, features_and_seed_maps
+from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers, features_and_seed_maps
 
 MODEL = TCAM(num_classes=10, depth=18)
 

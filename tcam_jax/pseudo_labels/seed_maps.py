@@ -14,14 +14,10 @@ from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import class_activation_maps
-from tcam_jax.cams.temporal import temporal_max
 from tcam_jax.data.geometry import Geometry, normalise, resize_map, shrink_frames, transform
+from tcam_jax.data.protocol import Batch
 from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables
-
-# A batch: frames uint8 [b, t, h, w, 3], valid bool [b, t], label int32 [b], slot int32 [b] (index
-# in the global batch); where seeds come from true boxes, boxes float32 [b, 4] in 0..1; where they
-# come from the user's own maps, seed_maps float32 [b, t, h, w], 0..1.
-Batch = Mapping[str, Array]
+from tcam_jax.pseudo_labels.temporal import temporal_max
 
 
 class FrozenClassifiers(NamedTuple):

@@ -4,7 +4,7 @@ Published numbers: TCAM's Table 3 and text (losses; n = 0 and n = 1), Table 1 (C
 YouTube-Objects v1.0. Fig. 3 is a plot: between n = 1 and n = 10 it has no numbers.
 """
 
-from tcam_jax.report.ablation import Ablation, Variant
+from tcam_jax.config.ablation import Ablation, Variant
 
 NO_CRF = {"tcam.losses.crf.weight": 0.0}
 NO_SIZE = {"tcam.losses.size.weight": 0.0}

@@ -1,7 +1,7 @@
 import jax.numpy as jnp
 import numpy as np
 
-from tcam_jax.cams.temporal import temporal_max
+from tcam_jax.pseudo_labels.temporal import temporal_max
 
 
 def test_temporal_max_ignores_absent_frames():

@@ -1,0 +1,26 @@
+"""Write a run's network to a file: python -m launch.export_weights --workdir=DIR --output=FILE.
+
+FILE.safetensors has PyTorch's names and layouts (those of U-Nets, see "Weights" in README),
+FILE.msgpack ours. Both can be given to `launch.import_weights` and to `--config.model.pretrained`.
+"""
+
+from pathlib import Path
+
+from absl import flags
+
+from tcam_jax.commands import command_line
+from tcam_jax.runs.exchange import export_weights
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
+_OUTPUT = flags.DEFINE_string("output", None, "FILE.safetensors or FILE.msgpack")
+
+
+def main() -> None:
+    """Export."""
+    export_weights(Path(_WORKDIR.value), Path(_OUTPUT.value))
+    print(_OUTPUT.value)
+
+
+def run() -> None:
+    """Run the command with the flags of the command line."""
+    command_line.run(main, required=["workdir", "output"])

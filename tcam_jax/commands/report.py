@@ -1,0 +1,81 @@
+"""The report of a run: python -m launch.report --workdir=DIR.
+
+Writes report.html into the workdir, one page that needs no network: results beside published ones,
+curves, best and worst frames, failures, the CAM baseline beside TCAM, clips; the tables as
+report.md, all numbers as report.csv. The ablation of a sweep that the run belongs to, and the
+figures of launch.benchmark_frames --workdir, are shown where they are.
+"""
+
+import json
+from pathlib import Path
+
+import jax
+from absl import flags
+
+from tcam_jax.commands import command_line
+from tcam_jax.config.record import load_config
+from tcam_jax.data.dataset import Dataset
+from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.evaluate.results import read_results
+from tcam_jax.report import sections
+from tcam_jax.report.frames import Maps
+from tcam_jax.report.gallery import choose, read_lines
+from tcam_jax.report.page import render
+from tcam_jax.report.results_tables import results_table, to_csv
+from tcam_jax.report.table import to_markdown
+from tcam_jax.runs.networks import load_networks
+from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.parallel import Parallel
+from tcam_jax.train.stages import make_model
+
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained and evaluated run")
+_PER_CLASS = flags.DEFINE_integer(
+    "per_class", 3, "frames of each class on which CAM and TCAM stand side by side", lower_bound=1
+)
+
+
+def main() -> None:
+    """Write the report's files and print where they are."""
+    workdir = Path(_WORKDIR.value)
+    config, results = load_config(workdir), read_results(workdir)
+    environment = json.loads((workdir / "environment.json").read_text())
+    data, split = Dataset(config), results["split"]
+    truth, baseline = data.truth(split), config.tcam.cam_method
+    lines = read_lines(workdir, truth)
+    networks = load_networks(
+        config, workdir, len(data.class_names), Parallel(config.parallel, jax.devices()[:1])
+    )
+    by_method = {baseline: networks.seeds.variables, TCAM_METHOD: networks.tcam.variables}
+    maps = Maps(make_model(config, len(data.class_names)), by_method, config)
+    chosen = choose(lines, truth, _PER_CLASS.value)
+    splits = {name: data.records(name) for name in (split, "validation", "train")}
+    found = [
+        sections.results_section(results),
+        sections.time_section(workdir / "time_per_frame.json"),
+        sections.training_section(workdir, results),
+        sections.ablation_section(workdir.parent.parent / "ablation.json"),
+        *sections.gallery_sections(chosen, lines, truth, splits[split], maps, baseline),
+        sections.clips_section(splits, maps, results["tau"][TCAM_METHOD]),
+    ]
+    shown = [section for section in found if section is not None]
+    page = render(sections.summary(workdir, config, results, environment), shown)
+    tables = [
+        to_markdown(table)
+        for section in shown
+        for group in section.groups
+        for table in group.tables
+    ]
+    files = {
+        "report.html": page,
+        "report.md": "\n\n".join([f"# {workdir.name}", *tables]) + "\n",
+        "report.csv": to_csv(results),
+    }
+    print(results_table(results))
+    for name, text in files.items():
+        write_whole(workdir / name, text)
+        print(workdir / name)
+
+
+def run() -> None:
+    """Run the command with the flags of the command line."""
+    command_line.run(main, required=["workdir"])

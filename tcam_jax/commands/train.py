@@ -1,0 +1,39 @@
+"""Train both stages and evaluate: python -m launch.train --config=configs/demo.py --workdir=DIR.
+
+A run that was stopped goes on where it was; a finished one only evaluates. SIGTERM and SIGINT save
+and end with status 75. --distributed: one of several processes, see README.
+"""
+
+from pathlib import Path
+
+from absl import flags
+from ml_collections import config_flags
+
+from tcam_jax.commands import command_line
+from tcam_jax.runtime.interruption import Interruption
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
+_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "this process is one of several")
+
+
+def main() -> None:
+    """Train, evaluate, print the table."""
+    with Interruption() as stop:  # before the imports, which take seconds
+        from tcam_jax.report.results_tables import results_table
+        from tcam_jax.runs.experiment import train_and_evaluate
+        from tcam_jax.runtime import devices, processes
+
+        workdir = Path(_WORKDIR.value)
+        devices.prepare(_CONFIG.value, _DISTRIBUTED.value)
+        results = train_and_evaluate(_CONFIG.value, workdir, stop)
+        if processes.is_first():
+            print(results_table(results))
+            print(f"results: {workdir / 'results.json'}")
+
+
+def run() -> None:
+    """Run the command with the flags of the command line."""
+    command_line.run(
+        main, required=["config", "workdir"], one_of_several=lambda: _DISTRIBUTED.value
+    )

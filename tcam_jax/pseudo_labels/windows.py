@@ -1,0 +1,76 @@
+"""From a batch of shot windows to all that the decoder learns from, but the losses."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
+
+import jax
+from jaxtyping import Array
+from ml_collections import ConfigDict
+
+from tcam_jax.data.geometry import random_geometry, sample_keys, transform
+from tcam_jax.data.protocol import Batch
+from tcam_jax.models.tcam import TCAM
+from tcam_jax.pseudo_labels.regions import region_box
+from tcam_jax.pseudo_labels.roi import region_of_interest
+from tcam_jax.pseudo_labels.sampling import SEED_RULES
+from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers, features_and_seed_maps
+from tcam_jax.pseudo_labels.seeds import seed_map
+
+
+class LabelledWindows(NamedTuple):
+    """What the frozen networks make of windows: all that the decoder's training needs."""
+
+    features: Mapping[str, Array]  # of the targets' crops, or of all crops: [b or b * t, y, x, c]
+    views: Array  # the crops, uint8 [b, t, h, w, 3]
+    valid: Array  # bool [b, t]
+    seeds: Array  # int32 [b, h, w]
+    object_box: Array  # bool [b, h, w]
+
+
+def label_windows(
+    frozen: FrozenClassifiers,
+    batch: Batch,
+    number: Array,
+    target: int,
+    whole_window: bool,
+    *,
+    config: ConfigDict,
+    model: TCAM,
+) -> LabelledWindows:
+    """Crop the windows, look at them with the frozen classifiers, draw the seeds of their targets.
+
+    Args:
+      frozen: the fixed classifiers.
+      batch: see `data.protocol.Batch`.
+      number: of the batch; with the seed and the slot it decides every draw.
+      target: position of the target frame on the t axis.
+      whole_window: whether all frames are decoded, not the target alone.
+      config, model: the run's.
+    """
+    crop, resize = config.dataset.crop, config.dataset.resize
+    keys = sample_keys(config.seed, number, batch["slot"])
+    keys = jax.vmap(lambda key: jax.random.split(key))(keys)  # [b, 2]
+    geometry = jax.vmap(lambda key: random_geometry(key, resize, crop))(keys[:, 0])
+    views = jax.vmap(  # [b, t, crop, crop, 3]
+        lambda window, g: jax.vmap(lambda frame: transform(frame, g, crop))(window)
+    )(batch["frames"], geometry)
+    features, maps = features_and_seed_maps(
+        frozen, batch, views, geometry, target, whole_window, config=config, model=model
+    )
+    rule = SEED_RULES[config.tcam.seeds.rule]
+    if config.tcam.seed_source == "boxes":
+        # No pixel of a true box is better than another: all of it, and all around it.
+        rule = rule._replace(fg_fraction=1.0, bg="complement")
+    draw = partial(
+        seed_map,
+        rule=rule,
+        fg_pixels=config.tcam.seeds.fg_pixels,
+        bg_pixels=config.tcam.seeds.bg_pixels,
+        region=config.tcam.seeds.region,
+    )
+    seeds = jax.vmap(draw)(keys[:, 1], maps)
+    object_box = jax.vmap(
+        lambda cam: region_box(region_of_interest(cam, region=config.tcam.seeds.region))
+    )(maps)
+    return LabelledWindows(features, views, batch["valid"], seeds, object_box)
