@@ -67,8 +67,8 @@ def prepare(case: Case) -> Prepared:
         built = training(config, stage, parallel.axis_name)
         batch = parallel.shard(case.windows(stage))
         # A copy: the step is given its state to write over.
-        state = jax.tree.map(lambda x: parallel.place(np.array(x)), built.state(variables))
-        frozen = parallel.place(built.frozen(variables))
+        state = jax.tree.map(lambda x: parallel.replicate(np.array(x)), built.state(variables))
+        frozen = parallel.replicate(built.frozen(variables))
         step = parallel.compile(built.step)
         add(name, step, lambda f: _Steps(f, state, frozen, batch), state, frozen, batch)
 

@@ -2,8 +2,8 @@
 
 Trains the variants of tcam_jax/config/paper_ablations.py over seeds: the loss table (Table 3), the
 temporal range (Fig. 3), where seeds come from. One classifier a seed serves all its variants. A
-sweep that was stopped goes on; finished runs are only read. After every run the tables so far are written into the
-workdir: ablation.json, .csv, .md, losses.png, temporal.png.
+sweep that was stopped goes on; finished runs are only read. After every run the tables so far are
+written into the workdir: ablation.json, .csv, .md, losses.png, temporal.png.
 
 --full: n = 0 to 10, all CAM methods, further losses, every table over every seed.
 """

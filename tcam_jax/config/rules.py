@@ -128,11 +128,11 @@ def validate(config: ConfigDict) -> None:
         _reject("precision", "float32 or bfloat16 unless JAX_ENABLE_X64=1 is set", "float64")
     for section in ("classifier", "tcam"):
         batch_size, devices = flat[f"{section}.batch_size"], jax.device_count()
-        k = flat[f"{section}.accumulation"]
-        if batch_size % (devices * k):
+        m = flat[f"{section}.accumulation"]
+        if batch_size % (devices * m):
             expected = f"a multiple of the {devices} devices"
-            if k > 1:
-                expected += f" times {section}.accumulation={k}"
+            if m > 1:
+                expected += f" times {section}.accumulation={m}"
             _reject(f"{section}.batch_size", expected, batch_size)
 
 

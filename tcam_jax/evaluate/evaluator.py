@@ -69,7 +69,7 @@ def evaluate(
       truth: of all frames.
       methods: those of `forward`.
       shard: spreads a batch over the devices, see `runtime.parallel.Parallel.shard_flat`.
-      whole: adds up the arrays of all processes, see `runtime.processes.total`.
+      whole: adds up the arrays of all processes, see `runtime.processes.all_reduce_sum`.
 
     CAMs are made for the true class, as the reference scores them, and for the predicted one if
     `forward` does so.

@@ -72,7 +72,7 @@ def evaluate_run(
                 truths[name],
                 methods,
                 parallel.shard_flat,
-                processes.total,
+                processes.all_reduce_sum,
             )
             for name in truths
         }

@@ -40,7 +40,7 @@ def train_and_evaluate(
       Diverged: see `train.guard`.
     """
     stop = stop or Interruption()
-    stop.agree_by(processes.any_process)
+    stop.agree_by(processes.all_reduce_any)
     validate(config)
     data = Dataset(config)
     # What is missing should be missed before anything is recorded or trained.
@@ -57,11 +57,11 @@ def train_and_evaluate(
             record_config(config, workdir)
             record_classes(workdir, data.class_names)
 
-        processes.from_first(begin)
+        processes.broadcast(begin)
         start_logging(workdir, quiet=not processes.is_first())
         parallel = Parallel(config.parallel)
         log_devices(parallel)
         ran = stages.train(config, data, parallel, workdir, stop)
-        if not ran and processes.from_first((workdir / "results.json").exists):
-            return processes.from_first(lambda: read_results(workdir))
+        if not ran and processes.broadcast((workdir / "results.json").exists):
+            return processes.broadcast(lambda: read_results(workdir))
         return evaluate_run(config, workdir, data, parallel, split="test", stop=stop)

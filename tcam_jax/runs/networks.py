@@ -58,7 +58,7 @@ def load_networks(
         finished = Finished(workdir / stage)
         step = finished.best_step(role)
         variables = finished.variables(step, select(like, parts))
-        return Network(parallel.place_here(variables), f"{stage}/{role}@{step}")
+        return Network(parallel.replicate_locally(variables), f"{stage}/{role}@{step}")
 
     seeds = restore(CLASSIFIER_DIR, config.tcam.seed_checkpoint, CLASSIFIER_PARTS)
     encoder = restore(CLASSIFIER_DIR, config.tcam.encoder_checkpoint, CLASSIFIER_PARTS)

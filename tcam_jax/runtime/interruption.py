@@ -40,9 +40,9 @@ class Interruption:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def agree_by(self, any_process: Callable[[bool], bool]) -> None:
+    def agree_by(self, all_reduce_any: Callable[[bool], bool]) -> None:
         """From now on `requested` is a collective call: true where any process was signalled."""
-        self._any = any_process
+        self._any = all_reduce_any
 
     @property
     def here(self) -> bool:

@@ -4,8 +4,8 @@
 the compiler split the step written for the whole batch. All three give the same numbers, on the
 devices of one process or of several.
 
-A step takes a batch of k microbatches, `[k, b, ...]`, b over all devices being B / k. Microbatch m
-has the global slots m B/k to (m + 1) B/k - 1, in order over the devices, so the update does not
+A step takes a batch of m microbatches, `[m, b, ...]`, b over all devices being B / m. Microbatch i
+has the global slots i B/m to (i + 1) B/m - 1, in order over the devices, so the update does not
 depend on how many devices there are.
 """
 
@@ -29,7 +29,7 @@ class Parallel:
     Args:
       mode: "pmap", "shard_map" or "jit".
       devices: the devices to use; those of all processes by default.
-      accumulation: k, microbatches in a batch.
+      accumulation: m, microbatches in a batch.
     """
 
     def __init__(self, mode: str, devices: list[jax.Device] | None = None, accumulation: int = 1):
@@ -38,15 +38,15 @@ class Parallel:
         self.devices = sorted(devices or jax.devices(), key=lambda d: (d.process_index, d.id))
         # Explicit axis types (jax's new default) would reject arrays that are not yet sharded.
         self.mesh = Mesh(np.array(self.devices), (AXIS,))
-        self._here = [d for d in self.devices if d.process_index == jax.process_index()]
-        here = Mesh(np.array(self._here), (AXIS,))
+        self._local = [d for d in self.devices if d.process_index == jax.process_index()]
+        here = Mesh(np.array(self._local), (AXIS,))
         # pmap of several processes takes and gives each process's own arrays.
         self._trained_on = here if mode == "pmap" else self.mesh
         self.replicated = NamedSharding(self._trained_on, PartitionSpec())
         leading = PartitionSpec(AXIS) if mode == "pmap" else PartitionSpec(None, AXIS)
         self._microbatches = NamedSharding(self._trained_on, leading)
-        self._here_replicated = NamedSharding(here, PartitionSpec())
-        self._here_split = NamedSharding(here, PartitionSpec(AXIS))
+        self._local_replicated = NamedSharding(here, PartitionSpec())
+        self._local_split = NamedSharding(here, PartitionSpec(AXIS))
 
     @property
     def axis_name(self) -> str | None:
@@ -60,7 +60,7 @@ class Parallel:
         """Return the same mode and devices with another number of microbatches."""
         return Parallel(self.mode, self.devices, accumulation)
 
-    def place(self, tree: PyTree) -> PyTree:
+    def replicate(self, tree: PyTree) -> PyTree:
         """Copy `tree` to every device; once after init or restore, else the step compiles twice."""
         if self.replicated.is_fully_addressable:
             return jax.device_put(tree, self.replicated)
@@ -78,21 +78,21 @@ class Parallel:
 
         Microbatch by microbatch, and in each device by device: the order that `shard` expects.
         """
-        k, count = self.accumulation, len(self.devices)
-        slots = np.arange(batch_size).reshape(k, count, -1)
-        here = [i for i, device in enumerate(self.devices) if device in self._here]
+        m, count = self.accumulation, len(self.devices)
+        slots = np.arange(batch_size).reshape(m, count, -1)
+        here = [i for i, device in enumerate(self.devices) if device in self._local]
         return slots[:, here].reshape(-1)
 
     def shard(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
         """Put this process's part of a batch, in the order of `slots`, on its devices."""
-        k, count = self.accumulation, len(self._here)
+        m, count = self.accumulation, len(self._local)
         if self.mode == "pmap":
             parts = {
-                name: x.reshape(k, count, -1, *x.shape[1:]).swapaxes(0, 1)
+                name: x.reshape(m, count, -1, *x.shape[1:]).swapaxes(0, 1)
                 for name, x in batch.items()
             }
         else:
-            parts = {name: x.reshape(k, -1, *x.shape[1:]) for name, x in batch.items()}
+            parts = {name: x.reshape(m, -1, *x.shape[1:]) for name, x in batch.items()}
         return {
             name: jax.make_array_from_process_local_data(self._microbatches, x)
             for name, x in parts.items()
@@ -110,25 +110,25 @@ class Parallel:
     def evaluation_rows(self, batch_size: int) -> tuple[int, slice]:
         """Return the smallest batch size >= `batch_size` that all devices divide, and our part."""
         each = -(-batch_size // len(self.devices))
-        first = self.devices.index(self._here[0])
-        part = slice(first * each, (first + len(self._here)) * each)
+        first = self.devices.index(self._local[0])
+        part = slice(first * each, (first + len(self._local)) * each)
         return each * len(self.devices), part
 
     def shard_flat(self, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
         """Split our part of a batch `[b, ...]` over our devices, for plain `jax.jit`."""
-        return jax.device_put(dict(batch), self._here_split)
+        return jax.device_put(dict(batch), self._local_split)
 
-    def place_here(self, tree: PyTree) -> PyTree:
+    def replicate_locally(self, tree: PyTree) -> PyTree:
         """Copy `tree` to every device of this process, for evaluation."""
-        return jax.device_put(tree, self._here_replicated)
+        return jax.device_put(tree, self._local_replicated)
 
-    def view_here(self, tree: PyTree) -> PyTree:
+    def local_view(self, tree: PyTree) -> PyTree:
         """Return a placed `tree` as arrays of this process's devices alone, without a copy."""
 
         def ours(leaf: jax.Array) -> jax.Array:
             shards = [shard.data for shard in leaf.addressable_shards]
             return jax.make_array_from_single_device_arrays(
-                leaf.shape, self._here_replicated, shards
+                leaf.shape, self._local_replicated, shards
             )
 
         return jax.tree.map(ours, tree)

@@ -68,7 +68,7 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def from_first(make: Callable[[], Any]) -> Any:
+def broadcast(make: Callable[[], Any]) -> Any:
     """Return what `make` gives in process 0 (a JSON value), in every process.
 
     Raises:
@@ -76,21 +76,21 @@ def from_first(make: Callable[[], Any]) -> Any:
     """
     if jax.process_count() == 1:
         return _made(make)
-    return json.loads(_broadcast(lambda: json.dumps(make()).encode()))
+    return json.loads(_broadcast_bytes(lambda: json.dumps(make()).encode()))
 
 
-def arrays_from_first(make: Callable[[], PyTree], like: PyTree) -> PyTree:
+def broadcast_arrays(make: Callable[[], PyTree], like: PyTree) -> PyTree:
     """Return what `make` gives in process 0, a tree of NumPy arrays in the form of `like`.
 
     It travels as bytes: sums and conversions on the way would not keep every bit.
 
     Raises:
-      InputError: see `from_first`.
+      InputError: see `broadcast`.
     """
     if jax.process_count() == 1:
         return _made(make)
     leaves, structure = jax.tree.flatten(like)
-    received = _broadcast(
+    received = _broadcast_bytes(
         lambda: b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(make()))
     )
     start, arrays = 0, []
@@ -112,7 +112,7 @@ def _made(make: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _broadcast(make: Callable[[], bytes]) -> bytes:
+def _broadcast_bytes(make: Callable[[], bytes]) -> bytes:
     """Return what `make` gives in process 0; where it raises InputError, all processes do."""
     sent, failed = b"", False
     if is_first():
@@ -129,14 +129,14 @@ def _broadcast(make: Callable[[], bytes]) -> bytes:
     return received
 
 
-def any_process(here: bool) -> bool:
+def all_reduce_any(here: bool) -> bool:
     """Tell, in every process, whether `here` is true in any of them."""
     if jax.process_count() == 1:
         return here
     return bool(multihost_utils.process_allgather(np.array(here)).any())
 
 
-def total(here: np.ndarray) -> np.ndarray:
+def all_reduce_sum(here: np.ndarray) -> np.ndarray:
     """Return, in every process, the sum over the processes of integer or float arrays.
 
     Where each process filled rows of its own and left the others 0, that is the whole.
@@ -146,7 +146,7 @@ def total(here: np.ndarray) -> np.ndarray:
     return np.asarray(multihost_utils.process_allgather(here)).sum(0, dtype=here.dtype)
 
 
-def wait_for_all(reason: str) -> None:
+def barrier(reason: str) -> None:
     """Return when every process has come here."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(reason)

@@ -19,7 +19,7 @@ class Finished:
 
     def __init__(self, directory: Path):
         self._checkpoints = Checkpoints(directory / "checkpoints")
-        self._last = processes.from_first(partial(last_step, directory))
+        self._last = processes.broadcast(partial(last_step, directory))
         if self._last is None:
             raise InputError(
                 f"{directory} must be trained to its end, and is not; go on with "
@@ -28,9 +28,9 @@ class Finished:
 
     def best_step(self, role: str) -> int:
         """Return the step that is best at `role`, see `Checkpoints.role_step`."""
-        return processes.from_first(partial(self._checkpoints.role_step, role, self._last))
+        return processes.broadcast(partial(self._checkpoints.role_step, role, self._last))
 
     def variables(self, step: int, like: Variables) -> Variables:
         """Return the variables of `step`, NumPy arrays in the form of `like`."""
         read = partial(self._checkpoints.restore_variables, step)
-        return processes.arrays_from_first(read, like)
+        return processes.broadcast_arrays(read, like)

@@ -43,7 +43,7 @@ def run(stage: Stage, parallel: Parallel, config: ConfigDict, stop: Interruption
     training = _Training(stage, parallel, config, stop)
     training.start()
     step = parallel.compile(stage.step)
-    frozen = parallel.place(stage.frozen)
+    frozen = parallel.replicate(stage.frozen)
     while training.step < stage.num_steps:  # more than once only after a rollback
         training.go_on(step, frozen)
     training.close()
@@ -68,12 +68,12 @@ class _Training:
         self._timed_from = 0
 
     def start(self) -> None:
-        newest = processes.from_first(self._checkpoints.newest)
+        newest = processes.broadcast(self._checkpoints.newest)
         if newest is not None:
             self._restore(newest)
             log.info("%s: going on from step %d of %d", self._name, newest, self._stage.num_steps)
         else:
-            self._state = self._parallel.place(self._stage.state)
+            self._state = self._parallel.replicate(self._stage.state)
             self._open_logs(-1, validated=True)
             self._save(validated=False)
             self._validate()
@@ -108,7 +108,7 @@ class _Training:
         self._close_writer()
         if processes.is_first():
             finish(self._stage.directory, self.step)
-        processes.wait_for_all(f"{self._name} finished")
+        processes.barrier(f"{self._name} finished")
 
     def _look(self) -> bool:
         """Write the metrics of the last steps; return whether training went back to before them."""
@@ -128,16 +128,18 @@ class _Training:
         return False
 
     def _roll_back(self, left: int) -> None:
-        sound = processes.from_first(lambda: self._checkpoints.newest(sound=True))
+        sound = processes.broadcast(lambda: self._checkpoints.newest(sound=True))
         if sound is None or self._offset:  # once is enough
             frames = [self._stage.frames_of(s.step - 1 + self._offset) for s in self._skips]
             raise guard.diverged(self._stage.directory, self._skips, frames, sound)
-        processes.from_first(lambda: self._checkpoints.drop_after(sound))
+        processes.broadcast(lambda: self._checkpoints.drop_after(sound))
         self._progress.close()
         self._close_writer()
         self._restore(sound)
         self._offset = left - sound
-        self._state = self._state.replace(data_offset=self._parallel.place(np.int32(self._offset)))
+        self._state = self._state.replace(
+            data_offset=self._parallel.replicate(np.int32(self._offset))
+        )
         log.warning(
             "%s: %d steps in a row were skipped; back to step %d, and on with the batches after "
             "the bad ones",
@@ -148,9 +150,9 @@ class _Training:
 
     def _restore(self, step: int) -> None:
         like = self._stage.state
-        arrays = processes.arrays_from_first(lambda: self._checkpoints.restore(step, like), like)
-        record = Record(**processes.from_first(lambda: self._checkpoints.record(step)._asdict()))
-        self._state = self._parallel.place(arrays)
+        arrays = processes.broadcast_arrays(lambda: self._checkpoints.restore(step, like), like)
+        record = Record(**processes.broadcast(lambda: self._checkpoints.record(step)._asdict()))
+        self._state = self._parallel.replicate(arrays)
         self.step, self._offset = step, int(arrays.data_offset)
         self._roles, self._pending = record.roles, list(record.pending)
         self._in_a_row, self._skips = int(arrays.skipped_in_a_row), []
@@ -161,7 +163,7 @@ class _Training:
 
     def _validate(self) -> None:
         with self._clock.of("validation"):
-            variables = self._parallel.view_here(self._state.variables)
+            variables = self._parallel.local_view(self._state.variables)
             metrics, scores, picture = self._stage.validate(variables, self.step)
         self._write(metrics)
         if processes.is_first() and picture is not None:
@@ -169,7 +171,7 @@ class _Training:
         log.info("%s step %d: %s", self._name, self.step, _words(metrics))
         self._roles = _better(self._roles, self.step, scores)
         record = Record(self._roles, sound=self._in_a_row == 0)
-        processes.from_first(lambda: self._checkpoints.amend(self.step, record))
+        processes.broadcast(lambda: self._checkpoints.amend(self.step, record))
 
     def _save(self, validated: bool, scheduled: bool = True) -> None:
         """Save; what is not `scheduled` is no place to come back to.
@@ -182,7 +184,7 @@ class _Training:
                 self._writer.sync()
             sound = scheduled and self._in_a_row == 0
             record = Record(self._roles, validated, sound, self._fetched())
-            processes.from_first(lambda: self._checkpoints.save(self.step, self._state, record))
+            processes.broadcast(lambda: self._checkpoints.save(self.step, self._state, record))
 
     def _fetched(self) -> list[guard.StepMetrics]:
         self._pending = [
@@ -197,7 +199,7 @@ class _Training:
         def open_writer() -> None:
             self._writer = MetricsWriter(self._stage.directory, resumed_step, validated)
 
-        processes.from_first(open_writer)
+        processes.broadcast(open_writer)
 
     def _close_writer(self) -> None:
         if processes.is_first():

@@ -106,11 +106,11 @@ def tcam_stage(
     stage1, like = Finished(workdir / CLASSIFIER_DIR), parts.select(CLASSIFIER_PARTS)
     encoder_step = stage1.best_step(section.encoder_checkpoint)
     seeds_step = stage1.best_step(section.seed_checkpoint)
-    encoder, seeds = parallel.place(stage1.variables(encoder_step, like)), None
+    encoder, seeds = parallel.replicate(stage1.variables(encoder_step, like)), None
     if seeds_step != encoder_step:
-        seeds = parallel.place(stage1.variables(seeds_step, like))
+        seeds = parallel.replicate(stage1.variables(seeds_step, like))
 
-    encoder_here = parallel.view_here(encoder)
+    encoder_here = parallel.local_view(encoder)
     evaluated = make_model(config, len(data.class_names))
     measure = make_validation(config, data, parallel, evaluated, TCAM_METHOD, stop)
 
@@ -162,7 +162,7 @@ def _common(
     model = make_model(config, len(data.class_names), axis_name=parallel.axis_name, **training)
     schedule = stepped_schedule(section.optimizer, steps_per_epoch)
     newest = Checkpoints(directory / "checkpoints").newest
-    resumed = processes.from_first(newest) is not None
+    resumed = processes.broadcast(newest) is not None
     return _Common(
         steps_per_epoch=steps_per_epoch,
         num_steps=section.epochs * steps_per_epoch,
@@ -198,7 +198,7 @@ def train(
     ran = False
     for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam_stage)):
         stop.check()
-        if processes.from_first(partial(is_finished, workdir / name)):
+        if processes.broadcast(partial(is_finished, workdir / name)):
             log.info("%s: finished before", name)
             continue
         ours = parallel.with_accumulation(config[name].accumulation)

@@ -4,9 +4,9 @@ One idiom for gradients: each device differentiates its own share of the global 
 over the global count), and the gradients are summed over the devices. With `axis_name=None` the
 same code sees the whole batch.
 
-A batch is k microbatches `[k, b, ...]` whose gradients add up to one update (k is 1 but for
+A batch is m microbatches `[m, b, ...]` whose gradients add up to one update (m is 1 but for
 memory's sake). Batch norm, and the adaptive weights of losses, see one microbatch at a time: with
-k = 2 training is not quite the same as with k = 1.
+m = 2 training is not quite the same as with k = 1.
 """
 
 import jax
@@ -110,7 +110,7 @@ def tcam_step(
         )
 
     seen = map_microbatches(label, batch)
-    k = batch["label"].shape[0]
+    m = batch["label"].shape[0]
     finished_epochs = state.step // steps_per_epoch
     t = barrier_t(finished_epochs, **config.tcam.barrier)
     when = {"epoch": finished_epochs + 1, "epochs": config.tcam.epochs}
@@ -125,7 +125,7 @@ def tcam_step(
         return LossInputs(map_logits, images, part.seeds, t, part.object_box, window)
 
     counts = None
-    if k > 1:  # microbatches share the counts of the whole batch, as devices do
+    if m > 1:  # microbatches share the counts of the whole batch, as devices do
         frames = seen.views.shape[1] * (seen.views.shape[2] if whole_window else 1)
         blank = jnp.zeros((frames, crop, crop, 2))
         counts = map_microbatches(

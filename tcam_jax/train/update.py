@@ -25,7 +25,7 @@ def over_devices(local: PyTree, axis_name: str | None) -> PyTree:
 
 
 def map_microbatches(function: Callable[[PyTree], PyTree], batch: PyTree) -> PyTree:
-    """Apply `function` to each of the k microbatches of `batch [k, b, ...]`, one after another."""
+    """Apply `function` to each of the m microbatches of `batch [m, b, ...]`, one after another."""
     if jax.tree.leaves(batch)[0].shape[0] == 1:  # no loop around the only one
         return jax.tree.map(lambda x: x[None], function(jax.tree.map(lambda x: x[0], batch)))
     return _scan(lambda _, part: (None, function(part)), None, batch)[1]
@@ -34,8 +34,8 @@ def map_microbatches(function: Callable[[PyTree], PyTree], batch: PyTree) -> PyT
 def _scan(body: Callable[[PyTree, PyTree], tuple], carry: PyTree, batch: PyTree) -> tuple:
     # On CPUs a convolution inside a loop is many times slower than outside. On accelerators the
     # loop makes sure that one microbatch lies in memory at a time.
-    k = jax.tree.leaves(batch)[0].shape[0]
-    return lax.scan(body, carry, batch, unroll=k if jax.default_backend() == "cpu" else 1)
+    m = jax.tree.leaves(batch)[0].shape[0]
+    return lax.scan(body, carry, batch, unroll=m if jax.default_backend() == "cpu" else 1)
 
 
 def accumulate(
@@ -43,13 +43,13 @@ def accumulate(
     state: TrainState,
     batch: PyTree,
 ) -> tuple[PyTree, PyTree, PyTree]:
-    """Sum the gradients of the microbatches of `batch [k, b, ...]`.
+    """Sum the gradients of the microbatches of `batch [m, b, ...]`.
 
     Args:
       loss: (params, batch_stats, microbatch) -> (its share of the loss, (updated batch_stats,
         sums)). Shares add up to the loss: a microbatch divides by the counts of the whole batch.
       state: params and batch_stats are read; the statistics pass from one microbatch to the next.
-      batch: k microbatches.
+      batch: m microbatches.
 
     Returns:
       This device's gradient, the updated batch_stats, and the total of the sums.

@@ -92,7 +92,13 @@ def make_validation(
         if processes.is_first() and not shown:
             frames = _keeping(frames, truth, labels[spread.astype(int)], shown)
         evaluation = evaluate(
-            forward, variables, frames, truth, (method,), parallel.shard_flat, processes.total
+            forward,
+            variables,
+            frames,
+            truth,
+            (method,),
+            parallel.shard_flat,
+            processes.all_reduce_sum,
         )
         correct = accuracy(evaluation, truth)
         judged = judge(evaluation, truth, method)

@@ -64,7 +64,10 @@ def test_nothing_is_compiled_after_the_first_step(stage):
     )
     built = training(case.config, stage, parallel.axis_name)
     step = parallel.compile(built.step)
-    state, frozen = parallel.place(built.state(variables)), parallel.place(built.frozen(variables))
+    state, frozen = (
+        parallel.replicate(built.state(variables)),
+        parallel.replicate(built.frozen(variables)),
+    )
     compiled = []
     listener = lambda event, _, **__: compiled.append(event)  # noqa: E731
     counts = []
