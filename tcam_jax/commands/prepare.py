@@ -12,7 +12,6 @@ from ml_collections import config_flags
 
 from tcam_jax.commands import command_line
 from tcam_jax.data.builders import registry
-from tcam_jax.runtime.errors import InputError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
 _MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "the raw files, for datasets that need them")
@@ -45,11 +44,6 @@ def main() -> None:
         sys.exit(1 if faults else 0)
     folder = registry.prepare(dataset.name, dataset.config, **arguments)
     report_file = folder / REPORT_FILE
-    if not report_file.exists():
-        raise InputError(
-            f"{folder} was prepared by an earlier version, without a report; delete it and prepare "
-            "the dataset again"
-        )
     print(in_words(json.loads(report_file.read_text())))
     print(f"report: {report_file}\ndataset: {folder}")
 

@@ -1,6 +1,5 @@
 """Recording a config in a run's workdir, and reading it back."""
 
-import functools
 import json
 import platform
 import subprocess
@@ -11,32 +10,14 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
+from tcam_jax.config.defaults import get_config
 from tcam_jax.config.rules import flatten
-from tcam_jax.losses.schedule import SCHEDULE, is_on
+from tcam_jax.losses.schedule import is_on
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
 RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
-# Fields that the config.json of an earlier version does not have, and what it did.
-_ADDED = {
-    "deterministic": False,
-    "classifier.accumulation": 1,
-    "tcam.accumulation": 1,
-    "tcam.remat_decoder": False,
-    "checkpoint.keep_last": 2,
-    "checkpoint.keep_every_steps": 0,
-    "checkpoint.skips_before_rollback": 5,
-    "model.head": "wgap",
-    "model.head_options": {},
-    "model.pretrained": "",
-    "classifier.label_smoothing": 0.0,
-    "tcam.window.cam_tmp": True,
-    "tcam.seed_dir": "",
-    "tcam.seeds.region": "all",
-    "tcam.losses.crf.backend": "exact",
-    "tcam.losses.crf.accuracy": "default",
-}
 # Fields that say where and how a run is carried out, not what it computes: they may change.
 CHANGEABLE = (
     "dataset.data_dir",
@@ -126,7 +107,7 @@ def load_config(workdir: str | Path) -> ConfigDict:
     """Read the config which `record_config` wrote.
 
     Raises:
-      InputError: there is none.
+      InputError: there is none, or it lacks fields.
     """
     path = Path(workdir) / "config.json"
     if not path.is_file():
@@ -135,14 +116,10 @@ def load_config(workdir: str | Path) -> ConfigDict:
             "Train one with `python -m launch.train --config=… --workdir=…`."
         )
     config = ConfigDict(json.loads(path.read_text()))
-    added = _ADDED | {
-        f"tcam.losses.{loss}.{name}": value
-        for loss in config.tcam.losses
-        for name, value in SCHEDULE.items()
-    }
-    for field, value in added.items():
-        *sections, name = field.split(".")
-        section = functools.reduce(lambda part, key: part.get(key, {}), sections, config)
-        if name not in section:
-            section[name] = value
+    missing = flatten(get_config()).keys() - flatten(config).keys()
+    if missing:
+        raise InputError(
+            f"{path} lacks {', '.join(sorted(missing))}: it was not written by this version of "
+            "tcam_jax. Use the version that wrote it, or train in another workdir."
+        )
     return config

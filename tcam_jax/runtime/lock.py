@@ -1,4 +1,4 @@
-"""One run at a time in a workdir, by a lock that the kernel drops when its process dies."""
+"""One process at a time in a folder, by a lock that the kernel drops when its process dies."""
 
 import fcntl
 import os
@@ -15,26 +15,32 @@ LOCK = ".lock"
 
 
 @contextmanager
-def locked(workdir: Path) -> Iterator[None]:
-    """Hold `workdir`, a folder that exists, for the time inside.
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder`, which exists and can be written, for the time inside.
 
     Raises:
-      InputError: another process holds it.
+      InputError: another process holds it, or has removed it meanwhile.
     """
-    with (workdir / LOCK).open("a+") as file:
+    path = folder / LOCK
+    with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise InputError(
-                f"--workdir={workdir} is in use by {file.read().strip() or 'another process'}. "
-                "Wait until that run ends, or choose another --workdir."
-            ) from error
-        except OSError as error:  # some network file systems have none
+            # The process before may have removed the folder since the file was opened.
+            mine = os.path.samestat(os.fstat(file.fileno()), path.stat())
+        except (BlockingIOError, FileNotFoundError):
+            mine = False
+        except OSError as error:  # some network file systems have no locks
+            mine = True
             log.warning(
-                "%s cannot be locked (%s): see to it that no other run uses it",
-                workdir,
+                "%s cannot be locked (%s): see to it that no other process uses it",
+                folder,
                 error.strerror,
+            )
+        file.seek(0)
+        if not mine:
+            raise InputError(
+                f"{folder} is in use by {file.read().strip() or 'another process'}. Wait until it "
+                "ends, or choose another folder."
             )
         file.truncate(0)
         now = datetime.now().isoformat(timespec="seconds")

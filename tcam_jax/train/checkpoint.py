@@ -17,7 +17,6 @@ from tcam_jax.models.tcam import Variables
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.log import log
 from tcam_jax.train.checkpoint_files import (
-    DIGESTS,
     delete_folder,
     fault,
     read_record,
@@ -76,9 +75,6 @@ class Checkpoints:
 
         Args:
           sound: pass over those made after a skipped step.
-
-        Raises:
-          InputError: they are of an earlier version.
         """
         for name in remove_unfinished(self.directory):
             log.warning("%s/%s: not finished when a run was killed; removed", self.directory, name)
@@ -169,13 +165,7 @@ class Checkpoints:
     def _problem(self, step: int) -> str | None:
         if step in self._verified:
             return None
-        folder = self.directory / str(step)
-        if (folder / "roles").is_dir():
-            raise InputError(
-                f"{folder} was saved by an earlier version, whose runs cannot be continued. Train "
-                f"in another --workdir; --config.model.pretrained={folder} takes its weights over."
-            )
-        problem = fault(folder, unlisted=RECORD)
+        problem = fault(self.directory / str(step), unlisted=RECORD)
         if problem is None and self._record_if_readable(step) is None:
             problem = f"{RECORD} is missing or has changed since it was written"
         if problem is None:
@@ -231,8 +221,7 @@ def read_variables(folder: Path) -> Variables:
             f"{folder} must be the folder of a checkpoint's step (with `variables` in it), such as "
             "WORKDIR/classifier/checkpoints/STEP."
         )
-    # Those of an earlier version have no digests.
-    problem = fault(folder, unlisted=RECORD) if (folder / DIGESTS).exists() else None
+    problem = fault(folder, unlisted=RECORD)
     if problem is None:
         try:
             return read_item(folder / "variables")

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import PyTree
 
 from tcam_jax.models.tcam import Variables
-from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Step
 from tcam_jax.train.state import TrainState
@@ -63,21 +62,8 @@ def is_finished(directory: Path) -> bool:
 
 
 def last_step(directory: Path) -> int | None:
-    """Return the number of steps of the finished stage in `directory`; None: it is not finished.
-
-    Raises:
-      InputError: an earlier version finished it.
-    """
-    if not is_finished(directory):
-        return None
-    text = (directory / FINISHED).read_text().strip()
-    if not text.isdecimal():
-        raise InputError(
-            f"{directory} was trained by an earlier version, whose runs cannot be used. Train in "
-            "another --workdir; --config.model.pretrained=FOLDER takes over the weights of a "
-            "checkpoint's folder."
-        )
-    return int(text)
+    """Return the number of steps of the finished stage in `directory`; None: it is not finished."""
+    return int((directory / FINISHED).read_text()) if is_finished(directory) else None
 
 
 def finish(directory: Path, step: int) -> None:

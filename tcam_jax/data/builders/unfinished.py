@@ -2,16 +2,15 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.lock import LOCK, locked
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_LOCK = "lock"
 _ORIGIN = "origin.json"
 _PLAN = "plan.txt"
 _SOURCES = "sources"
@@ -37,25 +36,14 @@ class Unfinished:
             InputError: another process is at work here, nothing can be written here, or the disk
                 becomes full meanwhile.
         """
-        file = self.folder / _LOCK
-        try:
-            self.sources.mkdir(parents=True, exist_ok=True)
-            lock = file.open("w")
-        except OSError as error:
-            raise InputError(
-                f"{self.folder} cannot be written ({error.strerror}); choose another data_dir"
-            ) from error
-        with lock:
+        with contextlib.ExitStack() as held:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # The process before may have removed the folder since the file was opened.
-                mine = os.path.samestat(os.fstat(lock.fileno()), file.stat())
-            except (BlockingIOError, FileNotFoundError):
-                mine = False
-            if not mine:
+                self.sources.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(self.folder))
+            except OSError as error:
                 raise InputError(
-                    f"another process is preparing {self.folder}; wait until it has finished"
-                )
+                    f"{self.folder} cannot be written ({error.strerror}); choose another data_dir"
+                ) from error
             try:
                 yield
             except OSError as error:
@@ -68,11 +56,11 @@ class Unfinished:
 
     def keep_if_same_origin(self, origin: str) -> None:
         """Clears the shards away unless they were made from the same `origin`."""
-        self._keep_if_same(_ORIGIN, origin, keep=(_LOCK, _SOURCES))
+        self._keep_if_same(_ORIGIN, origin, keep=(LOCK, _SOURCES))
 
     def keep_if_same_plan(self, plan: str) -> None:
         """Clears the shards away unless they were cut in the same way."""
-        self._keep_if_same(_PLAN, plan, keep=(_LOCK, _ORIGIN, _SOURCES))
+        self._keep_if_same(_PLAN, plan, keep=(LOCK, _ORIGIN, _SOURCES))
 
     def _keep_if_same(self, name: str, content: str, keep: tuple[str, ...]) -> None:
         file = self.folder / name

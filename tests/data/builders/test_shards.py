@@ -147,7 +147,7 @@ def test_what_was_made_from_something_else_is_not_used(tmp_path, small_shards, c
 def test_two_processes_do_not_prepare_the_same_dataset_at_once(tmp_path):
     def splits():
         # While this one is at work, another one comes.
-        with pytest.raises(ValueError, match="another process is preparing .*; wait until"):
+        with pytest.raises(ValueError, match="is in use by process .* Wait until it ends"):
             hand_made(tmp_path, seven_shots).download_and_prepare()
         return seven_shots()
 
