@@ -1,4 +1,4 @@
-"""Evaluate a trained run: python -m launch.evaluate --workdir=DIR --split=test."""
+"""Evaluate a trained run: tcam evaluate --workdir=DIR --split=test."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Prepare a config's dataset: python -m launch.prepare --config=FILE [--manual_dir=] [--data_dir=].
+"""Prepare a config's dataset: tcam prepare --config=FILE [--manual_dir=] [--data_dir=].
 
 A dataset that is already prepared is left as it is; an interrupted preparation goes on. With
 --validate nothing is prepared: all source files are read, and what is wrong with them is printed.

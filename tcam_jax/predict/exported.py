@@ -99,7 +99,7 @@ def load(folder: Path) -> Exported:
     """
     for name in (_ABOUT, _PROGRAM, _WEIGHTS):
         if not (folder / name).is_file():
-            raise InputError(f"{folder} must be a folder of launch.export_model; it has no {name}.")
+            raise InputError(f"{folder} must be a folder of tcam export_model; it has no {name}.")
     about = _read_about(folder / _ABOUT)
     for name in (_PROGRAM, _WEIGHTS):
         if _digest(folder / name) != about["sha256"][name]:

@@ -80,7 +80,7 @@ def record_classes(workdir: Path, class_names: tuple[str, ...]) -> None:
     elif read_classes(workdir) != class_names:
         raise InputError(
             f"{workdir} was started with the classes {list(read_classes(workdir))}, the dataset "
-            f"now has {list(class_names)}; use another --workdir, or the dataset as it was."
+            f"now has {list(class_names)}; use another workdir, or the dataset as it was."
         )
 
 
@@ -92,7 +92,7 @@ def read_classes(workdir: Path) -> tuple[str, ...]:
     """
     path = workdir / "classes.json"
     if not path.exists():
-        raise InputError(f"{workdir} was never started; run `python -m launch.train` there.")
+        raise InputError(f"{workdir} was never started; run `tcam train` there.")
     return tuple(json.loads(path.read_text()))
 
 

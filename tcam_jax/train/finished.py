@@ -23,7 +23,7 @@ class Finished:
         if self._last is None:
             raise InputError(
                 f"{directory} must be trained to its end, and is not; go on with "
-                f"`python -m launch.train --config=… --workdir={directory.parent}`."
+                f"`tcam train --config=… --workdir={directory.parent}`."
             )
 
     def best_step(self, role: str) -> int:
