@@ -98,7 +98,7 @@ def _predictor() -> Predictor:
         options["tau"] = _TAU.value
     if _WORKDIR.value:
         return load(_WORKDIR.value, **options)
-    return Predictor(**exported.load(Path(_MODEL.value))._asdict() | options)
+    return Predictor(**exported.load(_MODEL.value)._asdict() | options)
 
 
 def _open_lines(output: Path) -> TextIO:

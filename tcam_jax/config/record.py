@@ -77,7 +77,8 @@ def record_config(config: ConfigDict, workdir: Path) -> None:
     make_writable(workdir)
     path = workdir / "config.json"
     if path.exists():
-        _check_same(flatten(load_config(workdir)), flatten(config), workdir)
+        now = _complete(ConfigDict(config.to_dict()))
+        _check_same(flatten(load_config(workdir)), flatten(now), workdir)
     write_whole(path, json.dumps(config.to_dict(), indent=2) + "\n")
     environment = {
         "python": platform.python_version(),
@@ -135,7 +136,11 @@ def load_config(workdir: str | Path) -> ConfigDict:
             f"Train one with `tcam train --config=… --workdir={workdir}`, in Python with "
             f"tcam_jax.train_and_evaluate(config, {str(workdir)!r}), or check the path."
         )
-    config = ConfigDict(json.loads(path.read_text()))
+    return _complete(ConfigDict(json.loads(path.read_text())))
+
+
+def _complete(config: ConfigDict) -> ConfigDict:
+    """Give `config` what those of earlier versions lack, and losses the schedule they leave out."""
     added = _ADDED | {
         f"tcam.losses.{loss}.{name}": value
         for loss in config.tcam.losses

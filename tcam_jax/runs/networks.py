@@ -114,12 +114,16 @@ class TrainedTCAM(NamedTuple):
     tau: float | None
 
 
-def load_tcam(workdir: Path) -> TrainedTCAM:
+def load_tcam(workdir: str | Path) -> TrainedTCAM:
     """Read a finished run's TCAM network and how to use it.
+
+    Args:
+      workdir: folder of the run.
 
     Raises:
       InputError: `workdir` holds no run, or one that is not trained to its end.
     """
+    workdir = Path(workdir).expanduser()
     config = load_config(workdir)
     class_names = read_classes(workdir)
     parallel = Parallel(config.parallel, jax.devices()[:1])
@@ -134,14 +138,22 @@ def load_tcam(workdir: Path) -> TrainedTCAM:
 def load(workdir: str | Path, **options: Any) -> Predictor:
     """Return a run's TCAM network, ready to predict.
 
+        model = tcam_jax.load("runs/demo", regions="all")
+        predictions = model.predict(frames)
+
     Args:
-      workdir: of a finished run.
-      options: of `Predictor`; a `tau` here is used instead of the one of `TrainedTCAM`.
+      workdir: folder of a finished run.
+      options: of `Predictor`: `tau` (0..1; by default the threshold that evaluation chose),
+        `batch_size` (frames), `regions`, `class_name`.
+
+    Returns:
+      A `Predictor` on the first device.
 
     Raises:
-      InputError: see `load_tcam` and `Predictor`.
+      InputError: there is no run, or one that is not trained to its end; an option is unknown or
+        out of range.
     """
-    trained = load_tcam(Path(workdir))
+    trained = load_tcam(workdir)
     forward = make_forward(trained.model, (TCAM_METHOD,))
     variables = for_inference(trained.model, trained.variables)
 
