@@ -1,5 +1,6 @@
 """The best networks of a finished stage, for what is built on it; in every process."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class Finished:
         """Return the step that is best at `role`, see `Checkpoints.role_step`."""
         return processes.broadcast(partial(self._checkpoints.role_step, role, self._last))
 
-    def variables(self, step: int, like: Variables) -> Variables:
-        """Return the variables of `step`, NumPy arrays in the form of `like`."""
+    def variables(self, step: int, like: Callable[[], Variables]) -> Variables:
+        """Return the variables of `step`, NumPy arrays in the form of `like()`."""
         read = partial(self._checkpoints.restore_variables, step)
         return processes.broadcast_arrays(read, like)

@@ -113,7 +113,7 @@ def tcam_stage(
     if parts.initial.parts:  # the decoder of a whole network's file, or random as ever
         report_weights(parts.initial, LOCALISER_PARTS, config.model.pretrained)
 
-    stage1, like = Finished(workdir / CLASSIFIER_DIR), parts.select(CLASSIFIER_PARTS)
+    stage1, like = Finished(workdir / CLASSIFIER_DIR), partial(parts.select, CLASSIFIER_PARTS)
     encoder_step = stage1.best_step(section.encoder_checkpoint)
     seeds_step = stage1.best_step(section.seed_checkpoint)
     encoder, seeds = parallel.replicate(stage1.variables(encoder_step, like)), None
