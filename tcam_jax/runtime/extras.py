@@ -14,6 +14,6 @@ def require(extra: str, *packages: str) -> None:
     missing = [package for package in packages if find_spec(package) is None]
     if missing:
         raise InputError(
-            f"{', '.join(missing)} must be installed for this, and is not: "
+            f"this needs {', '.join(missing)}, which a plain install leaves out: "
             f"pip install 'tcam_jax[{extra}]'"
         )

@@ -28,5 +28,6 @@ def test_commands_that_need_it_name_it(tmp_path, name):
     )
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line.startswith("error: tensorflow") and line.endswith("pip install 'tcam_jax[train]'")
+    assert line.startswith("error: this needs tensorflow")
+    assert line.endswith("pip install 'tcam_jax[train]'")
     assert not (tmp_path / "run").exists()
