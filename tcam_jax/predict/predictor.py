@@ -134,11 +134,8 @@ class Predictor:
         """
         if smoothing < 0:
             raise InputError(f"smoothing must be 0 or more frames; got {smoothing}.")
-        one_array = isinstance(frames, np.ndarray) and frames.ndim in (2, 3)
-        if one_array or isinstance(frames, Image.Image):
-            frames = [frames]
         stopwatch = stopwatch or Stopwatch()
-        for size, logits, u8 in _smoothed(self._outputs(frames, stopwatch), smoothing):
+        for size, logits, u8 in _smoothed(self._outputs(_several(frames), stopwatch), smoothing):
             with stopwatch.of("boxes"):
                 prediction = self._one(size, logits, u8)
             yield prediction
@@ -200,6 +197,14 @@ class Predictor:
         return Prediction(
             index, self.class_names[index], float(probabilities[index]), boxes, scores, u8
         )
+
+
+def _several(frames: Frame | Iterable[Frame]) -> Iterable[Frame]:
+    if isinstance(frames, Image.Image):
+        return [frames]
+    if isinstance(frames, np.ndarray) and frames.ndim in (2, 3):
+        return [frames]
+    return frames
 
 
 def _as_array(frame: Frame) -> np.ndarray:
