@@ -159,7 +159,7 @@ class Checkpoints:
         if problem is not None:
             raise InputError(
                 f"the checkpoint {self.directory / str(step)} is needed, and damaged or gone: "
-                f"{problem}. Put back a copy of it, or train in another --workdir."
+                f"{problem}. Put back a copy of it, or train in another workdir."
             )
 
     def _problem(self, step: int) -> str | None:
