@@ -21,7 +21,9 @@ from the user's own maps, seed_maps float32 `[b, t, h, w]`, 0..1.
 class Data(Protocol):
     """What training needs of a dataset; `tcam_jax.data.dataset.Dataset` is one."""
 
-    class_names: Sequence[str]
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Names of the classes, `[k]`, in the order of their indices."""
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Steps in which every training shot is visited once."""

@@ -6,6 +6,7 @@ from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from tcam_jax.evaluate.boxes import box_of_mask, boxes_of_mask, threshold_level
@@ -15,7 +16,7 @@ from tcam_jax.runtime.stopwatch import Stopwatch
 REGIONS = ("largest", "all")
 
 # uint8 frames [b, size, size, 3] -> logits [b, k], uint8 maps [b, size, size].
-Forward = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Forward = Callable[[np.ndarray], tuple[ArrayLike, ArrayLike]]
 Box = tuple[float, float, float, float]
 
 
@@ -130,7 +131,7 @@ class Predictor:
         running = None
         frames, more, fault = iter(frames), True, None
         while more:
-            sizes = []
+            sizes: list[tuple[int, ...]] = []
             with stopwatch.of("decode"):
                 # Padded to one batch size: another shape would compile another program.
                 batch = np.zeros((self.batch_size, self.size, self.size, 3), np.uint8)
@@ -160,14 +161,14 @@ class Predictor:
             logits, maps = np.asarray(logits, np.float64), np.asarray(maps)
         yield from zip(sizes, logits, maps, strict=False)
 
-    def _resized(self, frame: np.ndarray) -> Image.Image:
+    def _resized(self, frame: np.ndarray) -> np.ndarray:
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise InputError(
                 f"a frame must be RGB, uint8 [h, w, 3]; got {frame.dtype} {frame.shape}. "
                 "Convert it first, for instance with PIL's `Image.convert('RGB')`."
             )
         square = (self.size, self.size)
-        return Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR)
+        return np.asarray(Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR))
 
     def _one(self, size: tuple[int, int], logits: np.ndarray, u8: np.ndarray) -> Prediction:
         probabilities = np.exp(logits - logits.max())

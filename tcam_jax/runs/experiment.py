@@ -2,14 +2,13 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from ml_collections import ConfigDict
 
 from tcam_jax.config.record import make_writable, record_config
 from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
-from tcam_jax.evaluate.results import read_results
+from tcam_jax.evaluate.results import Results, read_results
 from tcam_jax.runs.evaluate import evaluate_run
 from tcam_jax.runs.networks import record_classes
 from tcam_jax.runtime import processes
@@ -24,7 +23,7 @@ from tcam_jax.train.initial import check_weights
 
 def train_and_evaluate(
     config: ConfigDict, workdir: Path, stop: Interruption | None = None
-) -> dict[str, Any]:
+) -> Results:
     """Run what is left of `config` in `workdir`; return the results on the test split.
 
     Several processes (`runtime.processes`) call it together; process 0 alone uses the workdir.

@@ -32,7 +32,8 @@ def prepare(config: ConfigDict, distributed: bool = False) -> None:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DETERMINISTIC}"
     if distributed:
         processes.join()
-    if jax.config.jax_compilation_cache_dir is None:
+    # type: jax adds the attributes of its config when it is imported.
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tcam_jax"
         kind = jax.default_backend()
         if kind == "cpu":  # its programs use what this host's processor has, others may lack it
