@@ -6,7 +6,7 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 from ml_collections import ConfigDict
@@ -51,6 +51,16 @@ CHANGEABLE = (
 )
 
 
+class Environment(TypedDict):
+    """The content of `environment.json`: what a run was carried out with."""
+
+    python: str
+    packages: dict[str, str]  # versions
+    devices: list[str]
+    processes: int
+    git_revision: str | None
+
+
 def make_writable(workdir: Path) -> None:
     """Make the folder `workdir` if need be.
 
@@ -79,7 +89,7 @@ def record_config(config: ConfigDict, workdir: Path) -> None:
     if path.exists():
         _check_same(flatten(load_config(workdir)), flatten(config), workdir)
     write_whole(path, json.dumps(config.to_dict(), indent=2) + "\n")
-    environment = {
+    environment: Environment = {
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
         "devices": [device.device_kind for device in jax.devices()],

@@ -125,7 +125,7 @@ def find_row(
     method: str,
     threshold: str | None,
     regions: str = "largest",
-    iou: float | str = 0.5,
+    iou: float | Literal["mean"] = 0.5,
     class_from: str = "truth",
     localisation: str = "gt_known",
 ) -> Row:
