@@ -19,6 +19,9 @@ REGIONS = ("largest", "all")
 Forward = Callable[[np.ndarray], tuple[ArrayLike, ArrayLike]]
 Box = tuple[float, float, float, float]
 
+_Sizes = list[tuple[int, ...]]  # (height, width) of each frame of a batch
+_Output = tuple[tuple[int, ...], np.ndarray, np.ndarray]  # a frame's (height, width), logits, map
+
 
 class Prediction(NamedTuple):
     """What TCAM says of one frame.
@@ -126,12 +129,12 @@ class Predictor:
                 prediction = self._one(size, logits, u8)
             yield prediction
 
-    def _outputs(self, frames: Iterable[np.ndarray], stopwatch: Stopwatch) -> Iterator[tuple]:
+    def _outputs(self, frames: Iterable[np.ndarray], stopwatch: Stopwatch) -> Iterator[_Output]:
         """Yield each frame's (height, width), logits and map."""
         running = None
         frames, more, fault = iter(frames), True, None
         while more:
-            sizes: list[tuple[int, ...]] = []
+            sizes: _Sizes = []
             with stopwatch.of("decode"):
                 # Padded to one batch size: another shape would compile another program.
                 batch = np.zeros((self.batch_size, self.size, self.size, 3), np.uint8)
@@ -153,12 +156,14 @@ class Predictor:
             raise fault
 
     @staticmethod
-    def _finish(running: tuple | None, stopwatch: Stopwatch) -> Iterator[tuple]:
+    def _finish(
+        running: tuple[_Sizes, tuple[ArrayLike, ArrayLike]] | None, stopwatch: Stopwatch
+    ) -> Iterator[_Output]:
         if running is None:
             return
-        sizes, (logits, maps) = running
+        sizes, outputs = running
         with stopwatch.of("forward"):
-            logits, maps = np.asarray(logits, np.float64), np.asarray(maps)
+            logits, maps = np.asarray(outputs[0], np.float64), np.asarray(outputs[1])
         yield from zip(sizes, logits, maps, strict=False)
 
     def _resized(self, frame: np.ndarray) -> np.ndarray:
@@ -170,7 +175,7 @@ class Predictor:
         square = (self.size, self.size)
         return np.asarray(Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR))
 
-    def _one(self, size: tuple[int, int], logits: np.ndarray, u8: np.ndarray) -> Prediction:
+    def _one(self, size: tuple[int, ...], logits: np.ndarray, u8: np.ndarray) -> Prediction:
         probabilities = np.exp(logits - logits.max())
         probabilities /= probabilities.sum()
         index = int(probabilities.argmax()) if self._class is None else self._class
@@ -189,11 +194,12 @@ def _one_box(mask: np.ndarray) -> np.ndarray:
     return box_of_mask(mask)[None] if mask.any() else np.zeros((0, 4), np.int32)
 
 
-def _smoothed(outputs: Iterator[tuple], reach: int) -> Iterator[tuple]:
+def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:
     """Replace each map by the mean over its neighbours, as far as there are any."""
-    near: deque[tuple | None] = deque([None] * reach, maxlen=2 * reach + 1)
+    near: deque[_Output | None] = deque([None] * reach, maxlen=2 * reach + 1)
     for output in chain(outputs, repeat(None, reach)):
         near.append(output)
         if len(near) == near.maxlen and (centre := near[reach]) is not None:
             maps = [one[-1] for one in near if one is not None]
-            yield (*centre[:-1], np.mean(maps, axis=0).astype(np.uint8))
+            size, logits, _ = centre
+            yield size, logits, np.mean(maps, axis=0).astype(np.uint8)
