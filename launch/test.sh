@@ -7,4 +7,5 @@ source "$(dirname "$0")/environment.sh" test
 
 ruff check .
 ruff format --check .
+mypy
 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"

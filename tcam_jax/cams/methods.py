@@ -5,6 +5,7 @@ Names are the method's usual name in lower case, as torch-cam's classes and the 
 """
 
 from collections.abc import Callable
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -94,7 +95,7 @@ def class_activation_maps(
     head = classifier_head(model, variables, stage)
 
     def classify(seen: Float[Array, "n h w 3"]) -> ClassifierOutput:
-        return model.apply(variables, seen, method="classify")
+        return cast(ClassifierOutput, model.apply(variables, seen, method="classify"))
 
     def one(frame: Array, features: Array, class_index: Array) -> Array:
         if method == "smoothgradcampp":
@@ -118,20 +119,21 @@ def classifier_head(model: TCAM, variables: Variables, stage: str = LAST) -> Hea
     """Return what follows `stage` in the classifier, as CAM methods take it."""
 
     def above(features: Float[Array, "b y x c"]) -> HeadOutput:
-        return model.apply(variables, features, stage, method="classify_from")
+        output = model.apply(variables, features, stage, method="classify_from")
+        return cast(HeadOutput, output)
 
-    linear = stage == LAST
+    kernel = model.apply(variables, method="linear_kernel") if stage == LAST else None
     return Head(
         scores=lambda features: above(features[None]).logits[0],
         maps=lambda features: above(features[None]).maps[0],
-        kernel=model.apply(variables, method="linear_kernel") if linear else None,
+        kernel=cast(Array | None, kernel),
         # As `classify` has run them, not mapped frame by frame: a convolution's form depends on the
         # batch (`models.cpu.winograd`), and XLA sees that these layers' outputs are there already.
         gradient=gradient_of(lambda features: above(features).logits),
     )
 
 
-def frame_noise(shape: tuple[int, int, int]) -> Float[Array, "s h w 3"]:
+def frame_noise(shape: tuple[int, ...]) -> Float[Array, "s h w 3"]:
     """Return Smooth GradCAM++'s noise: always the same, so a map is a function of its frame."""
     return NOISE_STD * jax.random.normal(jax.random.key(0), (NOISY_SAMPLES, *shape))
 

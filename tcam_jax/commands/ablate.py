@@ -13,7 +13,6 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 from absl import flags
@@ -27,7 +26,7 @@ from tcam_jax.config.record import CHANGEABLE, load_config
 from tcam_jax.config.rules import flatten, validate
 from tcam_jax.data.builders.registry import prepare, prepared_folder
 from tcam_jax.evaluate.results import read_results
-from tcam_jax.report.ablation import summarise, to_csv, to_markdown
+from tcam_jax.report.ablation import Summary, summarise, to_csv, to_markdown
 from tcam_jax.report.ablation_plots import bars, temporal_range
 from tcam_jax.runs.experiment import train_and_evaluate
 from tcam_jax.runtime import devices
@@ -51,7 +50,7 @@ def ablate(
     tables: Sequence[Ablation],
     seeds: Sequence[int],
     stop: Interruption | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Train what is missing, write the tables after each run; return them.
 
     Raises:
@@ -145,7 +144,7 @@ def _same_classifier(other: ConfigDict, config: ConfigDict) -> bool:
     return all(ours.get(field) == theirs.get(field) for field in compared)
 
 
-def _write(summary: dict[str, Any], workdir: Path) -> None:
+def _write(summary: Summary, workdir: Path) -> None:
     write_whole(workdir / "ablation.json", json.dumps(summary, indent=1) + "\n")
     write_whole(workdir / "ablation.csv", to_csv(summary))
     write_whole(workdir / "ablation.md", to_markdown(summary) + "\n")

@@ -4,6 +4,8 @@ Published numbers: TCAM's Table 3 and text (losses; n = 0 and n = 1), Table 1 (C
 YouTube-Objects v1.0. Fig. 3 is a plot: between n = 1 and n = 10 it has no numbers.
 """
 
+from typing import Any
+
 from tcam_jax.config.ablation import Ablation, Variant
 
 NO_CRF = {"tcam.losses.crf.weight": 0.0}
@@ -39,7 +41,7 @@ PRESET_METHODS = ("cam", "gradcampp", "layercam")
 
 # Which step of the classifier is best for localisation depends on the CAM method; the most accurate
 # one does not, so all runs of this table share one classifier.
-ONE_CLASSIFIER = TCAM | {
+ONE_CLASSIFIER: dict[str, Any] = TCAM | {
     "tcam.encoder_checkpoint": "best_classification",
     "tcam.seed_checkpoint": "best_classification",
 }
@@ -62,10 +64,11 @@ def seeds(full: bool) -> Ablation:
     variants = []
     for method in CAM_METHODS if full else PRESET_METHODS:
         title, published = CAM_METHODS[method]
-        overrides = ONE_CLASSIFIER | {"tcam.cam_method": method, "eval.cam_methods": (method,)}
+        overrides: dict[str, Any] = {"tcam.cam_method": method, "eval.cam_methods": (method,)}
+        overrides = ONE_CLASSIFIER | overrides
         variants.append(Variant(f"seeds_{method}", f"{title} itself", overrides, published, method))
         variants.append(Variant(f"seeds_{method}", f"seeds from {title}", overrides))
-    rules = {
+    rules: dict[str, tuple[str, dict[str, Any]]] = {
         "paper": ("rule of the paper's text", {"tcam.seeds.rule": "paper"}),
         "largest": ("largest region only", {"tcam.seeds.region": "largest"}),
         "many": (

@@ -5,7 +5,7 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 from ml_collections import ConfigDict
@@ -30,6 +30,16 @@ CHANGEABLE = (
     "checkpoint.keep_last",
     "checkpoint.keep_every_steps",
 )
+
+
+class Environment(TypedDict):
+    """The content of `environment.json`: what a run was carried out with."""
+
+    python: str
+    packages: dict[str, str]  # versions
+    devices: list[str]
+    processes: int
+    git_revision: str | None
 
 
 def make_writable(workdir: Path) -> None:
@@ -60,7 +70,7 @@ def record_config(config: ConfigDict, workdir: Path) -> None:
     if path.exists():
         _check_same(flatten(load_config(workdir)), flatten(config), workdir)
     write_whole(path, json.dumps(config.to_dict(), indent=2) + "\n")
-    environment = {
+    environment: Environment = {
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
         "devices": [device.device_kind for device in jax.devices()],

@@ -128,7 +128,7 @@ def validate(config: ConfigDict) -> None:
         _reject("tcam.seed_dir", f'{expected} tcam.seed_source="files"', folder)
     if flat["checkpoint.keep_every_steps"] < 0:
         _reject("checkpoint.keep_every_steps", "0 or more", flat["checkpoint.keep_every_steps"])
-    if flat["precision"] == "float64" and not jax.config.jax_enable_x64:
+    if flat["precision"] == "float64" and jax.dtypes.canonicalize_dtype(float) == jnp.float32:
         _reject("precision", "float32 or bfloat16 unless JAX_ENABLE_X64=1 is set", "float64")
     for section in ("classifier", "tcam"):
         batch_size, devices = flat[f"{section}.batch_size"], jax.device_count()
@@ -141,7 +141,9 @@ def validate(config: ConfigDict) -> None:
 
 
 def _check_head(name: str, options: ConfigDict) -> None:
-    own = {x.name: x.type for x in dataclasses.fields(HEADS[name]) if x.name not in _EVERY_HEAD}
+    own: dict[str, Any] = {
+        x.name: x.type for x in dataclasses.fields(HEADS[name]) if x.name not in _EVERY_HEAD
+    }
     for option, value in options.items():
         if option not in own:
             _reject("model.head_options", f"made of {', '.join(own) or 'nothing'}", option)
@@ -206,15 +208,16 @@ def _try_losses(config: ConfigDict) -> None:
     if not any(map(is_on, config.tcam.losses.values())):
         _reject("tcam.losses", "of a weight other than 0, one at least", "0 for all")
 
-    def image(*shape: int, dtype: type = jnp.float32) -> jax.ShapeDtypeStruct:
+    def image(*shape: int, dtype: type = jnp.float32) -> Any:  # a shape in an array's place
         return jax.ShapeDtypeStruct((1, *shape), dtype)
 
+    barrier_t: Any = jax.ShapeDtypeStruct((), jnp.float32)
     window = Window(image(t, crop, crop, 2), image(t, crop, crop, 3), image(t, dtype=bool))
     inputs = LossInputs(
         map_logits=image(crop, crop, 2),
         images=image(crop, crop, 3),
         seeds=image(crop, crop, dtype=jnp.int32),
-        barrier_t=jax.ShapeDtypeStruct((), jnp.float32),
+        barrier_t=barrier_t,
         object_box=image(crop, crop, dtype=bool),
         window=window,
     )

@@ -124,7 +124,7 @@ class Localisation:
     labels: Int[np.ndarray, "frames"]
     taus: Float[np.ndarray, "taus"]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         expected = (len(self.labels), len(self.taus))
         if self.hits.shape != expected or self.hits.size == 0:
             raise ValueError(

@@ -101,6 +101,8 @@ def evaluate(
                     _judge(into, index, u8, truth)
                 else:
                     _copy(into, same, index)
+    if logits is None:
+        raise ValueError("expected at least one batch, got none")
     frames = int(whole(np.array(timed)))  # the processes work at the same time
     return Evaluation(
         logits=whole(logits),

@@ -1,15 +1,16 @@
 """Frames in, class logits and localisation maps out: the forward pass of evaluation."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from tcam_jax.cams.methods import class_activation_maps
 from tcam_jax.data.geometry import normalise, resize_map
-from tcam_jax.models.tcam import TCAM, Variables, foreground
+from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables, foreground
 
 # The decoder's map, beside the names in `cams.methods.CAM_METHODS`.
 TCAM_METHOD = "tcam"
@@ -32,7 +33,9 @@ class FrameOutputs(NamedTuple):
 
 def make_forward(
     model: TCAM, methods: Sequence[str], also_predicted: bool = False
-) -> Callable[[Variables, UInt8[Array, "b h w 3"], Int[Array, " b"]], FrameOutputs]:
+) -> Callable[
+    [Variables, UInt8[Array | np.ndarray, "b h w 3"], Int[Array | np.ndarray, " b"]], FrameOutputs
+]:
     """Return a jitted function (variables, frames, class indices) -> `FrameOutputs`.
 
     `frames` are uint8 of the evaluation size; a CAM is made for the given class index, or for the
@@ -50,7 +53,7 @@ def make_forward(
     ) -> FrameOutputs:
         size = frames.shape[1]
         frames = normalise(frames)
-        output = model.apply(variables, frames, method="classify")
+        output = cast(ClassifierOutput, model.apply(variables, frames, method="classify"))
         predicted = output.logits.argmax(-1)
 
         def one_method(method: str, classes: Int[Array, " b"]) -> Float[Array, "b h w"]:
@@ -58,7 +61,7 @@ def make_forward(
                 map_logits = model.apply(
                     variables, output.features, (size, size), method="localise"
                 )
-                return foreground(map_logits)
+                return foreground(cast(Array, map_logits))
             cams = class_activation_maps(model, variables, frames, output, classes, method)
             return jax.vmap(lambda cam: resize_map(cam, size))(cams)
 

@@ -21,7 +21,7 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, TypedDict
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -36,7 +36,32 @@ LOCALISATIONS = {"gt_known": None, "top1": 1, "top5": 5}
 CLASS_FROM = ("truth", "prediction")
 FIXED_TAU = 0.2
 
-Row = dict[str, Any]
+
+class Scores(TypedDict):
+    """The figures of a row, see `evaluate.results`."""
+
+    corloc: float | None
+    interval: list[float] | None
+    corloc_frames: float | None
+    per_class: list[float | None]
+
+
+class ProtocolRow(Scores):
+    """A row of one kind of map, see `evaluate.results`."""
+
+    threshold: str | None
+    regions: str | None
+    iou: float | Literal["mean"]
+    localisation: str
+    tau: float | dict[str, float] | None
+
+
+class Row(ProtocolRow):
+    """A row of `results.json`, see `evaluate.results`."""
+
+    method: str
+    checkpoint: str | None
+    class_from: str | None
 
 
 class Judgement(NamedTuple):
@@ -95,7 +120,7 @@ def ranks_of(
 
 def protocol_rows(
     validation: Judgement | None, test: Judgement | None, class_names: Sequence[str]
-) -> list[Row]:
+) -> list[ProtocolRow]:
     """Score one kind of map under every protocol but `class_from`.
 
     Args:
@@ -111,24 +136,40 @@ def protocol_rows(
         judged, taus = {"val": (validation, TAUS_VALIDATION), "test": (test, TAUS_TEST)}[split]
         return None if judged is None else judged.sweep(taus, *setting)
 
-    rows = []
+    rows: list[ProtocolRow] = []
     for threshold, regions, localisation in itertools.product(THRESHOLDS, REGIONS, LOCALISATIONS):
-        protocol = {"threshold": threshold, "regions": regions}
-        of_ious, samples = [], []
+        of_ious: list[ProtocolRow] = []
+        samples: list[np.ndarray] = []
         for iou in IOUS:
             setting = (regions, iou, localisation)
             tau = _choose(threshold, setting, sweep, class_names)
             levels = _levels(threshold, tau, test, class_names)
             scores = unknown_scores(len(class_names))
-            if levels is not None:
+            if test is not None and bootstrap is not None and levels is not None:
                 correct = test.correct(levels, *setting)
                 samples.append(bootstrap.class_means(correct))
                 scores = scores_of(correct, test.labels, len(class_names), samples[-1])
-            row = protocol | {"iou": iou, "localisation": localisation, "tau": tau} | scores
-            of_ious.append(row)
-        mean = protocol | {"iou": "mean", "localisation": localisation, "tau": None}
-        rows += [*of_ious, mean | mean_scores(of_ious, samples)]
+            of_ious.append(_row(threshold, setting, tau, scores))
+        mean = mean_scores(of_ious, samples)
+        rows += [*of_ious, _row(threshold, (regions, "mean", localisation), None, mean)]
     return rows
+
+
+def _row(
+    threshold: str,
+    setting: tuple[str, float | Literal["mean"], str],
+    tau: float | dict[str, float] | None,
+    scores: Scores,
+) -> ProtocolRow:
+    regions, iou, localisation = setting
+    return {
+        "threshold": threshold,
+        "regions": regions,
+        "iou": iou,
+        "localisation": localisation,
+        "tau": tau,
+        **scores,
+    }
 
 
 def _choose(
@@ -163,13 +204,13 @@ def _levels(
     if threshold == "otsu":
         return judged.otsu
     if isinstance(tau, dict):
-        tau = np.array([tau[name] for name in class_names])[judged.labels]
+        return judged.levels_at(np.array([tau[name] for name in class_names])[judged.labels])
     return None if tau is None else judged.levels_at(tau)
 
 
 def scores_of(
     correct: np.ndarray, labels: np.ndarray, num_classes: int, samples: np.ndarray | None
-) -> Row:
+) -> Scores:
     """Return the figures of one row, percent; null for classes without frames."""
     scored = Localisation(correct[:, None], labels, np.zeros(1))
     per_class = scored.per_class(num_classes)[0]
@@ -181,20 +222,25 @@ def scores_of(
     }
 
 
-def mean_scores(rows: Sequence[Row], samples: Sequence[np.ndarray]) -> Row:
+def mean_scores(rows: Sequence[Scores], samples: Sequence[np.ndarray]) -> Scores:
     """Return the means of the figures of `rows`; null where one of them is."""
     if any(row["corloc"] is None for row in rows):
         return unknown_scores(len(rows[0]["per_class"]))
     per_class = zip(*(row["per_class"] for row in rows), strict=True)
     return {
-        "corloc": float(np.mean([row["corloc"] for row in rows])),
+        "corloc": _mean([row["corloc"] for row in rows]),
         "interval": interval(np.mean(samples, axis=0)) if samples else None,
-        "corloc_frames": float(np.mean([row["corloc_frames"] for row in rows])),
-        "per_class": [None if None in ious else float(np.mean(ious)) for ious in per_class],
+        "corloc_frames": _mean([row["corloc_frames"] for row in rows]),
+        "per_class": [_mean(ious) for ious in per_class],
     }
 
 
-def unknown_scores(num_classes: int) -> Row:
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
+
+
+def unknown_scores(num_classes: int) -> Scores:
     """Return the figures of a row that cannot be measured."""
     return {
         "corloc": None,

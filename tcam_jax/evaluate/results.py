@@ -25,8 +25,9 @@ CorLoc entries, and curves, are null where the split has no boxes.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 
@@ -34,7 +35,7 @@ from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.bootstrap import VideoBootstrap, video_of
 from tcam_jax.evaluate.corloc import centre_box, iou, whole_frame
 from tcam_jax.evaluate.evaluator import scaled_truth
-from tcam_jax.evaluate.protocols import IOUS, Row, mean_scores, scores_of, unknown_scores
+from tcam_jax.evaluate.protocols import IOUS, Row, Scores, mean_scores, scores_of, unknown_scores
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
@@ -42,36 +43,89 @@ SCHEMA = 2
 CENTRE_FRACTION = 0.5  # side of the centre box, of the frame
 
 
+class Rows(TypedDict):
+    """What `find_row` reads of `Results`."""
+
+    rows: list[Row]
+
+
+class Curves(TypedDict):
+    """CorLoc against the threshold."""
+
+    tau: list[float]
+    corloc: dict[str, list[float]]
+
+
+class Results(Rows):
+    """The content of `results.json`, see the module."""
+
+    schema: NotRequired[int]  # only in the file
+    dataset: str
+    config: str
+    split: str
+    frames: int
+    boxes: int
+    videos: int
+    classes: list[str]
+    curves: Curves | None
+    classification: dict[str, float]
+    tau: dict[str, float | None]
+    seconds_per_frame: dict[str, float | None]
+
+
+class FrameLine(TypedDict):
+    """A line of `predictions.jsonl`, see `runs.evaluate`."""
+
+    id: str
+    label: str
+    probabilities: dict[str, float]
+    boxes: dict[str, list[float]]
+    iou: dict[str, float | None]
+
+
 def fixed_box_rows(truth: Truth, size: int, num_classes: int) -> list[Row]:
     """Score two boxes that look at nothing: the centre's and the whole frame's."""
     boxed = [i for i, true_boxes in enumerate(truth.boxes) if len(true_boxes)]
     labels = truth.labels[boxed]
     bootstrap = VideoBootstrap(labels, video_of(truth.ids)[boxed]) if boxed else None
-    rows = []
+    rows: list[Row] = []
     for method, box in (
         ("centre_box", centre_box(size, CENTRE_FRACTION)),
         ("whole_frame", whole_frame(size)),
     ):
-        nothing = dict.fromkeys(("checkpoint", "class_from", "threshold", "regions", "tau"))
-        row = {"method": method, **nothing, "localisation": "gt_known"}
         overlaps = np.array([iou(box, scaled_truth(truth, i, size)).max() for i in boxed])
-        of_ious, samples = [], []
+        of_ious: list[Row] = []
+        samples: list[np.ndarray] = []
         for least in IOUS:
             scores = unknown_scores(num_classes)
             if bootstrap is not None:
                 samples.append(bootstrap.class_means(overlaps >= least))
                 scores = scores_of(overlaps >= least, labels, num_classes, samples[-1])
-            of_ious.append(row | {"iou": least} | scores)
-        rows += [*of_ious, row | {"iou": "mean"} | mean_scores(of_ious, samples)]
+            of_ious.append(_fixed_box_row(method, least, scores))
+        rows += [*of_ious, _fixed_box_row(method, "mean", mean_scores(of_ious, samples))]
     return rows
 
 
+def _fixed_box_row(method: str, iou: float | Literal["mean"], scores: Scores) -> Row:
+    return {
+        "method": method,
+        "checkpoint": None,
+        "class_from": None,
+        "threshold": None,
+        "regions": None,
+        "tau": None,
+        "localisation": "gt_known",
+        "iou": iou,
+        **scores,
+    }
+
+
 def find_row(
-    results: dict[str, Any],
+    results: Rows,
     method: str,
     threshold: str | None,
     regions: str = "largest",
-    iou: float | str = 0.5,
+    iou: float | Literal["mean"] = 0.5,
     class_from: str = "truth",
     localisation: str = "gt_known",
 ) -> Row:
@@ -87,12 +141,16 @@ def find_row(
     if threshold is not None:
         wanted |= {"regions": regions, "class_from": class_from}
     for row in results["rows"]:
-        if all(row[key] == value for key, value in wanted.items()):
+        if _has(row, wanted):
             return row
     raise KeyError(f"no row {method!r} with {wanted}")
 
 
-def write_results(path: Path, results: dict[str, Any]) -> None:
+def _has(row: Mapping[str, object], wanted: Mapping[str, object]) -> bool:
+    return all(row[key] == value for key, value in wanted.items())
+
+
+def write_results(path: Path, results: Results) -> None:
     """Write `results` (see the module's schema) to `path`, whole or not at all."""
     rows = results["rows"]
     outer = {"schema": SCHEMA, **results, "rows": None}
@@ -102,7 +160,7 @@ def write_results(path: Path, results: dict[str, Any]) -> None:
     write_whole(path, text + "\n")
 
 
-def read_results(workdir: str | Path) -> dict[str, Any]:
+def read_results(workdir: str | Path) -> Results:
     """Read `workdir/results.json`.
 
     Raises:
@@ -117,4 +175,4 @@ def read_results(workdir: str | Path) -> dict[str, Any]:
             f"{path} has schema {results.get('schema')!r}, this version reads {SCHEMA}; "
             f"make it anew with `tcam evaluate --workdir={workdir}`."
         )
-    return results
+    return cast(Results, results)

@@ -1,12 +1,10 @@
 """Dense CRF loss: pixels of similar colour and position want the same label."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-from ml_collections import ConfigDict
 
 from tcam_jax.losses.inputs import LossInputs, probabilities
 from tcam_jax.losses.kernels.energy import (
@@ -15,6 +13,7 @@ from tcam_jax.losses.kernels.energy import (
     Kernel,
     pairwise_energies,
 )
+from tcam_jax.losses.schedule import LossSettings
 
 REFERENCE_SIZE = 224
 
@@ -69,7 +68,7 @@ def crf(
     return kernel_scale * energies.sum(), jnp.asarray(energies.shape[0], energies.dtype)
 
 
-def crf_settings_at(settings: Mapping[str, Any] | ConfigDict, size: int) -> dict[str, Any]:
+def crf_settings_at(settings: LossSettings, size: int) -> dict[str, Any]:
     """Convert the settings of a CRF loss, meant for crops of 224 pixels, to crops of `size` pixels.
 
     The energy sums over pairs of pixels, so it grows with size^4, and its spatial range is in
@@ -91,7 +90,9 @@ def crf_settings_at(settings: Mapping[str, Any] | ConfigDict, size: int) -> dict
     return converted
 
 
-def _shrink(images, maps, scale):
+def _shrink(
+    images: Float[Array, "b h w 3"], maps: Float[Array, "b h w 2"], scale: float
+) -> tuple[Float[Array, "b y x 3"], Float[Array, "b y x 2"]]:
     _, height, width, _ = images.shape
     small_height, small_width = int(height * scale), int(width * scale)
     if min(small_height, small_width) < 1:

@@ -1,10 +1,12 @@
 """What every loss term receives."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
+
+T = TypeVar("T")
 
 
 class Window(NamedTuple):
@@ -41,6 +43,20 @@ class LossInputs(NamedTuple):
     barrier_t: Float[Array, ""]
     object_box: Bool[Array, "b h w"] | None = None
     window: Window | None = None
+
+
+def required(part: T | None, name: str) -> T:
+    """Return a part of `LossInputs` that a loss cannot do without.
+
+    Raises:
+      ValueError: it is not there.
+    """
+    if part is None:
+        raise ValueError(
+            f"The loss needs LossInputs.{name}, which is None: give it. Windows are decoded for "
+            "the losses named in WINDOW_LOSSES of tcam_jax/losses/objective.py."
+        )
+    return part
 
 
 def probabilities(map_logits: Float[Array, "*shape 2"]) -> Float[Array, "*shape 2"]:

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tcam_jax.losses.inputs import LossInputs, probabilities
+from tcam_jax.losses.inputs import LossInputs, probabilities, required
 from tcam_jax.losses.kernels.energy import (
     Accuracy,
     Backend,
@@ -38,7 +38,7 @@ def joint_color_crf(
       Belharbi et al., "CoLo-CAM: class activation mapping for object co-localization in
       weakly-labeled unconstrained videos", Pattern Recognition 162, 2025.
     """
-    window = inputs.window
+    window = required(inputs.window, "window")
     kernel = Kernel(sigma_rgb, None, backend, accuracy)
     maps = probabilities(window.map_logits)
     differences = maps[..., 0] - maps[..., 1]

@@ -4,8 +4,8 @@ A loss is a function `(inputs, **parameters) -> (sum, count)`; its value is `sum
 global batch. To add one, put it into `LOSSES`, and its settings into `config.tcam.losses`.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Concatenate
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +17,15 @@ from tcam_jax.losses.entropy import entropy
 from tcam_jax.losses.inputs import LossInputs
 from tcam_jax.losses.joint_color_crf import joint_color_crf
 from tcam_jax.losses.partial_ce import partial_ce
-from tcam_jax.losses.schedule import SCHEDULE, is_on, weight_at
+from tcam_jax.losses.schedule import SCHEDULE, LossSettings, is_on, weight_at
 from tcam_jax.losses.size import bg_larger_than_fg, empty_outside_box, fg_size, size
 from tcam_jax.losses.temporal_consistency import temporal_consistency
 from tcam_jax.runtime.errors import InputError
 
-LOSSES = {
+Loss = Callable[Concatenate[LossInputs, ...], tuple[Float[Array, ""], Float[Array, ""]]]
+"""(inputs, **parameters) -> (sum, count)."""
+
+LOSSES: dict[str, Loss] = {
     "partial_ce": partial_ce,
     "crf": crf,
     "size": size,
@@ -40,7 +43,7 @@ WINDOW_LOSSES = ("joint_color_crf", "temporal_consistency")
 
 
 def settings_at(
-    losses: Mapping[str, Mapping[str, Any]] | ConfigDict, size: int
+    losses: Mapping[str, LossSettings] | ConfigDict, size: int
 ) -> dict[str, dict[str, Any]]:
     """Return the settings of the losses for crops of `size` pixels, see `crf_settings_at`."""
     return {
@@ -49,14 +52,14 @@ def settings_at(
     }
 
 
-def needs_window(losses: Mapping[str, Mapping]) -> bool:
+def needs_window(losses: Mapping[str, LossSettings]) -> bool:
     """Tell whether a loss that is on looks at all frames of a window."""
     return any(name in WINDOW_LOSSES and is_on(losses[name]) for name in losses)
 
 
 def objective(
     inputs: LossInputs,
-    losses: Mapping[str, Mapping[str, Any]],
+    losses: Mapping[str, LossSettings],
     *,
     epoch: Int[Array, ""] | int = 1,
     epochs: int = 1,
@@ -112,7 +115,7 @@ def objective(
 
 def global_counts(
     inputs: LossInputs,
-    losses: Mapping[str, Mapping[str, Any]],
+    losses: Mapping[str, LossSettings],
     *,
     axis_name: str | None = None,
 ) -> dict[str, Float[Array, ""]]:
@@ -129,11 +132,11 @@ def global_counts(
     return counts if axis_name is None else jax.lax.psum(counts, axis_name)
 
 
-def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(settings: LossSettings) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key not in SCHEDULE}
 
 
-def _check(name: str, settings: Mapping[str, Any]) -> None:
+def _check(name: str, settings: LossSettings) -> None:
     if name not in LOSSES:
         raise InputError(
             f"Unknown loss {name!r}: choose from {', '.join(sorted(LOSSES))}, or put it into "

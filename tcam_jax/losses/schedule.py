@@ -11,36 +11,49 @@
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, TypeAlias, TypedDict, cast, get_args
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 from ml_collections import ConfigDict
 
-SCHEDULE = {
+LossSettings: TypeAlias = Mapping[str, Any] | ConfigDict
+"""The settings of one loss: what `Schedule` has (the weight at least), and its own parameters."""
+
+
+class Schedule(TypedDict):
+    """The settings that every loss has, see the module."""
+
+    weight: float
+    final_weight: float | None
+    start_epoch: int
+    end_epoch: int | None
+    adaptive: bool
+
+
+SCHEDULE: Schedule = {
     "weight": 0.0,
     "final_weight": None,
     "start_epoch": 1,
     "end_epoch": None,
     "adaptive": False,
 }
-_CHANGING = ("final_weight", "start_epoch", "end_epoch")
+_Changing = Literal["final_weight", "start_epoch", "end_epoch"]
+_CHANGING: tuple[_Changing, ...] = get_args(_Changing)
 
 
-def is_on(settings: Mapping[str, Any] | ConfigDict) -> bool:
+def is_on(settings: LossSettings) -> bool:
     """Tell whether the loss is ever used."""
     return bool(settings["weight"] or settings.get("final_weight"))
 
 
-def is_scheduled(settings: Mapping[str, Any]) -> bool:
+def is_scheduled(settings: LossSettings) -> bool:
     """Tell whether the weight changes during training."""
-    values = {**SCHEDULE, **settings}
+    values = _schedule(settings)
     return any(values[name] != SCHEDULE[name] for name in _CHANGING)
 
 
-def weight_at(
-    settings: Mapping[str, Any], epoch: Int[Array, ""] | int, epochs: int
-) -> Float[Array, ""]:
+def weight_at(settings: LossSettings, epoch: Int[Array, ""] | int, epochs: int) -> Float[Array, ""]:
     """Return the weight in an epoch.
 
     Args:
@@ -48,10 +61,15 @@ def weight_at(
       epoch: counted from 1.
       epochs: of the training, to which `final_weight` reaches without an `end_epoch`.
     """
-    values = {**SCHEDULE, **settings}
-    first, weight = values["start_epoch"], values["weight"]
+    values = _schedule(settings)
+    first = values["start_epoch"]
+    weight: Array | float = values["weight"]
     last = epochs if values["end_epoch"] is None else values["end_epoch"]
     if values["final_weight"] is not None:
         share = jnp.clip((epoch - first) / max(last - first, 1), 0, 1)
         weight = weight + share * (values["final_weight"] - weight)
     return jnp.where((epoch >= first) & (epoch <= last), weight, 0.0)
+
+
+def _schedule(settings: LossSettings) -> Schedule:
+    return cast(Schedule, {**SCHEDULE, **settings})

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tcam_jax.losses.inputs import LossInputs, probabilities
+from tcam_jax.losses.inputs import LossInputs, probabilities, required
 from tcam_jax.losses.log_barrier import extended_log_barrier
 
 
@@ -86,7 +86,8 @@ def empty_outside_box(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array
       implementation.
     """
     foreground = probabilities(inputs.map_logits)[..., 1]
-    outside = jnp.where(inputs.object_box, 0, foreground).sum(axis=(1, 2))
+    box = required(inputs.object_box, "object_box")
+    outside = jnp.where(box, 0, foreground).sum(axis=(1, 2))
     return _summed(_barrier(outside, inputs))
 
 

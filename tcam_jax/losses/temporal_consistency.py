@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tcam_jax.losses.inputs import LossInputs, probabilities
+from tcam_jax.losses.inputs import LossInputs, probabilities, required
 
 
 def temporal_consistency(
@@ -26,7 +26,7 @@ def temporal_consistency(
       After Lai et al., "Learning blind video temporal consistency", ECCV 2018 (short-term term with
       its visibility weight), without optical flow.
     """
-    window = inputs.window
+    window = required(inputs.window, "window")
     foreground = probabilities(window.map_logits)[..., 1]
     images = window.images.astype(foreground.dtype)
     change = ((images[:, 1:] - images[:, :-1]) ** 2).sum(axis=-1)

@@ -22,7 +22,7 @@ class SourceFrame(NamedTuple):
       image: RGB, uint8 `[h, w, 3]`, turned upright as a viewer shows it.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides `tuple.index`
     seconds: float | None
     image: np.ndarray
 

@@ -138,7 +138,9 @@ def _enlarge(image: np.ndarray, scale: int) -> np.ndarray:
     return image.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
-def _rectangle(draw: ImageDraw.ImageDraw, box: np.ndarray, scale: int, colour: tuple) -> None:
+def _rectangle(
+    draw: ImageDraw.ImageDraw, box: np.ndarray, scale: int, colour: tuple[int, int, int]
+) -> None:
     x0, y0, x1, y1 = (int(corner) * scale for corner in box)
     # Corners are pixels that belong to the box, so the far ones end with their last subpixel.
     far = scale - 1

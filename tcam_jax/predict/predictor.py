@@ -6,6 +6,7 @@ from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image
 
 from tcam_jax.evaluate.boxes import box_of_mask, boxes_of_mask, threshold_level
@@ -15,9 +16,12 @@ from tcam_jax.runtime.stopwatch import Stopwatch
 REGIONS = ("largest", "all")
 
 # uint8 frames [b, size, size, 3] -> logits [b, k], uint8 maps [b, size, size].
-Forward = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Forward = Callable[[np.ndarray], tuple[ArrayLike, ArrayLike]]
 Box = tuple[float, float, float, float]
 Frame = np.ndarray | Image.Image
+
+_Sizes = list[tuple[int, ...]]  # (height, width) of each frame of a batch
+_Output = tuple[tuple[int, ...], np.ndarray, np.ndarray]  # a frame's (height, width), logits, map
 
 
 class Prediction(NamedTuple):
@@ -140,12 +144,12 @@ class Predictor:
                 prediction = self._one(size, logits, u8)
             yield prediction
 
-    def _outputs(self, frames: Iterable[Frame], stopwatch: Stopwatch) -> Iterator[tuple]:
+    def _outputs(self, frames: Iterable[Frame], stopwatch: Stopwatch) -> Iterator[_Output]:
         """Yield each frame's (height, width), logits and map."""
         running = None
         frames, more, fault = iter(frames), True, None
         while more:
-            sizes = []
+            sizes: _Sizes = []
             with stopwatch.of("decode"):
                 # Padded to one batch size: another shape would compile another program.
                 batch = np.zeros((self.batch_size, self.size, self.size, 3), np.uint8)
@@ -167,24 +171,26 @@ class Predictor:
             raise fault
 
     @staticmethod
-    def _finish(running: tuple | None, stopwatch: Stopwatch) -> Iterator[tuple]:
+    def _finish(
+        running: tuple[_Sizes, tuple[ArrayLike, ArrayLike]] | None, stopwatch: Stopwatch
+    ) -> Iterator[_Output]:
         if running is None:
             return
-        sizes, (logits, maps) = running
+        sizes, outputs = running
         with stopwatch.of("forward"):
-            logits, maps = np.asarray(logits, np.float64), np.asarray(maps)
+            logits, maps = np.asarray(outputs[0], np.float64), np.asarray(outputs[1])
         yield from zip(sizes, logits, maps, strict=False)
 
-    def _resized(self, frame: np.ndarray) -> Image.Image:
+    def _resized(self, frame: np.ndarray) -> np.ndarray:
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise InputError(
                 f"a frame must be RGB, uint8 [h, w, 3]; got {frame.dtype} {frame.shape}. "
                 "Convert it first, or give a PIL image."
             )
         square = (self.size, self.size)
-        return Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR)
+        return np.asarray(Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR))
 
-    def _one(self, size: tuple[int, int], logits: np.ndarray, u8: np.ndarray) -> Prediction:
+    def _one(self, size: tuple[int, ...], logits: np.ndarray, u8: np.ndarray) -> Prediction:
         probabilities = np.exp(logits - logits.max())
         probabilities /= probabilities.sum()
         index = int(probabilities.argmax()) if self._class is None else self._class
@@ -215,11 +221,12 @@ def _one_box(mask: np.ndarray) -> np.ndarray:
     return box_of_mask(mask)[None] if mask.any() else np.zeros((0, 4), np.int32)
 
 
-def _smoothed(outputs: Iterator[tuple], reach: int) -> Iterator[tuple]:
+def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:
     """Replace each map by the mean over its neighbours, as far as there are any."""
-    near: deque[tuple | None] = deque([None] * reach, maxlen=2 * reach + 1)
+    near: deque[_Output | None] = deque([None] * reach, maxlen=2 * reach + 1)
     for output in chain(outputs, repeat(None, reach)):
         near.append(output)
         if len(near) == near.maxlen and (centre := near[reach]) is not None:
             maps = [one[-1] for one in near if one is not None]
-            yield (*centre[:-1], np.mean(maps, axis=0).astype(np.uint8))
+            size, logits, _ = centre
+            yield size, logits, np.mean(maps, axis=0).astype(np.uint8)

@@ -6,6 +6,8 @@ from types import TracebackType
 
 import av
 import numpy as np
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 
 from tcam_jax.runtime.files import cannot_write, temporary_name
 
@@ -27,7 +29,7 @@ class VideoWriter:
 
     def __init__(self, path: Path):
         self._path, self._temporary = path, temporary_name(path)
-        self._container = self._stream = None
+        self._opened: tuple[OutputContainer, VideoStream] | None = None
         self._last = -1
 
     def __enter__(self) -> "VideoWriter":
@@ -40,16 +42,17 @@ class VideoWriter:
         moved to the next tick.
         """
         try:
-            if self._container is None:
-                self._open(picture.shape[1], picture.shape[0])
+            if self._opened is None:
+                self._opened = self._open(picture.shape[1], picture.shape[0])
+            container, stream = self._opened
             # The format stores colours in blocks of 2 x 2.
             even = [(0, side % 2) for side in picture.shape[:2]]
             padded = np.pad(picture, [*even, (0, 0)], mode="edge")
             frame = av.VideoFrame.from_ndarray(padded, format="rgb24")
-            frame = frame.reformat(self._stream.width, self._stream.height, "yuv420p")
+            frame = frame.reformat(stream.width, stream.height, "yuv420p")
             self._last = frame.pts = max(round(seconds * _TICKS), self._last + 1)
             frame.time_base = Fraction(1, _TICKS)
-            self._container.mux(self._stream.encode(frame))
+            container.mux(stream.encode(frame))
         except OSError as error:
             raise cannot_write(self._path, error) from error
 
@@ -59,12 +62,13 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._container is None:
+        if self._opened is None:
             return
+        container, stream = self._opened
         try:
             if kind is None:
-                self._container.mux(self._stream.encode())
-            self._container.close()
+                container.mux(stream.encode())
+            container.close()
             if kind is None:
                 self._temporary.replace(self._path)
         except OSError as fault:
@@ -73,9 +77,10 @@ class VideoWriter:
         finally:
             self._temporary.unlink(missing_ok=True)
 
-    def _open(self, width: int, height: int) -> None:
-        self._container = av.open(str(self._temporary), "w", format="mp4")
-        self._stream = self._container.add_stream("libx264", options={"preset": "veryfast"})
-        self._stream.width, self._stream.height = width + width % 2, height + height % 2
-        self._stream.pix_fmt = "yuv420p"
-        self._stream.codec_context.time_base = Fraction(1, _TICKS)
+    def _open(self, width: int, height: int) -> tuple[OutputContainer, VideoStream]:
+        container = av.open(str(self._temporary), "w", format="mp4")
+        stream = container.add_stream("libx264", options={"preset": "veryfast"})
+        stream.width, stream.height = width + width % 2, height + height % 2
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = Fraction(1, _TICKS)
+        return container, stream

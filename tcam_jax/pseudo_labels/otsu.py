@@ -5,14 +5,26 @@ and another threshold is another region of interest. Without float64 on accelera
 are kept as integers of several limbs, so that every device picks the same bin.
 """
 
+from collections.abc import Iterable, Sequence
+from typing import Any, TypedDict
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 _BINS = 256
 _LIMB_BITS = 15  # the product of two limbs still fits in a signed 32-bit integer
 _LIMB_MASK = (1 << _LIMB_BITS) - 1
 _MAX_PIXELS = 1 << 18
+
+# Integers, any number of them at once: 15 bits of each in an array, the lowest first.
+_Limbs = Sequence[Int[Array, "..."]]
+
+
+class _Players(TypedDict):
+    numerator: _Limbs
+    denominator: _Limbs
+    index: Int[Array, " n"]
 
 
 def otsu_threshold(cam: Float[Array, "h w"]) -> Float[Array, ""]:
@@ -64,14 +76,15 @@ def otsu_threshold(cam: Float[Array, "h w"]) -> Float[Array, ""]:
     return jnp.where(span > 0, threshold, 0).astype(jnp.float32)
 
 
-def _limbs(value):
+def _limbs(value: Int[Array, "..."]) -> _Limbs:
     """Split integers below 2**30 into two limbs, the lower first."""
     return [value & _LIMB_MASK, value >> _LIMB_BITS]
 
 
-def _carry(columns):
+def _carry(columns: Iterable[Int[Array, "..."]]) -> _Limbs:
     # The arithmetic shift makes the carry right for negative columns too.
-    limbs, carry = [], 0
+    limbs: list[Array] = []
+    carry: Array | int = 0
     for column in columns:
         total = column + carry
         limbs.append(total & _LIMB_MASK)
@@ -79,8 +92,8 @@ def _carry(columns):
     return limbs
 
 
-def _multiply(a, b):
-    columns = [0] * (len(a) + len(b))
+def _multiply(a: _Limbs, b: _Limbs) -> _Limbs:
+    columns: list[Any] = [0] * (len(a) + len(b))  # each becomes an array
     for i, a_limb in enumerate(a):
         for j, b_limb in enumerate(b):
             product = a_limb * b_limb
@@ -89,18 +102,18 @@ def _multiply(a, b):
     return _carry(columns)
 
 
-def _subtract(a, b):
+def _subtract(a: _Limbs, b: _Limbs) -> _Limbs:
     return _carry([a_limb - b_limb for a_limb, b_limb in zip(a, b, strict=True)])
 
 
-def _less(a, b):
-    result = False
+def _less(a: _Limbs, b: _Limbs) -> Array | bool:
+    result: Array | bool = False
     for a_limb, b_limb in zip(a, b, strict=True):  # the highest limb comes last and overrules
         result = (a_limb < b_limb) | ((a_limb == b_limb) & result)
     return result
 
 
-def _first_argmax_of_ratios(numerator, denominator):
+def _first_argmax_of_ratios(numerator: _Limbs, denominator: _Limbs) -> Int[Array, ""]:
     """Find the first greatest of the fractions `[n]` by a knock-out tournament of neighbours.
 
     A denominator of 0 (no pixel above the threshold; its numerator is 0 too) never beats an
@@ -108,7 +121,7 @@ def _first_argmax_of_ratios(numerator, denominator):
     """
     size = numerator[0].shape[0]
 
-    def play(step, players):
+    def play(step: Array | int, players: _Players) -> _Players:
         # Player i has won against i..i+2**step-1 and meets the winner of the next as many. Only
         # the first player's games count in the end; no round reaches it around the end.
         rivals = jax.tree.map(lambda values: jnp.roll(values, -(1 << step)), players)
@@ -118,5 +131,9 @@ def _first_argmax_of_ratios(numerator, denominator):
         )
         return jax.tree.map(lambda ours, theirs: jnp.where(loses, theirs, ours), players, rivals)
 
-    players = {"numerator": numerator, "denominator": denominator, "index": jnp.arange(size)}
+    players: _Players = {
+        "numerator": numerator,
+        "denominator": denominator,
+        "index": jnp.arange(size),
+    }
     return jax.lax.fori_loop(0, (size - 1).bit_length(), play, players)["index"][0]

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Int
 
 
 def largest_region(mask: Bool[Array, "h w"]) -> Bool[Array, "h w"]:
@@ -37,11 +37,11 @@ def region_box(mask: Bool[Array, "h w"]) -> Bool[Array, "h w"]:
     return _between(mask.any(axis=1))[:, None] & _between(mask.any(axis=0))
 
 
-def _between(line):
+def _between(line: Bool[Array, " n"]) -> Bool[Array, " n"]:
     return (jnp.cumsum(line) > 0) & (jnp.cumsum(line[::-1])[::-1] > 0)
 
 
-def _first_pixels(mask):
+def _first_pixels(mask: Bool[Array, "h w"]) -> Int[Array, "h w"]:
     """Label each pixel of the mask `[h, w]` with the raster index of its region's first pixel.
 
     Minimum labels with hooking and pointer jumping (Zhang, Azad and Hu, "FastSV", SIAM PP 2020;
@@ -52,7 +52,7 @@ def _first_pixels(mask):
     outside = mask.size  # larger than any label, so that no minimum takes it
     pixels = jnp.arange(mask.size, dtype=jnp.int32)
 
-    def spread(state):
+    def spread(state: tuple[Array, Array]) -> tuple[Array, Array]:
         labels, _ = state
         heard = _lowest_neighbours(jnp.where(mask, labels.reshape(mask.shape), outside), outside)
         # A label names a pixel of the same region. What a pixel hears is told to the pixel that
@@ -67,7 +67,7 @@ def _first_pixels(mask):
     return labels.reshape(mask.shape)
 
 
-def _lowest_neighbours(values, beyond):
+def _lowest_neighbours(values: Int[Array, "h w"], beyond: int) -> Int[Array, "h w"]:
     padded = jnp.pad(values, 1, constant_values=beyond)
     rows = jnp.minimum(jnp.minimum(padded[:-2], padded[1:-1]), padded[2:])
     return jnp.minimum(jnp.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])

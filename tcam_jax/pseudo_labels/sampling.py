@@ -116,7 +116,7 @@ def sample_background(
     return _draw(key, jnp.zeros(cam.size, jnp.float32), candidates & _varies(cam), pixels)
 
 
-def _check(fraction, pixels, size):
+def _check(fraction: float, pixels: int, size: int) -> None:
     if not 0 < fraction <= 1:
         raise ValueError(f"The fraction of candidate pixels must be in (0, 1], got {fraction}.")
     if not 1 <= pixels <= size:
@@ -125,12 +125,17 @@ def _check(fraction, pixels, size):
         )
 
 
-def _varies(cam):
+def _varies(cam: Float[Array, "h w"]) -> Bool[Array, ""]:
     # A constant map says nothing about where the object is.
     return cam.max() > cam.min()
 
 
-def _draw(key, log_weight, candidates, pixels):
+def _draw(
+    key: PRNGKeyArray,
+    log_weight: Float[Array, " n"],
+    candidates: Bool[Array, " n"],
+    pixels: int,
+) -> tuple[Int[Array, " pixels"], Bool[Array, " pixels"]]:
     # In mode "low" the largest of 50,000 Gumbel variables come from a coarse grid and tie, and
     # ties would favour the top of the image.
     noise = jax.random.gumbel(key, log_weight.shape, jnp.float32, mode="high")
@@ -139,7 +144,7 @@ def _draw(key, log_weight, candidates, pixels):
     return index, score > -jnp.inf
 
 
-def _lowest(values, number):
+def _lowest(values: Float[Array, " n"], number: Int[Array, ""] | int) -> Bool[Array, " n"]:
     """Mark the `number` lowest of float32 `values` `[n]`; of equal values the first ones.
 
     A bitwise search for the number-th value, since XLA's sort is many times slower.
@@ -149,7 +154,7 @@ def _lowest(values, number):
     # Floats as unsigned integers of the same order.
     rank = jnp.where(bits & _SIGN_BIT != 0, ~bits, bits | _SIGN_BIT)
 
-    def refine(step, bound):
+    def refine(step: Array | int, bound: Array) -> Array:
         trial = bound | (_SIGN_BIT >> step)
         return jnp.where((rank < trial).sum() < number, trial, bound)
 

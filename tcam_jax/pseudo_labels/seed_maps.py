@@ -6,7 +6,7 @@ target's crop. Seeds may see the whole frames, cropped afterwards like the image
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +61,7 @@ def features_and_seed_maps(
     crop, resize = config.dataset.crop, config.dataset.resize
 
     def classify(variables: Variables, normalised: Array) -> ClassifierOutput:
-        return model.apply(variables, normalised, method="classify")
+        return cast(ClassifierOutput, model.apply(variables, normalised, method="classify"))
 
     def features_of_views() -> Mapping[str, Array]:
         decoded = views.reshape(-1, *views.shape[2:]) if whole_window else views[:, target]

@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tcam_jax.pseudo_labels.roi import region_of_interest
 from tcam_jax.pseudo_labels.sampling import SeedRule, sample_background, sample_foreground
@@ -64,7 +64,12 @@ def seed_map(
     return jnp.where(is_fg & is_bg, UNLABELLED, labels).astype(jnp.int32)
 
 
-def _squares(index, valid, shape, side):
+def _squares(
+    index: Int[Array, " pixels"],
+    valid: Bool[Array, " pixels"],
+    shape: tuple[int, ...],
+    side: int,
+) -> Bool[Array, "h w"]:
     """Mark squares around pixels: cheaper than dilating the whole map for a handful of seeds."""
     height, width = shape
     offsets = jnp.arange(side) - side // 2

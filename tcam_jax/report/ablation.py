@@ -19,20 +19,62 @@ import csv
 import io
 import statistics
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Literal, TypedDict
 
 from tcam_jax.config.ablation import Ablation
-from tcam_jax.evaluate.results import find_row
+from tcam_jax.evaluate.results import Results, find_row
 from tcam_jax.report.table import Table, number
 from tcam_jax.report.table import to_markdown as table_to_markdown
 
 SCHEMA = 1
-Summary = dict[str, Any]
 
 
-def summarise(
-    ablations: Sequence[Ablation], results: Mapping[tuple[str, int], dict[str, Any]]
-) -> Summary:
+class RunScores(TypedDict):
+    """Of one run, percent, see the module."""
+
+    val: float | None
+    test: float | None
+    accuracy: float | None
+
+
+class Spread(TypedDict):
+    """Over the runs, see the module."""
+
+    mean: float | None
+    std: float | None
+
+
+class AblationRow(TypedDict):
+    """A row of a table, see the module."""
+
+    run: str
+    title: str
+    method: str
+    published: float | None
+    runs: dict[str, RunScores]
+    val: Spread
+    test: Spread
+
+
+class AblationTable(TypedDict):
+    """A table, see the module."""
+
+    name: str
+    title: str
+    note: str
+    rows: list[AblationRow]
+
+
+class Summary(TypedDict):
+    """The content of `ablation.json`, see the module."""
+
+    schema: int
+    dataset: str
+    split: str
+    tables: list[AblationTable]
+
+
+def summarise(ablations: Sequence[Ablation], results: Mapping[tuple[str, int], Results]) -> Summary:
     """Collect the scores of the finished runs.
 
     Args:
@@ -43,9 +85,9 @@ def summarise(
       The content of `ablation.json`, see the module.
     """
     some = next(iter(results.values()))
-    tables = []
+    tables: list[AblationTable] = []
     for ablation in ablations:
-        rows = []
+        rows: list[AblationRow] = []
         for variant in ablation.variants:
             runs = {
                 str(seed): _scores(found, variant.method)
@@ -59,7 +101,8 @@ def summarise(
                     "method": variant.method,
                     "published": variant.published,
                     "runs": runs,
-                    **{name: _spread(runs.values(), name) for name in ("val", "test")},
+                    "val": _spread(runs.values(), "val"),
+                    "test": _spread(runs.values(), "test"),
                 }
             )
         tables.append(
@@ -73,17 +116,17 @@ def summarise(
     }
 
 
-def _scores(results: dict[str, Any], method: str) -> dict[str, float | None]:
+def _scores(results: Results, method: str) -> RunScores:
     if any(row["method"] == method and row["threshold"] is None for row in results["rows"]):
         corloc = find_row(results, method, None)["corloc"]
         return {"val": corloc, "test": corloc, "accuracy": None}
-    rows = {threshold: find_row(results, method, threshold) for threshold in ("val", "test")}
-    scores = {threshold: row["corloc"] for threshold, row in rows.items()}
-    return scores | {"accuracy": results["classification"][rows["val"]["checkpoint"]]}
+    val, test = (find_row(results, method, threshold) for threshold in ("val", "test"))
+    accuracy = results["classification"][str(val["checkpoint"])]
+    return {"val": val["corloc"], "test": test["corloc"], "accuracy": accuracy}
 
 
-def _spread(runs: Collection[dict[str, float | None]], threshold: str) -> dict[str, float | None]:
-    known = [scores[threshold] for scores in runs if scores[threshold] is not None]
+def _spread(runs: Collection[RunScores], threshold: Literal["val", "test"]) -> Spread:
+    known = [corloc for scores in runs if (corloc := scores[threshold]) is not None]
     fixed = all(scores["accuracy"] is None for scores in runs)
     return {
         "mean": statistics.mean(known) if known else None,
@@ -101,7 +144,8 @@ def ablation_tables(summary: Summary) -> list[Table]:
         rows = []
         for row in table["rows"]:
             cells = [row["title"]]
-            cells += [number(row["runs"].get(seed, {}).get("val")) for seed in seeds]
+            runs = row["runs"]
+            cells += [number(runs[seed]["val"] if seed in runs else None) for seed in seeds]
             cells += [_mean(row["val"]), _mean(row["test"]), number(row["published"])]
             rows.append(cells)
         found.append(Table("", header, rows, table["note"]))
@@ -125,10 +169,13 @@ def to_markdown(summary: Summary) -> str:
 
 def to_csv(summary: Summary) -> str:
     """Return one line for each table, row, seed and threshold."""
+    thresholds: tuple[Literal["val", "test"], ...] = ("val", "test")
     lines = [
         {
             "table": table["name"],
-            **{name: row[name] for name in ("run", "title", "method")},
+            "run": row["run"],
+            "title": row["title"],
+            "method": row["method"],
             "seed": seed,
             "threshold": threshold,
             "corloc": scores[threshold],
@@ -138,7 +185,7 @@ def to_csv(summary: Summary) -> str:
         for table in summary["tables"]
         for row in table["rows"]
         for seed, scores in row["runs"].items()
-        for threshold in ("val", "test")
+        for threshold in thresholds
     ]
     text = io.StringIO()
     writer = csv.DictWriter(text, lines[0].keys(), lineterminator="\n")
@@ -147,7 +194,7 @@ def to_csv(summary: Summary) -> str:
     return text.getvalue()
 
 
-def _mean(spread: Mapping[str, float | None]) -> str:
+def _mean(spread: Spread) -> str:
     if spread["std"] is None:
         return number(spread["mean"])
     return f"{spread['mean']:.1f} ± {spread['std']:.1f}"

@@ -2,17 +2,18 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import matplotlib.figure
 from matplotlib.ticker import MaxNLocator
+
+from tcam_jax.report.ablation import AblationRow, AblationTable
 
 _OURS, _PUBLISHED = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito's palette
 _PUBLISHED_LABEL = "YouTube-Objects v1.0, published, τ maximised on test"
 _AXIS = "CorLoc (%), mean over classes"
 
 
-def bars(table: dict[str, Any], dataset: str, path: Path) -> None:
+def bars(table: AblationTable, dataset: str, path: Path) -> None:
     """Draw one bar a row, with the standard deviation over seeds.
 
     Args:
@@ -20,11 +21,10 @@ def bars(table: dict[str, Any], dataset: str, path: Path) -> None:
       dataset: its name, for the legend.
       path: of the PNG to write.
     """
-    rows = [row for row in table["rows"] if row["val"]["mean"] is not None]
+    rows, means = _known(table)
     figure = matplotlib.figure.Figure(figsize=(7, 0.5 * len(rows) + 1.8), layout="constrained")
     axes = figure.subplots()
     places = range(len(rows))
-    means = [row["val"]["mean"] for row in rows]
     spread = [row["val"]["std"] or math.nan for row in rows]  # no whisker for one run
     axes.barh(
         places,
@@ -48,7 +48,7 @@ def bars(table: dict[str, Any], dataset: str, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def temporal_range(table: dict[str, Any], dataset: str, path: Path) -> None:
+def temporal_range(table: AblationTable, dataset: str, path: Path) -> None:
     """Draw CorLoc against the number n of neighbouring frames (Fig. 3 of the paper).
 
     Args:
@@ -56,13 +56,13 @@ def temporal_range(table: dict[str, Any], dataset: str, path: Path) -> None:
       dataset: its name, for the legend.
       path: of the PNG to write.
     """
-    rows = [row for row in table["rows"] if row["val"]["mean"] is not None]
+    rows, means = _known(table)
     figure = matplotlib.figure.Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     n = [int(row["run"].removeprefix("n")) for row in rows]
     axes.errorbar(
         n,
-        [row["val"]["mean"] for row in rows],
+        means,
         [row["val"]["std"] or math.nan for row in rows],  # no whisker for one run
         fmt="o-",
         color=_OURS,
@@ -80,6 +80,12 @@ def temporal_range(table: dict[str, Any], dataset: str, path: Path) -> None:
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=120)
+
+
+def _known(table: AblationTable) -> tuple[list[AblationRow], list[float]]:
+    """Return the rows whose CorLoc is known, and it."""
+    known = [(row, mean) for row in table["rows"] if (mean := row["val"]["mean"]) is not None]
+    return [row for row, _ in known], [mean for _, mean in known]
 
 
 def _ours(dataset: str) -> str:

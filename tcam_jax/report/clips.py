@@ -43,7 +43,7 @@ def clip(split: Split, records: range, maps: MapsOf, tau: float | None) -> Figur
     """
     images = read_images(split, records)
     label = int(split.table.label[records[0]])
-    pictures = []
+    pictures: list[np.ndarray] = []
     for image, made in zip(images, maps(images, [label] * len(images)), strict=True):
         u8 = made[TCAM_METHOD]
         scale = np.tile(np.array(image.size) / len(u8), 2)

@@ -7,6 +7,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from tcam_jax.evaluate.results import Results
+
 _TEXT = "#010203"  # stands for the page's own colour of text, light or dark
 _COLOURS = ("#2a78d6", "#d9661f", "#1a9c7b", "#b1499c", "#8a8a00", "#c03a4b", "#5a6fc0", "#7a7a7a")
 _SIZE = (3.6, 2.2)  # inches; the page scales it
@@ -33,7 +35,7 @@ def training_curves(metrics: Sequence[Mapping[str, Any]], stage: str) -> list[tu
     return drawn
 
 
-def threshold_curves(results: Mapping[str, Any]) -> str | None:
+def threshold_curves(results: Results) -> str | None:
     """Draw CorLoc against the threshold, a line a method; None where no split has boxes.
 
     Args:
@@ -63,7 +65,7 @@ def line_plot(
       label: what it shows, for those who do not see it.
       size: width and height in inches.
     """
-    style = {
+    style: dict[Any, Any] = {
         "svg.fonttype": "none",
         # The names of its parts must not be those of another plot in the page.
         "svg.hashsalt": label,

@@ -1,14 +1,16 @@
 """Which frames a report shows, and their pictures: best, worst, failures by kind, CAM and TCAM."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.evaluate.results import FrameLine
 from tcam_jax.report.pictures import Figure, panels, still
 from tcam_jax.runtime.errors import InputError
 
@@ -21,8 +23,6 @@ FAILURES = {
     "elsewhere": "An IoU below 0.1.",
     "beside": "All others with an IoU below 0.5.",
 }
-
-Line = Mapping[str, Any]  # of predictions.jsonl
 
 
 class Chosen(NamedTuple):
@@ -49,7 +49,7 @@ class Chosen(NamedTuple):
         return _spread(self.failures[kind], SHOWN_FAILURES)
 
 
-def read_lines(workdir: Path, truth: Truth) -> list[Line]:
+def read_lines(workdir: Path, truth: Truth) -> list[FrameLine]:
     """Read predictions.jsonl, a line for each frame of `truth`.
 
     Raises:
@@ -65,10 +65,12 @@ def read_lines(workdir: Path, truth: Truth) -> list[Line]:
     return lines
 
 
-def choose(lines: Sequence[Line], truth: Truth, per_class: int) -> Chosen:
+def choose(lines: Sequence[FrameLine], truth: Truth, per_class: int) -> Chosen:
     """Choose the frames to show: `per_class` of every class, spread evenly, side by side."""
-    known = [i for i, line in enumerate(lines) if line["iou"][TCAM_METHOD] is not None]
-    by_iou = sorted(known, key=lambda i: lines[i]["iou"][TCAM_METHOD], reverse=True)
+    known = {
+        i: iou for i, line in enumerate(lines) if (iou := line["iou"][TCAM_METHOD]) is not None
+    }
+    by_iou = sorted(known, key=known.__getitem__, reverse=True)
     failures: dict[str, list[int]] = {kind: [] for kind in FAILURES}
     for i, line in enumerate(lines):
         kind = failure_of(line, truth.boxes[i])
@@ -86,9 +88,9 @@ def _spread(frames: list[int], count: int) -> list[int]:
     return [frames[place] for place in places]
 
 
-def failure_of(line: Line, true_boxes: np.ndarray) -> str | None:
+def failure_of(line: FrameLine, true_boxes: np.ndarray) -> str | None:
     """Return what is wrong with TCAM's answer, a kind of `FAILURES`; None where nothing is."""
-    if max(line["probabilities"], key=line["probabilities"].get) != line["label"]:
+    if max(line["probabilities"], key=line["probabilities"].__getitem__) != line["label"]:
         return "wrong class"
     overlap = line["iou"][TCAM_METHOD]
     if overlap is None or overlap >= 0.5:
@@ -107,18 +109,18 @@ def failure_of(line: Line, true_boxes: np.ndarray) -> str | None:
 
 
 def figure(
-    line: Line, image: Any, levels: np.ndarray, true_boxes: np.ndarray, method: str
+    line: FrameLine, image: Image.Image, levels: np.ndarray, true_boxes: np.ndarray, method: str
 ) -> Figure:
     """Draw one method's answer on a frame as it was scored.
 
     Args:
       line: of the frame.
-      image: the frame, `PIL.Image`.
+      image: the frame.
       levels: the method's map.
       true_boxes: `[g, 4]` in pixels of the frame.
       method: a key of the line's boxes.
     """
-    guess = max(line["probabilities"], key=line["probabilities"].get)
+    guess = max(line["probabilities"], key=line["probabilities"].__getitem__)
     answer = f"{guess} {100 * line['probabilities'][guess]:.0f} %"
     overlap = line["iou"][method]
     iou = "" if overlap is None else f", IoU {overlap:.2f}"

@@ -2,12 +2,12 @@
 
 import csv
 import io
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from tcam_jax.evaluate.maps import TCAM_METHOD
-from tcam_jax.evaluate.protocols import CLASS_FROM, IOUS, LOCALISATIONS, THRESHOLDS
-from tcam_jax.evaluate.results import find_row
+from tcam_jax.evaluate.protocols import CLASS_FROM, IOUS, LOCALISATIONS, THRESHOLDS, Row
+from tcam_jax.evaluate.results import Results, find_row
 from tcam_jax.report.published import Published, published_rows
 from tcam_jax.report.table import Table, number, to_markdown
 
@@ -22,7 +22,7 @@ _TITLES = {
 }
 
 
-def headline_table(results: dict[str, Any]) -> Table:
+def headline_table(results: Results) -> Table:
     """Return CorLoc per class and their mean, a row a method and threshold.
 
     Where numbers were published for this dataset, they follow with their sources.
@@ -55,7 +55,7 @@ def headline_table(results: dict[str, Any]) -> Table:
     return Table("", header, rows, note, names=2, others=len(published))
 
 
-def headline_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
+def headline_rows(results: Results) -> list[Row]:
     """Return the rows under the protocol of the paper's tables, at every threshold."""
     return [
         row
@@ -66,7 +66,7 @@ def headline_rows(results: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def accuracy_table(results: dict[str, Any]) -> Table:
+def accuracy_table(results: Results) -> Table:
     """Return classification accuracy of each checkpoint, published ones beside."""
     rows = [[name, number(value)] for name, value in results["classification"].items()]
     others = [row for row in _published(results) if row.accuracy is not None]
@@ -77,7 +77,7 @@ def accuracy_table(results: dict[str, Any]) -> Table:
     )
 
 
-def protocol_tables(results: dict[str, Any]) -> list[Table]:
+def protocol_tables(results: Results) -> list[Table]:
     """Return CorLoc under every protocol, the class's own CAM and known class first."""
     methods = [row["method"] for row in headline_rows(results) if row["threshold"] == "val"]
     by_regions = []
@@ -132,17 +132,22 @@ def time_table(figures: dict[str, Any]) -> Table:
     return Table("", header, rows, note)
 
 
-def to_csv(results: dict[str, Any]) -> str:
+def to_csv(results: Results) -> str:
     """Return every row of `results.json`, and what was published, a line a number."""
     text = io.StringIO()
     protocol = ["class_from", "threshold", "regions", "iou", "localisation"]
     columns = ["dataset", "config", "split", "method", *protocol, "class", "corloc", "low", "high"]
     writer = csv.DictWriter(text, [*columns, "source"], restval="", lineterminator="\n")
     writer.writeheader()
-    dataset = {name: results[name] for name in ("dataset", "config", "split")}
+    dataset: dict[str, object] = {
+        "dataset": results["dataset"],
+        "config": results["config"],
+        "split": results["split"],
+    }
     for row in results["rows"]:
         low, high = row["interval"] or (None, None)
-        about = dataset | {name: row[name] for name in ["method", *protocol]}
+        cells: Mapping[str, object] = row
+        about = dataset | {name: cells[name] for name in ["method", *protocol]}
         about["source"] = "this run"
         mean = {"class": "mean", "corloc": row["corloc"], "low": low, "high": high}
         writer.writerow(about | mean)
@@ -157,17 +162,17 @@ def to_csv(results: dict[str, Any]) -> str:
     return text.getvalue()
 
 
-def headline(results: dict[str, Any]) -> tuple[str, str]:
+def headline(results: Results) -> tuple[str, str]:
     """Return TCAM's CorLoc at the validation's threshold, and its interval, as text."""
     row = find_row(results, TCAM_METHOD, "val")
     return number(row["corloc"]), _interval(row["interval"])
 
 
-def _published(results: dict[str, Any]) -> list[Published]:
+def _published(results: Results) -> list[Published]:
     return published_rows(results["dataset"], results["config"])
 
 
-def _ious() -> tuple[float | str, ...]:
+def _ious() -> tuple[float | Literal["mean"], ...]:
     return (*IOUS, "mean")
 
 
@@ -175,7 +180,7 @@ def _interval(interval: Sequence[float] | None) -> str:
     return " to ".join(map(number, interval)) if interval else "–"
 
 
-def results_table(results: dict[str, Any]) -> str:
+def results_table(results: Results) -> str:
     """Return what a command prints of a run: the headline table and the accuracies, as Markdown."""
     accuracies = [
         f"Classification accuracy {number(value)} % ({checkpoint})."

@@ -3,18 +3,19 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from ml_collections import ConfigDict
 
+from tcam_jax.config.record import Environment
 from tcam_jax.data.records import Split
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.evaluate.results import FrameLine, Results
 from tcam_jax.report.ablation import ablation_note, ablation_tables
 from tcam_jax.report.clips import choose_shots, clip
 from tcam_jax.report.curves import threshold_curves, training_curves
 from tcam_jax.report.frames import Maps, read_images
-from tcam_jax.report.gallery import FAILURES, Chosen, Line, figure
+from tcam_jax.report.gallery import FAILURES, Chosen, figure
 from tcam_jax.report.page import Group, Plot, Section, Summary
 from tcam_jax.report.pictures import Figure
 from tcam_jax.report.results_tables import (
@@ -30,7 +31,7 @@ _STAGES = {"classifier": "Stage 1, classifier", "tcam": "Stage 2, TCAM"}
 
 
 def summary(
-    workdir: Path, config: ConfigDict, results: dict[str, Any], environment: dict[str, Any]
+    workdir: Path, config: ConfigDict, results: Results, environment: Environment
 ) -> Summary:
     """Return the page's beginning.
 
@@ -66,7 +67,7 @@ def summary(
     return Summary(f"TCAM on {results['dataset']}: {workdir.name}", corloc, explanation, facts)
 
 
-def results_section(results: dict[str, Any]) -> Section:
+def results_section(results: Results) -> Section:
     """Return all tables of results."""
     missing = ""
     if results["dataset"] != "youtube_objects":
@@ -80,7 +81,7 @@ def results_section(results: dict[str, Any]) -> Section:
     return Section("results", "Results", groups)
 
 
-def training_section(workdir: Path, results: dict[str, Any]) -> Section:
+def training_section(workdir: Path, results: Results) -> Section:
     """Return the curves of both stages, and CorLoc against the threshold."""
     groups = []
     thresholds = threshold_curves(results)
@@ -113,7 +114,7 @@ def time_section(path: Path) -> Section | None:
 
 def gallery_sections(
     chosen: Chosen,
-    lines: list[Line],
+    lines: list[FrameLine],
     truth: Truth,
     split: Split,
     maps: Maps,
@@ -129,7 +130,7 @@ def gallery_sections(
       baseline: the CAM method.
     """
     shown = chosen.shown()
-    images = dict(zip(shown, read_images(split, truth.records[shown]), strict=True))
+    images = dict(zip(shown, read_images(split, truth.records[shown].tolist()), strict=True))
     made = maps(list(images.values()), truth.labels[shown].tolist())
     levels = dict(zip(shown, made, strict=True))
 

@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -20,8 +19,15 @@ from tcam_jax.evaluate.boxes import level_of
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.evaluator import Evaluation, accuracy, evaluate, judge
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
-from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, protocol_rows
-from tcam_jax.evaluate.results import find_row, fixed_box_rows, write_results
+from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, Row, protocol_rows
+from tcam_jax.evaluate.results import (
+    Curves,
+    FrameLine,
+    Results,
+    find_row,
+    fixed_box_rows,
+    write_results,
+)
 from tcam_jax.models.tcam import for_inference
 from tcam_jax.runs.networks import load_networks
 from tcam_jax.runtime import processes
@@ -32,9 +38,7 @@ from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
 
 
-def evaluate_run(
-    workdir: str | Path, split: str = "test", data: Data | None = None
-) -> dict[str, Any]:
+def evaluate_run(workdir: str | Path, split: str = "test", data: Data | None = None) -> Results:
     """Score a finished run on `split`; write its results and predictions into `workdir`.
 
         results = tcam_jax.evaluate_run("runs/demo", "validation")
@@ -73,7 +77,7 @@ def evaluate_networks(
     parallel: Parallel,
     split: str,
     stop: Interruption | None = None,
-) -> dict[str, Any]:
+) -> Results:
     """Do the work of `evaluate_run`, in one of several processes too.
 
     Raises:
@@ -112,14 +116,16 @@ def evaluate_networks(
                 name: judge(evaluations[name], truths[name], method, whose) for name in truths
             }
             of_protocol = protocol_rows(judged["validation"], judged[split], data.class_names)
-            origin = {"method": method, "checkpoint": network.checkpoint, "class_from": whose}
-            rows += [origin | row for row in of_protocol]
+            rows += [
+                {"method": method, "checkpoint": network.checkpoint, "class_from": whose, **row}
+                for row in of_protocol
+            ]
             if whose == "truth":
                 curves[method] = _curve(judged[split])
         classification[network.checkpoint] = accuracy(evaluations[split], truth)
         seconds[network.checkpoint] = evaluations[split].seconds_per_frame
         evaluated.update(dict.fromkeys(methods, evaluations[split]))
-    results = {
+    results: Results = {
         "dataset": config.dataset.name,
         "config": config.dataset.config,
         "split": split,
@@ -128,11 +134,9 @@ def evaluate_networks(
         "videos": len(np.unique(video_of(truth.ids))),
         "classes": list(data.class_names),
         "rows": rows,
-        "curves": None
-        if None in curves.values()
-        else {"tau": TAUS_VALIDATION.round(3).tolist(), "corloc": curves},
+        "curves": _curves(curves),
         "classification": classification,
-        "tau": {method: find_row({"rows": rows}, method, "val")["tau"] for method in evaluated},
+        "tau": {method: _tau(rows, method) for method in evaluated},
         "seconds_per_frame": seconds,
     }
     if not processes.is_first():
@@ -148,7 +152,7 @@ def _write_predictions(
     path: Path,
     truth: Truth,
     evaluated: Mapping[str, Evaluation],
-    results: dict[str, Any],
+    results: Results,
     size: int,
 ) -> None:
     """Write a line a frame: id, true class, class probabilities, each method's box and its IoU.
@@ -162,14 +166,15 @@ def _write_predictions(
     lines = []
     for i, frame_id in enumerate(truth.ids):
         scale = np.tile(truth.sizes[i] / size, 2)
-        boxes, ious = {}, {}
+        boxes: dict[str, list[float]] = {}
+        ious: dict[str, float | None] = {}
         for method, evaluation in evaluated.items():
             answers, tau = evaluation.maps[method, "truth"], results["tau"][method]
             level = int(answers.otsu[i] if tau is None else level_of(tau, int(answers.peaks[i])))
             boxes[method] = (answers.boxes[i, level] * scale).tolist()
             overlap = float(answers.overlaps["largest"][i, level])
             ious[method] = None if math.isnan(overlap) else overlap
-        line = {
+        line: FrameLine = {
             "id": frame_id,
             "label": classes[truth.labels[i]],
             "probabilities": dict(zip(classes, probabilities[i].tolist(), strict=True)),
@@ -178,6 +183,19 @@ def _write_predictions(
         }
         lines.append(json.dumps(line) + "\n")
     write_whole(path, "".join(lines))
+
+
+def _tau(rows: list[Row], method: str) -> float | None:
+    """Return the validation's threshold, one for all classes; None where it has no boxes."""
+    tau = find_row({"rows": rows}, method, "val")["tau"]
+    return tau if isinstance(tau, float) else None
+
+
+def _curves(of_methods: Mapping[str, list[float] | None]) -> Curves | None:
+    known = {method: curve for method, curve in of_methods.items() if curve is not None}
+    if len(known) < len(of_methods):
+        return None
+    return {"tau": TAUS_VALIDATION.round(3).tolist(), "corloc": known}
 
 
 def _curve(judged: Judgement | None) -> list[float] | None:

@@ -51,7 +51,9 @@ def import_weights(
             f"{source} must hold a classification head for {len(class_names)} classes; it has "
             f"{', '.join(loaded.parts)}. To train from an encoder, use --config.model.pretrained."
         )
-    stages = {CLASSIFIER_DIR: (CLASSIFIER_PARTS, ("best_classification", "best_localization"))}
+    stages: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+        CLASSIFIER_DIR: (CLASSIFIER_PARTS, ("best_classification", "best_localization"))
+    }
     localiser = [part for part in LOCALISER_PARTS if part in loaded.parts]
     if len(localiser) == 1:
         raise InputError(f"{source} has a {localiser[0]}, but not all of {LOCALISER_PARTS}.")

@@ -2,7 +2,6 @@
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -10,7 +9,7 @@ from tcam_jax.config.record import make_writable, record_config
 from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
-from tcam_jax.evaluate.results import read_results
+from tcam_jax.evaluate.results import Results, read_results
 from tcam_jax.runs.evaluate import evaluate_networks
 from tcam_jax.runs.networks import record_classes
 from tcam_jax.runtime import processes
@@ -28,7 +27,7 @@ def train_and_evaluate(
     workdir: str | Path,
     stop: Interruption | None = None,
     data: Data | None = None,
-) -> dict[str, Any]:
+) -> Results:
     """Run what is left of `config` in `workdir`; return the results on the test split.
 
         config = configs.demo.get_config()  # or tcam_jax.config.defaults.get_config(), changed

@@ -188,5 +188,9 @@ def load(workdir: str | Path, **options: Any) -> Predictor:
         logits, maps, _ = forward(variables, frames, classes)
         return logits, maps[0]
 
-    about = {"class_names": trained.class_names, "size": trained.size, "tau": trained.tau}
+    about: dict[str, Any] = {
+        "class_names": trained.class_names,
+        "size": trained.size,
+        "tau": trained.tau,
+    }
     return Predictor(outputs, **about | options)

@@ -40,7 +40,8 @@ def keep_programs() -> None:
     JAX_COMPILATION_CACHE_DIR names another folder, JAX_ENABLE_COMPILATION_CACHE=0 keeps none. JAX
     executes what it finds there: keep it private.
     """
-    if jax.config.jax_compilation_cache_dir is None:
+    # type: jax adds the attributes of its config when it is imported.
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tcam_jax"
         kind = jax.default_backend()
         if kind == "cpu":  # its programs use what this host's processor has, others may lack it

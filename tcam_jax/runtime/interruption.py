@@ -6,7 +6,7 @@ It imports nothing heavy: a command can heed signals before JAX is loaded.
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -25,9 +25,9 @@ class Interruption:
     the person at the keyboard who does not want to wait.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._signal: signal.Signals | None = None
-        self._previous: dict[int, object] = {}
+        self._previous: dict[int, Any] = {}  # handlers, as `signal` takes them
         # Several processes must stop at the same point: they agree, see `agree_by`.
         self._any: Callable[[bool], bool] = bool
 

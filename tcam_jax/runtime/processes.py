@@ -7,7 +7,7 @@ the workdir; the others get what they need of it from there, so they need not se
 import json
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -15,6 +15,8 @@ from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 
 from tcam_jax.runtime.errors import InputError
+
+T = TypeVar("T")
 
 # A process that is silent for so long is taken for dead, and the others stop, seconds.
 HEARTBEAT_TIMEOUT = 60
@@ -37,7 +39,7 @@ def join(initialization_timeout: int = 300) -> None:
     """
     # Its handler of SIGTERM would take the place of ours, and it knows nothing of SIGINT.
     jax.config.update("jax_enable_preemption_service", False)
-    explicit = {}
+    explicit: dict[str, Any] = {}
     if os.environ.get(_COUNT) or os.environ.get(_INDEX):
         try:
             explicit = {
@@ -68,7 +70,7 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
-def broadcast(make: Callable[[], Any]) -> Any:
+def broadcast(make: Callable[[], T]) -> T:
     """Return what `make` gives in process 0 (a JSON value), in every process.
 
     Raises:
@@ -102,7 +104,7 @@ def broadcast_arrays(make: Callable[[], PyTree], like: Callable[[], PyTree]) -> 
     return jax.tree.unflatten(structure, arrays)
 
 
-def _made(make: Callable[[], Any]) -> Any:
+def _made(make: Callable[[], T]) -> T:
     try:
         return make()
     except OSError as error:
@@ -121,7 +123,7 @@ def _broadcast_bytes(make: Callable[[], bytes]) -> bytes:
             sent = _made(make)
         except InputError as error:
             sent, failed = str(error).encode(), True
-    header = np.array([len(sent), failed], np.int64 if jax.config.jax_enable_x64 else np.int32)
+    header = np.array([len(sent), failed], jax.dtypes.canonicalize_dtype(np.int64))
     length, failed = np.asarray(multihost_utils.broadcast_one_to_all(header)).tolist()
     content = np.frombuffer(sent, np.uint8) if is_first() else np.zeros(length, np.uint8)
     received = np.asarray(multihost_utils.broadcast_one_to_all(content)).tobytes()

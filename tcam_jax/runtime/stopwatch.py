@@ -12,7 +12,7 @@ T = TypeVar("T")
 class Stopwatch:
     """Seconds by activity: `seconds["decode"]`."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
 
     @contextmanager

@@ -85,11 +85,21 @@ def pairwise_energy(
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _energy(kernel, image, mask, difference):
+def _energy(
+    kernel: Kernel,
+    image: Float[Array, "h w 3"],
+    mask: Float[Array, "h w"],
+    difference: Float[Array, "h w"],
+) -> Float[Array, ""]:
     return _energy_forward(kernel, image, mask, difference)[0]
 
 
-def _energy_forward(kernel, image, mask, difference):
+def _energy_forward(
+    kernel: Kernel,
+    image: Float[Array, "h w 3"],
+    mask: Float[Array, "h w"],
+    difference: Float[Array, "h w"],
+) -> tuple[Float[Array, ""], Float[Array, "h w"]]:
     sigmas = (kernel.sigma_rgb, kernel.sigma_xy)
     match _resolved(kernel.backend):
         case "grid":
@@ -103,7 +113,9 @@ def _energy_forward(kernel, image, mask, difference):
     return -(quadratic + jnp.vdot(difference, filtered)) / 2, filtered
 
 
-def _energy_backward(kernel, filtered, cotangent):
+def _energy_backward(
+    kernel: Kernel, filtered: Float[Array, "h w"], cotangent: Float[Array, ""]
+) -> tuple[None, None, Float[Array, "h w"]]:
     return None, None, -cotangent * filtered
 
 
@@ -120,11 +132,9 @@ def pairwise_energies(
     # A CPU takes one after the other (None; batches of one would be twice as slow): several are no
     # faster and each needs tens of megabytes. An accelerator is not kept busy by one.
     at_once = None if jax.default_backend() == "cpu" else 8
-    return jax.lax.map(
-        lambda sample: pairwise_energy(*sample, kernel),
-        (images, masks, differences),
-        batch_size=at_once,
-    )
+    energy = partial(pairwise_energy, kernel=kernel)
+    samples = (images, masks, differences)
+    return jax.lax.map(lambda sample: energy(*sample), samples, batch_size=at_once)
 
 
 def _resolved(backend: str) -> str:

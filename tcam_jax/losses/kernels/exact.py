@@ -39,7 +39,7 @@ def _filter(features: Float[Array, "p d"], values: Float[Array, "p c"]) -> Float
     highest = jax.lax.Precision.HIGHEST
     half_squares = (features**2).sum(axis=-1) / 2
 
-    def filter_row(feature):
+    def filter_row(feature: Float[Array, " d"]) -> Float[Array, " c"]:
         exponent = jnp.matmul(features, feature, precision=highest)
         exponent = exponent - half_squares - (feature**2).sum() / 2
         # Rounding can make the distance of equal features negative.

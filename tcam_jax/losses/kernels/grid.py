@@ -12,7 +12,7 @@ import itertools
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from tcam_jax.losses.kernels.space import spatial_basis
 
@@ -34,11 +34,11 @@ def apply(
     """
     height, width = values.shape
     dtype = values.dtype
-    spacing, matrix = colour_axis(float(sigma_rgb), SPACING[accuracy])
-    matrix = jnp.asarray(matrix, dtype)
+    spacing, fitted = colour_axis(float(sigma_rgb), SPACING[accuracy])
+    matrix = jnp.asarray(fitted, dtype)
     size = matrix.shape[0]
-    basis = spatial_basis(height, width, sigma_xy, accuracy)
-    basis = jnp.asarray(basis, dtype).reshape(height * width, -1)
+    space = spatial_basis(height, width, sigma_xy, accuracy)
+    basis = jnp.asarray(space, dtype).reshape(height * width, -1)
 
     place = image.reshape(-1, 3) / spacing
     cell = jnp.clip(jnp.floor(place).astype(jnp.int32), 0, size - 2)
@@ -79,7 +79,9 @@ def _blur(matrix: Float[Array, "n n"], grid: Float[Array, "n n n r"]) -> Float[A
     return product("cz,abzr->abcr", matrix, grid.reshape(n, n, n, -1))
 
 
-def _read(cell, weights, grid):
+def _read(
+    cell: Int[Array, "p 3"], weights: Float[Array, "p 2 2 2"], grid: Float[Array, "n n n r"]
+) -> Float[Array, "p r"]:
     """Interpolate the grid `[n, n, n, r]` at the pixels' colours: `[p, r]`."""
     corners = lax.gather(
         grid,
@@ -94,7 +96,7 @@ def _read(cell, weights, grid):
 
 
 @functools.lru_cache(maxsize=16)
-def colour_axis(sigma, spacing_in_sigmas):
+def colour_axis(sigma: float, spacing_in_sigmas: float) -> tuple[float, Float[np.ndarray, "n n"]]:
     """Spacing in levels, and the matrix `[n, n]` between grid points of one colour axis.
 
     Not the Gaussian between the points: interpolation blurs too. The matrix is the least-squares

@@ -52,7 +52,7 @@ def apply(
         _describe, levels=jnp.asarray(levels, dtype), root=jnp.asarray(root, dtype), sigma=sigma_rgb
     )
 
-    def gather(total, rows):
+    def gather(total: Array, rows: tuple[Array, Array, Array]) -> tuple[Array, None]:
         left, right = describe(rows[0], rows[1])
         weighted = left[:, :, None] * rows[2][:, None]  # [tile, n * r, 2]
         return total + _product("pmc,pq->cmq", weighted, right), None
@@ -61,7 +61,7 @@ def apply(
     zero = jnp.zeros((2, n * basis.shape[-1], n * n), dtype)
     (from_mask, from_values), _ = lax.scan(gather, zero, (colours, basis, both))
 
-    def spread(rows):
+    def spread(rows: tuple[Array, Array]) -> Array:
         left, right = describe(rows[0], rows[1])
         return (_product("pq,mq->pm", right, from_values) * left).sum(axis=-1)
 
@@ -74,7 +74,14 @@ def apply(
 _product = functools.partial(jnp.einsum, precision=lax.Precision.HIGH)
 
 
-def _describe(colours, basis, *, levels, root, sigma):
+def _describe(
+    colours: Float[Array, "tile 3"],
+    basis: Float[Array, "tile r"],
+    *,
+    levels: Float[Array, " n"],
+    root: Float[Array, "n n"],
+    sigma: float,
+) -> tuple[Float[Array, "tile n*r"], Float[Array, "tile n*n"]]:
     """Return (red x space) `[tile, n * r]` and (green x blue) `[tile, n * n]` of a tile."""
     kernel = jnp.exp(-(((colours[..., None] - levels) / sigma) ** 2) / 2)  # [tile, 3, n]
     described = jnp.einsum("pkn,nm->pkm", kernel, root, precision=lax.Precision.HIGHEST)
@@ -85,7 +92,9 @@ def _describe(colours, basis, *, levels, root, sigma):
 
 
 @functools.lru_cache(maxsize=16)
-def _levels(sigma, spacing_in_sigmas):
+def _levels(
+    sigma: float, spacing_in_sigmas: float
+) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n n"]]:
     """The levels z `[n]` of an axis and `K_zz^(-1/2)` `[n, n]`, float64."""
     n = max(3, int(np.ceil(255 / (sigma * spacing_in_sigmas))) + 1)
     levels = np.linspace(0, 255, n)

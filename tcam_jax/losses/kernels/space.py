@@ -40,7 +40,9 @@ def spatial_basis(
 
 
 @functools.lru_cache(maxsize=16)
-def _factors(height, width, sigma, tolerance):
+def _factors(
+    height: int, width: int, sigma: float, tolerance: float
+) -> tuple[Float[np.ndarray, "h r"], Float[np.ndarray, "w r"]]:
     (row_values, row_vectors), (column_values, column_vectors) = (
         _eigen(height, sigma),
         _eigen(width, sigma),
@@ -61,7 +63,7 @@ def _factors(height, width, sigma, tolerance):
     return row_vectors[:, a] * weights, column_vectors[:, b]
 
 
-def _eigen(size, sigma):
+def _eigen(size: int, sigma: float) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n n"]]:
     place = np.arange(size)
     values, vectors = np.linalg.eigh(np.exp(-(((place[:, None] - place) / sigma) ** 2) / 2))
     return np.maximum(values, 0), vectors  # rounding leaves tiny negative eigenvalues

@@ -33,8 +33,10 @@ class Published(NamedTuple):
     note: str
 
 
-_ABOUT = ("version", "method", "ours", "reference", "mean", "accuracy", "milliseconds")
-_ABOUT += ("source", "protocol", "note")
+_ABOUT = (
+    *("version", "method", "ours", "reference", "mean", "accuracy", "milliseconds"),
+    *("source", "protocol", "note"),
+)
 
 
 def published_rows(dataset: str, config: str) -> list[Published]:
