@@ -49,4 +49,4 @@ class Data(Protocol):
     def frames(
         self, split: str, batch_size: int, rows: slice
     ) -> Iterator[Mapping[str, np.ndarray]]:
-        """The frames of `truth(split)` in batches of `evaluate.evaluator.evaluate`."""
+        """The frames of `truth(split)` in batches of `evaluate.split.score_split`."""

@@ -1,4 +1,4 @@
-"""Runs a network over the labelled frames of a split and gathers what the metrics need."""
+"""A network over the labelled frames of a split: what it says of them, and how right it is."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ class MapAnswers(NamedTuple):
     overlaps: Mapping[str, np.ndarray]
 
 
-class Evaluation(NamedTuple):
+class SplitScores(NamedTuple):
     """A network's answers for every frame of a `Truth`.
 
     Attributes:
@@ -50,15 +50,15 @@ class Evaluation(NamedTuple):
     seconds_per_frame: float | None
 
 
-def evaluate(
+def score_split(
     forward: Callable[..., FrameOutputs],
     variables: Variables,
     batches: Iterable[Batch],
     truth: Truth,
     methods: Sequence[str],
     shard: Callable[[Batch], Mapping[str, jax.Array]],
-    whole: Callable[[np.ndarray], np.ndarray],
-) -> Evaluation:
+    all_reduce: Callable[[np.ndarray], np.ndarray],
+) -> SplitScores:
     """Run `forward` (of `evaluate.maps.make_forward`, for `methods`) over `batches`.
 
     Args:
@@ -69,7 +69,7 @@ def evaluate(
       truth: of all frames.
       methods: those of `forward`.
       shard: spreads a batch over the devices, see `runtime.parallel.Parallel.shard_flat`.
-      whole: adds up the arrays of all processes, see `runtime.processes.all_reduce_sum`.
+      all_reduce: adds up the arrays of all processes, see `runtime.processes.all_reduce_sum`.
 
     CAMs are made for the true class, as the reference scores them, and for the predicted one if
     `forward` does so.
@@ -101,10 +101,10 @@ def evaluate(
                     _judge(into, index, u8, truth)
                 else:
                     _copy(into, same, index)
-    frames = int(whole(np.array(timed)))  # the processes work at the same time
-    return Evaluation(
-        logits=whole(logits),
-        maps=jax.tree.map(whole, answers),
+    frames = int(all_reduce(np.array(timed)))  # the processes work at the same time
+    return SplitScores(
+        logits=all_reduce(logits),
+        maps=jax.tree.map(all_reduce, answers),
         seconds_per_frame=seconds / frames if frames else None,
     )
 
@@ -143,26 +143,26 @@ def _copy(into: MapAnswers, source: MapAnswers, index: int) -> None:
         target[index] = values[index]
 
 
-def accuracy(evaluation: Evaluation, truth: Truth) -> float:
+def accuracy(scores: SplitScores, truth: Truth) -> float:
     """Return the classification accuracy, percent of frames."""
-    return 100.0 * float((evaluation.logits.argmax(-1) == truth.labels).mean())
+    return 100.0 * float((scores.logits.argmax(-1) == truth.labels).mean())
 
 
 def judge(
-    evaluation: Evaluation, truth: Truth, method: str, class_from: str = "truth"
+    scores: SplitScores, truth: Truth, method: str, class_from: str = "truth"
 ) -> Judgement | None:
     """Return what the protocols need of one kind of map; None where no frame has a true box."""
     boxed = np.array([len(true_boxes) > 0 for true_boxes in truth.boxes], bool)
     if not boxed.any():
         return None
     # TCAM's map is that of all classes.
-    answers = evaluation.maps[method, "truth" if method == TCAM_METHOD else class_from]
+    answers = scores.maps[method, "truth" if method == TCAM_METHOD else class_from]
     return Judgement(
         overlaps={name: rows[boxed] for name, rows in answers.overlaps.items()},
         peaks=answers.peaks[boxed],
         otsu=answers.otsu[boxed],
         labels=truth.labels[boxed],
-        ranks=ranks_of(evaluation.logits, truth.labels)[boxed],
+        ranks=ranks_of(scores.logits, truth.labels)[boxed],
         videos=video_of(truth.ids)[boxed],
     )
 
