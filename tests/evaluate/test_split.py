@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tcam_jax.data.truth import Truth
+from tcam_jax.evaluate import split
 from tcam_jax.evaluate.maps import FrameOutputs
 from tcam_jax.evaluate.split import accuracy, score_split
 
@@ -46,6 +47,23 @@ def _batches(frames, batch_size, rows):
 def _score(frames, truth, batch_size, rows, all_reduce):
     batches = _batches(frames, batch_size, rows)
     return score_split(_forward, {}, batches, truth, ["m"], lambda batch: batch, all_reduce)
+
+
+def test_any_number_of_threads(frames, truth, monkeypatch):
+    def scored(threads):
+        monkeypatch.setattr(split, "usable_cores", lambda: threads)
+        return _score(frames, truth, 11, slice(None), lambda x: x).maps
+
+    jax.tree.map(np.testing.assert_array_equal, scored(1), scored(7))
+
+
+def test_an_error_of_a_thread_is_raised(frames, truth, monkeypatch):
+    def broken(u8):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(split, "level_boxes", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        _score(frames, truth, 4, slice(None), lambda x: x)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
