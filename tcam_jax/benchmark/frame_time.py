@@ -13,8 +13,8 @@ from scipy import ndimage
 
 from tcam_jax.benchmark.rounds import summary, take_turns
 from tcam_jax.data.geometry import normalise
+from tcam_jax.evaluate.level_boxes import level_boxes
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
-from tcam_jax.evaluate.regions import regions_of
 from tcam_jax.models.tcam import TCAM, Variables, for_inference
 
 PUBLISHED_METHODS = (
@@ -102,7 +102,7 @@ def boxes_per_map(size: int, count: int) -> dict[str, dict[str, float]]:
         for number in range(count):
             values = make()
             u8 = (255 * (values - values.min()) / np.ptp(values)).astype(np.uint8)
-            ways[str(number)] = lambda u8=u8: regions_of(u8).largest_boxes()
+            ways[str(number)] = lambda u8=u8: level_boxes(u8).largest_boxes()
         seconds = take_turns(ways, rounds=1)
         figures[kind] = summary([times[0] for times in seconds.values()])
     return figures

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -24,11 +25,12 @@ from tcam_jax.benchmark.ceiling import ceilings
 from tcam_jax.benchmark.flop_count import count_flops
 from tcam_jax.benchmark.sides import Prepared, Way
 from tcam_jax.benchmark.training import training
+from tcam_jax.evaluate.level_boxes import level_boxes
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
-from tcam_jax.evaluate.regions import regions_of
 from tcam_jax.losses.inputs import LossInputs
 from tcam_jax.losses.objective import objective, settings_at
 from tcam_jax.models.tcam import Variables, for_inference, init_variables
+from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
 
@@ -141,8 +143,9 @@ def _to_host(arguments: tuple, forward: Callable) -> Way:
 def _evaluation(arguments: tuple, forward: Callable) -> Way:
     def evaluate() -> None:
         maps = jax.device_get(forward(*arguments)).maps[0]
-        for u8 in maps:
-            regions_of(u8).largest_boxes()
+        with ThreadPoolExecutor(usable_cores()) as pool:  # as `evaluate.split` does
+            for boxes in pool.map(level_boxes, maps):
+                boxes.largest_boxes()
 
     return evaluate
 

@@ -22,8 +22,9 @@ from tcam_jax.commands import command_line
 from tcam_jax.predict import exported
 from tcam_jax.predict.frame_source import SourceFrame, find_files, is_video, read_frames
 from tcam_jax.predict.overlays import NO_BOXES, draw_overlay
-from tcam_jax.predict.predictor import REGIONS, Prediction, Predictor
+from tcam_jax.predict.predictor import Prediction, Predictor
 from tcam_jax.predict.video_writer import VideoWriter
+from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runs.networks import load
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write

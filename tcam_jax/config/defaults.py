@@ -65,7 +65,7 @@ def get_config() -> ConfigDict:
     tcam.seeds.rule = "reference"  # reference | paper, see tcam_jax/pseudo_labels/sampling.py
     tcam.seeds.fg_pixels = 1  # drawn per frame
     tcam.seeds.bg_pixels = 1
-    tcam.seeds.region = "all"  # all | largest: connected regions of the Otsu region
+    tcam.seeds.region = "all"  # largest | all: connected regions of the Otsu region
 
     # Formulas and units: the file of each in tcam_jax/losses. A weight of 0 switches a loss off.
     tcam.losses = losses = ConfigDict()

@@ -17,7 +17,7 @@ from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings
 from tcam_jax.losses.schedule import SCHEDULE, is_on
 from tcam_jax.models.encoders.resnet import ARCHITECTURES
 from tcam_jax.models.heads import HEADS
-from tcam_jax.pseudo_labels.roi import REGIONS
+from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.runtime.errors import InputError
 

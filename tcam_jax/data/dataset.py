@@ -132,7 +132,7 @@ class Dataset:
     def frames(
         self, split: str, batch_size: int, rows: slice = slice(None)
     ) -> Iterator[Mapping[str, np.ndarray]]:
-        """Return the frames of `truth(split)` in order, for `evaluate.evaluator.evaluate`.
+        """Return the frames of `truth(split)` in order, for `evaluate.split.score_split`.
 
         Args:
           split: "validation" or "test".

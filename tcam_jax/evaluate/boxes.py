@@ -3,22 +3,25 @@
 The rule is the one of TCAM's evaluation and of the protocol it inherits from Choe et al.,
 "Evaluating Weakly Supervised Object Localization Methods Right" (CVPR 2020): pixels above a
 threshold relative to the map's own maximum form 8-connected regions, and the region whose *outer
-contour* encloses the largest polygon (through pixel centres, holes included) gives the box. It is
-what OpenCV's `findContours`, `contourArea` and `boundingRect` give, found here without contours.
+contour* encloses the largest polygon (through pixel centres, holes included) gives the box. OpenCV
+finds the contours, as in the authors' code.
 
 Everything is NumPy on the host and for one map at a time. Maps are quantised as the reference does,
 level = floor(255 * value): 8 bits, uint8 (see `evaluate.maps`).
 """
 
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 LEVELS = 256
 """Number of thresholds that can differ on a map quantised to 8 bits."""
 
-EIGHT_CONNECTED = np.ones((3, 3), bool)
+Rectangle = tuple[int, int, int, int]
+"""x, y, width, height, as of OpenCV."""
 
 
 def level_of(
@@ -51,28 +54,58 @@ def box_of_mask(mask: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "4"]:
       one pixel right of and below the region unless the image ends there (the reference's
       convention). No region: 0, 0, 0, 0.
     """
-    return _box(_largest_region(mask), mask.shape)
+    boxes = boxes_of_mask(mask)
+    return boxes[0] if len(boxes) else np.zeros(4, np.int32)
 
 
 def boxes_of_mask(mask: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "n 4"]:
-    """Boxes of all 8-connected regions of a mask.
+    """Boxes of all 8-connected regions of a mask; their holes have none.
 
     Args:
       mask: bool [h, w].
 
     Returns:
       int32 [n, 4]: as of `box_of_mask`, whose box is the first; then by the area that the outer
-      contour encloses.
+      contour encloses, of equal ones the one whose first pixel comes last before the others.
     """
-    labels, _ = ndimage.label(mask, EIGHT_CONNECTED)
-    regions = ndimage.find_objects(labels)
-    areas = [
-        outer_contour_area(labels[region] == number) for number, region in enumerate(regions, 1)
+    contours, hierarchy = find_contours(mask, cv2.RETR_CCOMP)
+    outer = [
+        contour for contour, (*_, parent) in zip(contours, hierarchy, strict=True) if parent < 0
     ]
-    # Of equal ones the last, see `box_of_mask`.
-    order = sorted(range(len(regions)), key=lambda i: (areas[i], i), reverse=True)
-    boxes = [_box(regions[i], mask.shape) for i in order]
-    return np.array(boxes, np.int32).reshape(-1, 4)
+    return boxes_of_rectangles(rectangles_of(outer), mask.shape)
+
+
+def find_contours(
+    mask: Bool[np.ndarray, "h w"], mode: int
+) -> tuple[Sequence[np.ndarray], Int[np.ndarray, "n 4"]]:
+    """Contours of a mask's 8-connected regions, and of their holes.
+
+    Args:
+      mask: bool [h, w].
+      mode: one of OpenCV's `RETR_…`.
+
+    Returns:
+      Contours, int32 [points, 1, 2] each, the corners alone; and of each the numbers of the next,
+      the previous, the first inner and the outer contour, -1 where there is none.
+    """
+    contours, hierarchy = cv2.findContours(mask.astype(np.uint8), mode, cv2.CHAIN_APPROX_SIMPLE)
+    return contours, np.zeros((0, 4), np.int32) if hierarchy is None else hierarchy[0]
+
+
+def rectangles_of(contours: Sequence[np.ndarray]) -> list[Rectangle]:
+    """Bounding rectangle of each contour; first those that enclose most, ties in given order."""
+    ordered = sorted(contours, key=cv2.contourArea, reverse=True)
+    return [(x, y, w, h) for x, y, w, h in map(cv2.boundingRect, ordered)]
+
+
+def boxes_of_rectangles(
+    rectangles: Sequence[Rectangle], shape: tuple[int, int]
+) -> Int[np.ndarray, "n 4"]:
+    """Boxes of rectangles on a map of `shape` [h, w], see `box_of_mask`."""
+    boxes = np.array(rectangles, np.int32).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    boxes[:, 2:] = np.minimum(boxes[:, 2:], (shape[1] - 1, shape[0] - 1))
+    return boxes
 
 
 def otsu_level(levels: UInt8[np.ndarray, "h w"]) -> int:
@@ -103,46 +136,3 @@ def largest_box(levels: UInt8[np.ndarray, "h w"], tau: float | None) -> Int[np.n
       int32 [4]: see `box_of_mask`.
     """
     return box_of_mask(levels > threshold_level(levels, tau))
-
-
-def _box(region: tuple[slice, slice] | None, shape: tuple[int, int]) -> np.ndarray:
-    if region is None:
-        return np.zeros(4, np.int32)
-    height, width = shape
-    rows, columns = region
-    right, bottom = min(columns.stop, width - 1), min(rows.stop, height - 1)
-    return np.array([columns.start, rows.start, right, bottom], np.int32)
-
-
-def _largest_region(mask: np.ndarray) -> tuple[slice, slice] | None:
-    """Rows and columns of the winning region of `mask`, or None where the mask is empty."""
-    # Labels come in reading order of the regions' first pixels: the tie rule relies on it.
-    labels, count = ndimage.label(mask, EIGHT_CONNECTED)
-    if count == 0:
-        return None
-    regions = ndimage.find_objects(labels)
-    if count == 1:
-        return regions[0]
-    # A contour encloses at most the rectangle through the outermost pixel centres: look at the
-    # regions from the largest rectangle on, and stop where none of the others can win.
-    bounds = np.array([(r.stop - r.start - 1) * (c.stop - c.start - 1) for r, c in regions])
-    best = (0.0, count - 1)
-    for index in np.argsort(-bounds):
-        if bounds[index] == 0 or bounds[index] < best[0]:
-            break
-        area = outer_contour_area(labels[regions[index]] == index + 1)
-        best = max(best, (area, int(index)))
-    return regions[best[1]]
-
-
-def outer_contour_area(region: Bool[np.ndarray, "h w"]) -> float:
-    """Area of the polygon through the outermost pixel centres of one region, pixels².
-
-    A square of four neighbouring centres lies wholly inside the polygon if all four pixels are set,
-    half inside if three are, and outside otherwise.
-    """
-    background, _ = ndimage.label(np.pad(~region, 1, constant_values=True))
-    filled = (background != background[0, 0]).view(np.uint8)
-    corners = filled[1:, 1:] + filled[1:, :-1] + filled[:-1, 1:] + filled[:-1, :-1]
-    whole, half = np.count_nonzero(corners == 4), np.count_nonzero(corners == 3)
-    return whole + half / 2

@@ -14,10 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
 from tcam_jax.evaluate.boxes import level_of
-from tcam_jax.evaluate.regions import Regions
-
-REGIONS = ("largest", "any")
-"""Whose boxes count: the largest region's alone, or every region's."""
+from tcam_jax.evaluate.level_boxes import LevelBoxes
+from tcam_jax.pseudo_labels.regions import REGIONS
 
 TAUS_VALIDATION = np.arange(0, 1, 0.004)
 """The reference's 250 thresholds for choosing tau on the validation split, float64."""
@@ -62,17 +60,18 @@ def scale_boxes(
 
 
 def overlaps_by_level(
-    regions: Regions, truth: Num[np.ndarray, "g 4"]
+    boxes: LevelBoxes, truth: Num[np.ndarray, "g 4"]
 ) -> dict[str, Float[np.ndarray, "256"]]:
     """Return the best IoU with any true box at each level, for each of `REGIONS`.
 
     Args:
-      regions: of one frame's map.
+      boxes: of one frame's map.
       truth: [g, 4], the true boxes in the pixels of the map.
 
     Returns:
-      float64 [256] for "largest" (the box of the largest region alone) and for "any" (the boxes of
-      all regions: the "contours" of MaxBoxAccV2).
+      float64 [256] for "largest" (the box of the largest region alone) and for "all" (the boxes of
+      all regions, and those of their holes: in the authors' code every contour gives a box, as in
+      MaxBoxAccV2).
 
     Raises:
       ValueError: the frame has no true box, so that neither a hit nor a miss can be counted.
@@ -81,10 +80,12 @@ def overlaps_by_level(
         raise ValueError(
             "expected at least one true box, got none; leave frames without boxes out of CorLoc"
         )
-    of_region = iou(regions.boxes, truth).max(axis=-1)
     nothing = float(iou(np.zeros(4), truth).max())  # the box where a map has no region
-    largest = np.where(regions.largest >= 0, of_region[regions.largest], nothing)
-    return {"largest": largest, "any": regions.best(of_region, missing=nothing)}
+    overlaps = {
+        "largest": iou(boxes.largest_boxes(), truth).max(axis=-1),
+        "all": boxes.best(iou(boxes.boxes, truth).max(axis=-1), missing=nothing),
+    }
+    return {regions: overlaps[regions] for regions in REGIONS}
 
 
 def hits(

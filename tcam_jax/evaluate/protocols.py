@@ -8,9 +8,10 @@ threshold, where tau comes from:
   "fixed": 0.2 of the map's maximum (Zhou et al., "Learning Deep Features for Discriminative
     Localization", CVPR 2016).
   "otsu": Otsu's level of each map.
-regions: "largest" region's box (the paper), or "any" region's (MaxBoxAccV2).
+regions: the box of the "largest" region (the paper), or the boxes of "all" regions and of their
+  holes, of which the best counts (MaxBoxAccV2, as the authors' code has it).
 iou: 0.3, 0.5 (CorLoc) or 0.7 with any true box; "mean" of the three: MaxBoxAccV2 where regions is
-  "any" and threshold "test" (Choe et al., CVPR 2020).
+  "all" and threshold "test" (Choe et al., CVPR 2020).
 localisation: "gt_known", or the class must be right too: "top1", among the five likeliest: "top5".
 class_from: whose CAM is scored, the class of the "truth" (as the reference does) or of the
   "prediction". TCAM's map is the same for all classes.
@@ -28,7 +29,8 @@ from jaxtyping import Bool, Float, Int
 
 from tcam_jax.evaluate.bootstrap import VideoBootstrap, interval
 from tcam_jax.evaluate.boxes import level_of
-from tcam_jax.evaluate.corloc import REGIONS, TAUS_TEST, TAUS_VALIDATION, Localisation, hits
+from tcam_jax.evaluate.corloc import TAUS_TEST, TAUS_VALIDATION, Localisation, hits
+from tcam_jax.pseudo_labels.regions import REGIONS
 
 THRESHOLDS = ("val", "test", "val_per_class", "test_per_class", "fixed", "otsu")
 IOUS = (0.3, 0.5, 0.7)

@@ -1,7 +1,7 @@
 """The final table of a run as data: `results.json`, written by evaluation and read by reports.
 
-Schema 2:
-  schema: 2
+Schema 3:
+  schema: 3
   dataset, config, split: what was evaluated
   frames, boxes, videos: how many
   classes: [name]
@@ -34,12 +34,12 @@ import numpy as np
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.bootstrap import VideoBootstrap, video_of
 from tcam_jax.evaluate.corloc import centre_box, iou, whole_frame
-from tcam_jax.evaluate.evaluator import scaled_truth
 from tcam_jax.evaluate.protocols import IOUS, Row, Scores, mean_scores, scores_of, unknown_scores
+from tcam_jax.evaluate.split import scaled_truth
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
-SCHEMA = 2
+SCHEMA = 3
 CENTRE_FRACTION = 0.5  # side of the centre box, of the frame
 
 

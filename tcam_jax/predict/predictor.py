@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from tcam_jax.evaluate.boxes import box_of_mask, boxes_of_mask, threshold_level
+from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.stopwatch import Stopwatch
-
-REGIONS = ("largest", "all")
 
 # uint8 frames [b, size, size, 3] -> logits [b, k], uint8 maps [b, size, size].
 Forward = Callable[[np.ndarray], tuple[ArrayLike, ArrayLike]]

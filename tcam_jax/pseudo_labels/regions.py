@@ -4,6 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+REGIONS = ("largest", "all")
+"""Which connected regions count, of seeds, predicted boxes and scores."""
+
 
 def largest_region(mask: Bool[Array, "h w"]) -> Bool[Array, "h w"]:
     """Keep the 8-connected region with the most pixels.

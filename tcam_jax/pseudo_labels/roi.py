@@ -4,9 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from tcam_jax.pseudo_labels.otsu import otsu_threshold
-from tcam_jax.pseudo_labels.regions import largest_region
-
-REGIONS = ("all", "largest")
+from tcam_jax.pseudo_labels.regions import REGIONS, largest_region
 
 
 def region_of_interest(cam: Float[Array, "h w"], *, region: str = "all") -> Bool[Array, "h w"]:
@@ -33,6 +31,6 @@ def region_of_interest(cam: Float[Array, "h w"], *, region: str = "all") -> Bool
       162:111358, 2025) for the largest region.
     """
     if region not in REGIONS:
-        raise ValueError(f"The region of interest must be 'all' or 'largest', got {region!r}.")
+        raise ValueError(f"The region of interest must be 'largest' or 'all', got {region!r}.")
     roi = 255 * cam.astype(jnp.float32) >= otsu_threshold(cam)
     return largest_region(roi) if region == "largest" else roi

@@ -17,7 +17,6 @@ from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.bootstrap import video_of
 from tcam_jax.evaluate.boxes import level_of
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
-from tcam_jax.evaluate.evaluator import Evaluation, accuracy, evaluate, judge
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, Row, protocol_rows
 from tcam_jax.evaluate.results import (
@@ -28,6 +27,7 @@ from tcam_jax.evaluate.results import (
     fixed_box_rows,
     write_results,
 )
+from tcam_jax.evaluate.split import SplitScores, accuracy, judge, score_split
 from tcam_jax.models.tcam import for_inference
 from tcam_jax.runs.networks import load_networks
 from tcam_jax.runtime import processes
@@ -91,7 +91,7 @@ def evaluate_networks(
     truth = truths[split]
     rows = fixed_box_rows(truth, size, num_classes)
     classification, seconds, curves = {}, {}, {}
-    evaluated: dict[str, Evaluation] = {}  # by method, on `split`
+    scored: dict[str, SplitScores] = {}  # by method, on `split`
     for network, methods in (
         (networks.seeds, tuple(config.eval.cam_methods)),
         (networks.tcam, (TCAM_METHOD,)),
@@ -99,8 +99,8 @@ def evaluate_networks(
         model = make_model(config, num_classes)
         variables = for_inference(model, network.variables)
         forward = make_forward(model, methods, also_predicted=methods != (TCAM_METHOD,))
-        evaluations = {
-            name: evaluate(
+        scores = {
+            name: score_split(
                 forward,
                 variables,
                 stop.between(data.frames(name, batch_size, part)),
@@ -112,9 +112,7 @@ def evaluate_networks(
             for name in truths
         }
         for method, whose in itertools.product(methods, CLASS_FROM):
-            judged = {
-                name: judge(evaluations[name], truths[name], method, whose) for name in truths
-            }
+            judged = {name: judge(scores[name], truths[name], method, whose) for name in truths}
             of_protocol = protocol_rows(judged["validation"], judged[split], data.class_names)
             rows += [
                 {"method": method, "checkpoint": network.checkpoint, "class_from": whose, **row}
@@ -122,9 +120,9 @@ def evaluate_networks(
             ]
             if whose == "truth":
                 curves[method] = _curve(judged[split])
-        classification[network.checkpoint] = accuracy(evaluations[split], truth)
-        seconds[network.checkpoint] = evaluations[split].seconds_per_frame
-        evaluated.update(dict.fromkeys(methods, evaluations[split]))
+        classification[network.checkpoint] = accuracy(scores[split], truth)
+        seconds[network.checkpoint] = scores[split].seconds_per_frame
+        scored.update(dict.fromkeys(methods, scores[split]))
     results: Results = {
         "dataset": config.dataset.name,
         "config": config.dataset.config,
@@ -136,14 +134,14 @@ def evaluate_networks(
         "rows": rows,
         "curves": _curves(curves),
         "classification": classification,
-        "tau": {method: _tau(rows, method) for method in evaluated},
+        "tau": {method: _tau(rows, method) for method in scored},
         "seconds_per_frame": seconds,
     }
     if not processes.is_first():
         return results
     suffix = "" if split == "test" else f"_{split}"
     # Results last: where they are, nothing is left to do.
-    _write_predictions(workdir / f"predictions{suffix}.jsonl", truth, evaluated, results, size)
+    _write_predictions(workdir / f"predictions{suffix}.jsonl", truth, scored, results, size)
     write_results(workdir / f"results{suffix}.json", results)
     return results
 
@@ -151,7 +149,7 @@ def evaluate_networks(
 def _write_predictions(
     path: Path,
     truth: Truth,
-    evaluated: Mapping[str, Evaluation],
+    scored: Mapping[str, SplitScores],
     results: Results,
     size: int,
 ) -> None:
@@ -162,14 +160,14 @@ def _write_predictions(
     true box, in the evaluated square, as scored; null for a frame without true boxes.
     """
     classes = results["classes"]
-    probabilities = np.array(jax.nn.softmax(evaluated[TCAM_METHOD].logits, axis=-1))
+    probabilities = np.array(jax.nn.softmax(scored[TCAM_METHOD].logits, axis=-1))
     lines = []
     for i, frame_id in enumerate(truth.ids):
         scale = np.tile(truth.sizes[i] / size, 2)
         boxes: dict[str, list[float]] = {}
         ious: dict[str, float | None] = {}
-        for method, evaluation in evaluated.items():
-            answers, tau = evaluation.maps[method, "truth"], results["tau"][method]
+        for method, scores in scored.items():
+            answers, tau = scores.maps[method, "truth"], results["tau"][method]
             level = int(answers.otsu[i] if tau is None else level_of(tau, int(answers.peaks[i])))
             boxes[method] = (answers.boxes[i, level] * scale).tolist()
             overlap = float(answers.overlaps["largest"][i, level])

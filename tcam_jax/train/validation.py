@@ -10,8 +10,8 @@ from ml_collections import ConfigDict
 from tcam_jax.data.protocol import Data
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
-from tcam_jax.evaluate.evaluator import accuracy, evaluate, judge, scaled_truth
 from tcam_jax.evaluate.maps import make_forward
+from tcam_jax.evaluate.split import accuracy, judge, scaled_truth, score_split
 from tcam_jax.models.tcam import TCAM, Variables, for_inference
 from tcam_jax.predict.overlays import NO_BOXES, contact_sheet, draw_overlay
 from tcam_jax.runtime import processes
@@ -91,7 +91,7 @@ def make_validation(
         frames: Iterable[_Batch] = stop.between(data.frames("validation", batch_size, rows))
         if processes.is_first() and not shown:
             frames = _keeping(frames, truth, labels[spread.astype(int)], shown)
-        evaluation = evaluate(
+        scores = score_split(
             forward,
             variables,
             frames,
@@ -100,8 +100,8 @@ def make_validation(
             parallel.shard_flat,
             processes.all_reduce_sum,
         )
-        correct = accuracy(evaluation, truth)
-        judged = judge(evaluation, truth, method)
+        correct = accuracy(scores, truth)
+        judged = judge(scores, truth, method)
         corloc = None
         if judged is not None:
             corloc = float(judged.sweep(TAUS_VALIDATION).frame_mean().max())

@@ -74,7 +74,7 @@ def test_youtube_objects_has_the_published_numbers():
         ("model.head", "gmp", "one of wgap, gap, max, lse, wildcat, attention_mil; it is 'gmp'"),
         ("model.head_options.sharpness", 2.0, "must be made of nothing; it is 'sharpness'"),
         ("classifier.label_smoothing", 1.0, "at least 0 and less than 1; it is 1.0"),
-        ("tcam.seeds.region", "biggest", "one of all, largest; it is 'biggest'"),
+        ("tcam.seeds.region", "biggest", "one of largest, all; it is 'biggest'"),
         ("tcam.seed_source", "files", "a folder of maps with .* it is ''"),
         ("tcam.seed_dir", "maps", "empty unless .* it is 'maps'"),
         ("tcam.losses.crf.backend", "lattice", "one of auto, grid, grid_matmul, exact; it is"),

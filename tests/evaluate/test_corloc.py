@@ -12,7 +12,7 @@ from tcam_jax.evaluate.corloc import (
     scale_boxes,
     whole_frame,
 )
-from tcam_jax.evaluate.regions import Regions, regions_of
+from tcam_jax.evaluate.level_boxes import LevelBoxes, level_boxes
 
 
 def test_iou_by_hand():
@@ -61,14 +61,14 @@ def two_squares():
     return (255 * heat_map).astype(np.uint8)
 
 
-def hits_of(regions, peak, truth, taus, whose="largest", iou_threshold=0.5):
-    overlaps = overlaps_by_level(regions, np.array(truth))[whose]
+def hits_of(boxes, peak, truth, taus, whose="largest", iou_threshold=0.5):
+    overlaps = overlaps_by_level(boxes, np.array(truth))[whose]
     return hits(overlaps[None], np.array([peak]), taus, iou_threshold)[0]
 
 
 def test_a_frame_is_hit_where_the_box_fits_any_true_box():
     levels = two_squares()
-    regions, peak = regions_of(levels), int(levels.max())
+    boxes, peak = level_boxes(levels), int(levels.max())
     taus = np.array([0.0, 0.25, 0.49, 0.51, 0.9])
     large, small, nothing = [2, 2, 21, 21], [3, 3, 7, 7], [28, 28, 31, 31]
     for truth, expected in [
@@ -78,33 +78,45 @@ def test_a_frame_is_hit_where_the_box_fits_any_true_box():
         ([nothing, small], [False, False, False, True, True]),
         ([small, large], [True] * 5),
     ]:
-        assert hits_of(regions, peak, truth, taus).tolist() == expected
+        assert hits_of(boxes, peak, truth, taus).tolist() == expected
 
 
-def test_any_region_may_hit_where_the_largest_one_does_not():
+def test_one_of_all_regions_may_hit_where_the_largest_one_does_not():
     levels = np.zeros((32, 32), np.uint8)
     levels[2:22, 2:22] = 200
     levels[25:30, 25:30] = 100
-    regions, taus = regions_of(levels), np.array([0.0, 0.4, 0.6])
+    boxes, taus = level_boxes(levels), np.array([0.0, 0.4, 0.6])
     small = [[25, 25, 29, 29]]
-    assert not hits_of(regions, 200, small, taus).any()
-    assert hits_of(regions, 200, small, taus, "any").tolist() == [True, True, False]
+    assert not hits_of(boxes, 200, small, taus).any()
+    assert hits_of(boxes, 200, small, taus, "all").tolist() == [True, True, False]
+
+
+def test_a_hole_may_hit_where_no_region_does():
+    levels = np.zeros((32, 32), np.uint8)
+    levels[2:30, 2:30] = 200
+    levels[11:19, 13:21] = 0
+    boxes, taus = level_boxes(levels), np.array([0.0, 0.5])
+    hole = [[12, 10, 21, 19]]  # from the pixels around it
+    assert not hits_of(boxes, 200, hole, taus).any()
+    assert hits_of(boxes, 200, hole, taus, "all").all()
+    # Its box ends one pixel further, as all do.
+    assert overlaps_by_level(boxes, np.array(hole))["all"][0] == pytest.approx(100 / 121)
 
 
 def test_the_overlap_of_exactly_one_half_is_a_hit():
     everywhere = np.zeros(256, np.int64)
-    regions = Regions(np.array([[0, 0, 9, 9]]), np.array([0]), np.array([256]), everywhere)
+    boxes = LevelBoxes(np.array([[0, 0, 9, 9]], np.int32), everywhere, everywhere + 1)
     taus = np.array([0.5])
-    assert iou(regions.boxes[0], np.array([[0, 0, 9, 4]])) == 0.5
-    for whose in ("largest", "any"):
-        assert hits_of(regions, 255, [[0, 0, 9, 4]], taus, whose).all()
-        assert not hits_of(regions, 255, [[0, 0, 9, 3]], taus, whose).any()
-        assert not hits_of(regions, 255, [[0, 0, 9, 4]], taus, whose, 0.51).any()
+    assert iou(boxes.boxes[0], np.array([[0, 0, 9, 4]])) == 0.5
+    for whose in ("largest", "all"):
+        assert hits_of(boxes, 255, [[0, 0, 9, 4]], taus, whose).all()
+        assert not hits_of(boxes, 255, [[0, 0, 9, 3]], taus, whose).any()
+        assert not hits_of(boxes, 255, [[0, 0, 9, 4]], taus, whose, 0.51).any()
 
 
 def test_a_frame_without_true_boxes_is_refused():
     with pytest.raises(ValueError, match="at least one true box"):
-        overlaps_by_level(regions_of(two_squares()), np.zeros((0, 4)))
+        overlaps_by_level(level_boxes(two_squares()), np.zeros((0, 4)))
 
 
 def five_frames():

@@ -17,7 +17,7 @@ def judgement(overlaps: dict[int, list[float]], labels, ranks=(0, 0, 0)) -> Judg
         rows[:, level] = column
     count = len(labels)
     return Judgement(
-        overlaps={"largest": rows, "any": np.maximum(rows, 0.6)},
+        overlaps={"largest": rows, "all": np.maximum(rows, 0.6)},
         peaks=np.full(count, 250),
         otsu=np.full(count, 7),
         labels=np.array(labels),
@@ -79,7 +79,7 @@ def test_ious_regions_and_classes_by_hand():
     assert corloc(iou=0.5) == [50.0, 100.0]
     assert corloc(iou=0.7) == [0.0, 100.0]
     assert corloc(iou="mean") == [50.0, 100.0]
-    assert corloc(regions="any") == [100.0, 100.0]  # 0.6 at least
+    assert corloc(regions="all") == [100.0, 100.0]  # 0.6 at least
     assert corloc(iou=0.3, localisation="top1") == [50.0, 0.0]
     assert corloc(iou=0.3, localisation="top5") == [100.0, 0.0]
     # Nothing to choose tau by: only what needs no validation is known.

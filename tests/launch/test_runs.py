@@ -29,7 +29,7 @@ def run(tmp_path_factory, shapes_data, launch) -> Path:
 @pytest.mark.slow
 def test_results_hold_every_method_under_every_protocol(run):
     results = json.loads((run / "results.json").read_text())
-    assert results["schema"] == 2 and results["split"] == "test"
+    assert results["schema"] == 3 and results["split"] == "test"
     fixed = [row for row in results["rows"] if row["threshold"] is None]
     assert [row["method"] for row in fixed] == ["centre_box"] * 4 + ["whole_frame"] * 4
     names = ("method", "class_from", "threshold", "regions", "iou", "localisation")

@@ -17,7 +17,7 @@ def _rows(method):
     number = 0
     for class_from in ("truth", "prediction"):
         for threshold in THRESHOLDS:
-            for regions in ("largest", "any"):
+            for regions in ("largest", "all"):
                 for localisation in LOCALISATIONS:
                     for iou in (*IOUS, "mean"):
                         number += 1
@@ -77,7 +77,7 @@ def test_the_headline_has_ours_and_then_the_published(results):
         "τ maximised on test", "–", "70.4", "62.2", "73.0", "–"
     ]  # fmt: skip
     clip = published["TrCAM-V, CLIP pseudo-labels (Murtaza et al., 2024)"]
-    assert clip[1:] == ["any region, τ per class, maximised on test", "–", "–", "–", "84.8", "–"]
+    assert clip[1:] == ["all regions, τ per class, maximised on test", "–", "–", "–", "84.8", "–"]
     assert "TCAM, WACV 2023, Table 1" in table.note
     results["dataset"] = "moving_shapes"
     assert results_tables.headline_table(results).others == 0
@@ -85,7 +85,7 @@ def test_the_headline_has_ours_and_then_the_published(results):
 
 def test_every_protocol_stands_where_its_heading_says(results):
     largest, every, classified = results_tables.protocol_tables(results)
-    for table, regions in ((largest, "largest"), (every, "any")):
+    for table, regions in ((largest, "largest"), (every, "all")):
         assert table.header[2:] == ["IoU ≥ 0.3", "IoU ≥ 0.5", "IoU ≥ 0.7", "mean"]
         row = dict((tuple(r[:2]), r[2:]) for r in table.rows)["cam", "Otsu's, per map"]
         assert row == [
@@ -108,9 +108,9 @@ def test_the_csv_holds_every_number_once(results):
     ]
     assert len(set(keys)) == len(keys)
     wanted = {"method": "tcam", "threshold": "fixed", "iou": "0.7", "class": "mean"}
-    wanted |= {"class_from": "truth", "regions": "any", "localisation": "top1"}
+    wanted |= {"class_from": "truth", "regions": "all", "localisation": "top1"}
     (line,) = [x for x in ours if all(x[k] == v for k, v in wanted.items())]
-    value = _corloc(results, threshold="fixed", iou=0.7, regions="any", localisation="top1")
+    value = _corloc(results, threshold="fixed", iou=0.7, regions="all", localisation="top1")
     assert float(line["corloc"]) == float(value) == float(line["low"]) + 1
     others = [line for line in lines if line["source"] != "this run"]
     assert len(others) == 24 * 11 + 2

@@ -14,8 +14,8 @@ from tcam_jax.data.builders.moving_shapes.frames import (
 )
 from tcam_jax.data.builders.moving_shapes.scene import SIZE, sample_scene, stream
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION, Localisation, hits, overlaps_by_level
+from tcam_jax.evaluate.level_boxes import level_boxes
 from tcam_jax.evaluate.maps import make_forward
-from tcam_jax.evaluate.regions import regions_of
 from tcam_jax.models.tcam import TCAM, init_variables
 
 AXIS = np.arange(SIZE, dtype=np.float32)
@@ -232,7 +232,7 @@ def test_an_untrained_network_does_not_find_the_object(held_out_boxes):
         forward(variables, jnp.asarray(np.stack(frames)), jnp.asarray(labels)).maps[0]
     )
     overlaps = [
-        overlaps_by_level(regions_of(u8), box[None])["largest"]
+        overlaps_by_level(level_boxes(u8), box[None])["largest"]
         for u8, box in zip(maps, boxes, strict=True)
     ]
     found = hits(np.stack(overlaps), maps.max((1, 2)).astype(int), TAUS_VALIDATION)

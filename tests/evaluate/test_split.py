@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.evaluator import accuracy, evaluate
+from tcam_jax.evaluate import split
 from tcam_jax.evaluate.maps import FrameOutputs
+from tcam_jax.evaluate.split import accuracy, score_split
 
 SIZE, CLASSES = 8, 3
 
@@ -43,21 +44,38 @@ def _batches(frames, batch_size, rows):
         yield {"frames": frames[shown][rows], "record": record[rows]}
 
 
-def _evaluate(frames, truth, batch_size, rows, whole):
+def _score(frames, truth, batch_size, rows, all_reduce):
     batches = _batches(frames, batch_size, rows)
-    return evaluate(_forward, {}, batches, truth, ["m"], lambda batch: batch, whole)
+    return score_split(_forward, {}, batches, truth, ["m"], lambda batch: batch, all_reduce)
+
+
+def test_any_number_of_threads(frames, truth, monkeypatch):
+    def scored(threads):
+        monkeypatch.setattr(split, "usable_cores", lambda: threads)
+        return _score(frames, truth, 11, slice(None), lambda x: x).maps
+
+    jax.tree.map(np.testing.assert_array_equal, scored(1), scored(7))
+
+
+def test_an_error_of_a_thread_is_raised(frames, truth, monkeypatch):
+    def broken(u8):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(split, "level_boxes", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        _score(frames, truth, 4, slice(None), lambda x: x)
 
 
 @pytest.mark.parametrize("processes", [1, 2, 4])
 @pytest.mark.parametrize("batch_size", [4, 8, 16])
 def test_any_number_of_processes(frames, truth, processes, batch_size):
-    alone = _evaluate(frames, truth, 11, slice(None), lambda x: x)
+    alone = _score(frames, truth, 11, slice(None), lambda x: x)
     assert accuracy(alone, truth) == 100.0
     shown = frames[..., 0] // (1 + truth.labels)[:, None, None]
     np.testing.assert_array_equal(alone.maps["m", "truth"].peaks, shown.max((1, 2)))
     each = batch_size // processes
     parts = [
-        _evaluate(frames, truth, batch_size, slice(i * each, (i + 1) * each), lambda x: x)
+        _score(frames, truth, batch_size, slice(i * each, (i + 1) * each), lambda x: x)
         for i in range(processes)
     ]
     added = jax.tree.map(lambda *arrays: sum(arrays), *(part.maps for part in parts))

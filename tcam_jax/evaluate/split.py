@@ -1,7 +1,8 @@
-"""Runs a network over the labelled frames of a split and gathers what the metrics need."""
+"""A network over the labelled frames of a split: what it says of them, and how right it is."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -10,11 +11,13 @@ import numpy as np
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.bootstrap import video_of
 from tcam_jax.evaluate.boxes import otsu_level
-from tcam_jax.evaluate.corloc import REGIONS, overlaps_by_level, scale_boxes
+from tcam_jax.evaluate.corloc import overlaps_by_level, scale_boxes
+from tcam_jax.evaluate.level_boxes import level_boxes
 from tcam_jax.evaluate.maps import TCAM_METHOD, FrameOutputs
 from tcam_jax.evaluate.protocols import Judgement, ranks_of
-from tcam_jax.evaluate.regions import regions_of
 from tcam_jax.models.tcam import Variables
+from tcam_jax.pseudo_labels.regions import REGIONS
+from tcam_jax.runtime.cores import usable_cores
 
 Batch = Mapping[str, np.ndarray]
 
@@ -26,7 +29,7 @@ class MapAnswers(NamedTuple):
       boxes: the largest region's box at each of the 256 levels, int32 `[frames, 256, 4]`.
       peaks: the map's largest value, 0..255, int32 `[frames]`.
       otsu: Otsu's level of the map, 0..254, int32 `[frames]`.
-      overlaps: for each of `corloc.REGIONS`, the best IoU with a true box at each level, float64
+      overlaps: for each of `REGIONS`, the best IoU with a true box at each level, float64
         `[frames, 256]`; NaN for a frame without true boxes.
     """
 
@@ -36,7 +39,7 @@ class MapAnswers(NamedTuple):
     overlaps: Mapping[str, np.ndarray]
 
 
-class Evaluation(NamedTuple):
+class SplitScores(NamedTuple):
     """A network's answers for every frame of a `Truth`.
 
     Attributes:
@@ -50,15 +53,15 @@ class Evaluation(NamedTuple):
     seconds_per_frame: float | None
 
 
-def evaluate(
+def score_split(
     forward: Callable[..., FrameOutputs],
     variables: Variables,
     batches: Iterable[Batch],
     truth: Truth,
     methods: Sequence[str],
     shard: Callable[[Batch], Mapping[str, jax.Array]],
-    whole: Callable[[np.ndarray], np.ndarray],
-) -> Evaluation:
+    all_reduce: Callable[[np.ndarray], np.ndarray],
+) -> SplitScores:
     """Run `forward` (of `evaluate.maps.make_forward`, for `methods`) over `batches`.
 
     Args:
@@ -69,44 +72,37 @@ def evaluate(
       truth: of all frames.
       methods: those of `forward`.
       shard: spreads a batch over the devices, see `runtime.parallel.Parallel.shard_flat`.
-      whole: adds up the arrays of all processes, see `runtime.processes.all_reduce_sum`.
+      all_reduce: adds up the arrays of all processes, see `runtime.processes.all_reduce_sum`.
 
     CAMs are made for the true class, as the reference scores them, and for the predicted one if
-    `forward` does so.
+    `forward` does so. Maps are judged on all cores that the process may use.
     """
     index_of = {record: index for index, record in enumerate(truth.records.tolist())}
     count, seconds, timed = len(truth.labels), 0.0, 0
     logits: np.ndarray | None = None
     answers: dict[tuple[str, str], MapAnswers] = {}
-    for number, batch in enumerate(batches):
-        real = np.flatnonzero(batch["record"] >= 0)
-        indices = [index_of[record] for record in batch["record"][real].tolist()]
-        classes = np.zeros(len(batch["record"]), np.int32)
-        classes[real] = truth.labels[indices]
-        start = time.perf_counter()
-        inputs = shard({"frames": batch["frames"], "classes": classes})
-        outputs = jax.device_get(forward(variables, inputs["frames"], inputs["classes"]))
-        if number > 0:  # the first batch may compile
-            seconds += time.perf_counter() - start
-            timed += len(classes)
-        if logits is None:
-            logits = np.zeros((count, outputs.logits.shape[-1]), outputs.logits.dtype)
-        logits[indices] = outputs.logits[real]
-        wrong = outputs.logits[real].argmax(-1) != truth.labels[indices]
-        for source, maps in _sources(outputs, methods):
-            into = answers.setdefault(source, _no_answers(count))
-            same = answers[source[0], "truth"]  # as the predicted class's, where that is right
-            for index, u8, differs in zip(indices, maps[real], wrong, strict=True):
-                if source[1] == "truth" or differs:
-                    _judge(into, index, u8, truth)
-                else:
-                    _copy(into, same, index)
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for number, batch in enumerate(batches):
+            real = np.flatnonzero(batch["record"] >= 0)
+            indices = [index_of[record] for record in batch["record"][real].tolist()]
+            classes = np.zeros(len(batch["record"]), np.int32)
+            classes[real] = truth.labels[indices]
+            start = time.perf_counter()
+            inputs = shard({"frames": batch["frames"], "classes": classes})
+            outputs = jax.device_get(forward(variables, inputs["frames"], inputs["classes"]))
+            if number > 0:  # the first batch may compile
+                seconds += time.perf_counter() - start
+                timed += len(classes)
+            if logits is None:
+                logits = np.zeros((count, outputs.logits.shape[-1]), outputs.logits.dtype)
+            logits[indices] = outputs.logits[real]
+            _judge_batch(answers, outputs, methods, real, indices, truth, pool)
     if logits is None:
         raise ValueError("expected at least one batch, got none")
-    frames = int(whole(np.array(timed)))  # the processes work at the same time
-    return Evaluation(
-        logits=whole(logits),
-        maps=jax.tree.map(whole, answers),
+    frames = int(all_reduce(np.array(timed)))  # the processes work at the same time
+    return SplitScores(
+        logits=all_reduce(logits),
+        maps=jax.tree.map(all_reduce, answers),
         seconds_per_frame=seconds / frames if frames else None,
     )
 
@@ -128,14 +124,42 @@ def _no_answers(count: int) -> MapAnswers:
     )
 
 
+def _judge_batch(
+    answers: dict[tuple[str, str], MapAnswers],
+    outputs: FrameOutputs,
+    methods: Sequence[str],
+    real: np.ndarray,
+    indices: Sequence[int],
+    truth: Truth,
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Judge the maps of a batch's `real` frames, whose places in `truth` are `indices`."""
+    wrong = outputs.logits[real].argmax(-1) != truth.labels[indices]
+    to_judge: list[tuple[MapAnswers, int, np.ndarray]] = []
+    to_copy: list[tuple[MapAnswers, MapAnswers, int]] = []
+    for source, maps in _sources(outputs, methods):
+        into = answers.setdefault(source, _no_answers(len(truth.labels)))
+        same = answers[source[0], "truth"]  # as the predicted class's, where that is right
+        for index, u8, differs in zip(indices, maps[real], wrong, strict=True):
+            if source[1] == "truth" or differs:
+                to_judge.append((into, index, u8))
+            else:
+                to_copy.append((into, same, index))
+    # Each map has rows of its own in the answers, so that the threads do not meet.
+    for _ in pool.map(lambda one: _judge(*one, truth), to_judge):
+        pass  # raises what a thread has raised
+    for one in to_copy:
+        _copy(*one)
+
+
 def _judge(into: MapAnswers, index: int, u8: np.ndarray, truth: Truth) -> None:
-    regions = regions_of(u8)
-    into.boxes[index] = regions.largest_boxes()
+    boxes = level_boxes(u8)
+    into.boxes[index] = boxes.largest_boxes()
     into.peaks[index] = u8.max()
     into.otsu[index] = otsu_level(u8)
     true_boxes = scaled_truth(truth, index, len(u8))
     unknown = dict.fromkeys(REGIONS, np.nan)
-    overlaps = overlaps_by_level(regions, true_boxes) if len(true_boxes) else unknown
+    overlaps = overlaps_by_level(boxes, true_boxes) if len(true_boxes) else unknown
     for name, row in overlaps.items():
         into.overlaps[name][index] = row
 
@@ -145,26 +169,26 @@ def _copy(into: MapAnswers, source: MapAnswers, index: int) -> None:
         target[index] = values[index]
 
 
-def accuracy(evaluation: Evaluation, truth: Truth) -> float:
+def accuracy(scores: SplitScores, truth: Truth) -> float:
     """Return the classification accuracy, percent of frames."""
-    return 100.0 * float((evaluation.logits.argmax(-1) == truth.labels).mean())
+    return 100.0 * float((scores.logits.argmax(-1) == truth.labels).mean())
 
 
 def judge(
-    evaluation: Evaluation, truth: Truth, method: str, class_from: str = "truth"
+    scores: SplitScores, truth: Truth, method: str, class_from: str = "truth"
 ) -> Judgement | None:
     """Return what the protocols need of one kind of map; None where no frame has a true box."""
     boxed = np.array([len(true_boxes) > 0 for true_boxes in truth.boxes], bool)
     if not boxed.any():
         return None
     # TCAM's map is that of all classes.
-    answers = evaluation.maps[method, "truth" if method == TCAM_METHOD else class_from]
+    answers = scores.maps[method, "truth" if method == TCAM_METHOD else class_from]
     return Judgement(
         overlaps={name: rows[boxed] for name, rows in answers.overlaps.items()},
         peaks=answers.peaks[boxed],
         otsu=answers.otsu[boxed],
         labels=truth.labels[boxed],
-        ranks=ranks_of(evaluation.logits, truth.labels)[boxed],
+        ranks=ranks_of(scores.logits, truth.labels)[boxed],
         videos=video_of(truth.ids)[boxed],
     )
 
