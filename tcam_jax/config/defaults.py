@@ -23,7 +23,7 @@ def get_config() -> ConfigDict:
     dataset.name = ""  # moving_shapes | video_folder | youtube_objects
     dataset.config = "default"  # builder config
     dataset.data_dir = "data"  # where prepared datasets live
-    dataset.manual_dir = ""  # the user's own files, read by launch.prepare
+    dataset.manual_dir = ""  # the user's own files, read by tcam prepare
     dataset.options = ConfigDict()  # further arguments of the dataset's builder
     dataset.resize = 256  # training frames are resized to this square, pixels …
     dataset.crop = 224  # … and cropped to this one; evaluation resizes straight to it
