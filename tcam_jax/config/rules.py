@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import jax
@@ -24,18 +24,19 @@ from tcam_jax.runtime.errors import InputError
 CHECKPOINT_ROLES = ("best_classification", "best_localization")
 PARALLEL_MODES = ("pmap", "shard_map", "jit")
 
-_CHOICES = {
+# What a field may be, by its name. Registries are read when asked: a user's file may add to them.
+CHOICES: dict[str, Collection] = {
     "parallel": PARALLEL_MODES,
     "precision": ("float32", "bfloat16", "float64"),
-    "model.depth": tuple(ARCHITECTURES),
-    "model.head": tuple(HEADS),
+    "model.depth": ARCHITECTURES,
+    "model.head": HEADS,
     "tcam.window.mode": get_args(WindowMode),
     "tcam.cam_method": CAM_METHODS,
     "tcam.encoder_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_source": ("cam", "boxes", "files"),
     "tcam.seed_view": ("frame", "crop"),
-    "tcam.seeds.rule": tuple(SEED_RULES),
+    "tcam.seeds.rule": SEED_RULES,
     "tcam.seeds.region": REGIONS,
 }
 _POSITIVE = (
@@ -85,7 +86,7 @@ def validate(config: ConfigDict) -> None:
       InputError: names the field, what it may be and what it is.
     """
     flat = flatten(config)
-    for field, allowed in _CHOICES.items():
+    for field, allowed in CHOICES.items():
         if flat[field] not in allowed:
             _reject(field, f"one of {', '.join(map(str, allowed))}", flat[field])
     for field in _POSITIVE:

@@ -29,7 +29,7 @@ def test_the_example_is_short_and_works(tmp_path, monkeypatch):
     assert "`losses.total_variation = _loss(weight=0.0)`" in README
     config = defaults.get_config()
     with config.unlocked():
-        config.tcam.losses.total_variation = defaults._loss(weight=0.0)
+        config.tcam.losses.total_variation = defaults.loss(weight=0.0)
     config.tcam.losses.total_variation.weight = 2.0
     validate(config)
 
