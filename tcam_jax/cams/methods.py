@@ -1,11 +1,10 @@
 """All CAM methods by name, and the maps that a network's classifier gives for a batch of frames.
 
 Names are the method's usual name in lower case, as torch-cam's classes and the reference's
-`--method` write it. To add a method, register it in `FEATURE_METHODS`, here or from a file of yours.
+`--method` write it. To add a method, write it in one of the neighbouring files and register it.
 """
 
-from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -32,9 +31,8 @@ FEATURE_METHODS: dict[str, Callable[[Array, Head, ClassIndex], Array]] = {
     "ablationcam": free.ablationcam,
 }
 # These see the frame too.
-FRAME_METHODS = {"smoothgradcampp": gradient.smoothgradcampp, "scorecam": free.scorecam}
-# By name; what is registered later is in it too.
-CAM_METHODS: Mapping[str, Callable] = ChainMap(FRAME_METHODS, FEATURE_METHODS)
+FRAME_METHODS = ("smoothgradcampp", "scorecam")
+CAM_METHODS = (*FEATURE_METHODS, *FRAME_METHODS)
 # These already run the network for many channels of a frame at once: frame by frame, then.
 CHANNEL_BY_CHANNEL = ("ablationcam", "scorecam")
 
