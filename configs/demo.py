@@ -1,7 +1,7 @@
 """The demo: both stages on the generated dataset moving_shapes, on two CPU cores.
 
     bash launch/demo.sh                                                 # this, from nothing
-    python -m launch.train --config=configs/demo.py --workdir=runs/demo
+    tcam train --config=configs/demo.py --workdir=runs/demo
 
 Data: moving_shapes (generated, no download). Time and scores: see README.
 `configs/demo.py:resnet50` is the full-size network at 64 px.

@@ -1,7 +1,7 @@
 """TCAM on your own videos, from random weights; the argument is the name of your dataset.
 
-    python -m launch.prepare --config=configs/video_folder.py:NAME --manual_dir=YOUR_FOLDER
-    python -m launch.train --config=configs/video_folder.py:NAME --workdir=runs/NAME
+    tcam prepare --config=configs/video_folder.py:NAME --manual_dir=YOUR_FOLDER
+    tcam train --config=configs/video_folder.py:NAME --workdir=runs/NAME
 
 Data: YOUR_FOLDER/class/ with video files or folders of frames, and boxes.csv if you have boxes (see
 README). Frames of 128 px (NAME_train256: of 224) and few epochs: a start on one machine, to be

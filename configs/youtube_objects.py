@@ -1,7 +1,7 @@
 """TCAM on YouTube-Objects with the published hyper-parameters; argument v1.0 (default) or v2.2.
 
-    python -m launch.prepare --config=configs/youtube_objects.py:v2.2 --manual_dir=YOUR_DOWNLOADS
-    python -m launch.train --config=configs/youtube_objects.py:v2.2 --workdir=runs/yto22
+    tcam prepare --config=configs/youtube_objects.py:v2.2 --manual_dir=YOUR_DOWNLOADS
+    tcam train --config=configs/youtube_objects.py:v2.2 --workdir=runs/yto22
 
 The published recipe starts from ImageNet's ResNet50: add --config.model.pretrained=FILE.
 

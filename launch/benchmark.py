@@ -28,6 +28,7 @@ from tcam_jax.benchmark.comparison import compare, to_markdown
 from tcam_jax.commands import command_line
 from tcam_jax.config import defaults
 from tcam_jax.models.encoders.resnet import ARCHITECTURES
+from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
@@ -67,7 +68,7 @@ def main() -> None:
         prepare["torch"] = partial(torch_ways.prepare, case, _TORCH_COMPILE.value)
     figures = {
         "command": shlex.join(["python", "-m", "launch.benchmark", *sys.argv[1:]]),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "versions": {"python": platform.python_version()}
         | {name: version(name) for name in ("jax", "flax", "torch") if find_spec(name)},
         **compare(sides.measure(prepare, _ROUNDS.value)),

@@ -12,6 +12,7 @@ from absl import flags
 from tcam_jax.benchmark import cam_speed
 from tcam_jax.commands import command_line
 from tcam_jax.models.encoders.resnet import ARCHITECTURES
+from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
@@ -29,7 +30,7 @@ def main() -> None:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     sizes = [_parse(words) for words in _SIZES.value]
     command_line.check_output(_OUTPUT.value)
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     figures = {"machine": {"cores": cores, **cam_speed.machine()}, "speed": []}
     for size in sizes:
         row = cam_speed.measure(*size, _ROUNDS.value)

@@ -5,7 +5,6 @@ pydensecrf's lattice where it is installed (`pip install pydensecrf2`). Two minu
 """
 
 import json
-import os
 from pathlib import Path
 
 import jax
@@ -14,6 +13,7 @@ from absl import flags
 
 from tcam_jax.benchmark import crf_kernels
 from tcam_jax.commands import command_line
+from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.files import write_whole
 
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
@@ -45,7 +45,7 @@ def main() -> None:
         way = f"{row['backend']} {row['accuracy']}".strip()
         print(f"| {way} | {row['batch']} | {row['ms_per_image']:.1f}{ratio} |")
     if _OUTPUT.value:
-        machine = {"cores": len(os.sched_getaffinity(0)), "device": jax.devices()[0].device_kind}
+        machine = {"cores": usable_cores(), "device": jax.devices()[0].device_kind}
         figures = {"machine": machine, "errors_percent": rows, "speed": times}
         write_whole(Path(_OUTPUT.value), json.dumps(figures, indent=1) + "\n")
 

@@ -6,7 +6,6 @@ the figures.
 """
 
 import json
-import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tcam_jax.benchmark.frame_time import boxes_per_map, time_per_frame
 from tcam_jax.commands import command_line
 from tcam_jax.models.tcam import TCAM, init_variables
 from tcam_jax.runs.networks import load_tcam
+from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
@@ -40,7 +40,7 @@ def main() -> None:
         model, size = TCAM(num_classes=10), 224
         variables = init_variables(model, jax.random.key(0), size)
     batches = tuple(map(int, _BATCHES.value))
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     device = jax.devices()[0]
     figures = {
         "device": f"{cores} CPU cores" if device.platform == "cpu" else device.device_kind,

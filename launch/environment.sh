@@ -9,22 +9,25 @@ VENV="${VENV:-.venv}"
 
 VENV="$(cd "$VENV" && pwd)" || exit 1
 
-# Installs unless the same list was installed before: install_once NAME FILE
+# Installs unless the file is as it was when that was done: install_once NAME FILE [pip's arguments…]
 install_once() {
     local stamp="$VENV/installed-$1"
     cmp -s "$2" "$stamp" && return
     echo "installing $1 into $VENV …"
-    "$VENV/bin/python" -m pip install --quiet --requirement "$2" && cp "$2" "$stamp"
+    "$VENV/bin/python" -m pip install --quiet "${@:3}" && cp "$2" "$stamp"
 }
 
-install_once requirements requirements.txt || exit 1
+install_once requirements requirements.txt --requirement requirements.txt || exit 1
+# The command `tcam`, of this checkout as it is at each call.
+install_once checkout pyproject.toml --no-deps --editable . || exit 1
 if [ "${1:-}" = test ]; then
     "$VENV/bin/python" - > "$VENV/test-requirements.txt" <<'PYTHON' || exit 1
 import tomllib
 with open("pyproject.toml", "rb") as file:
     print(*tomllib.load(file)["project"]["optional-dependencies"]["test"], sep="\n")
 PYTHON
-    install_once tests "$VENV/test-requirements.txt" || exit 1
+    install_once tests "$VENV/test-requirements.txt" \
+        --requirement "$VENV/test-requirements.txt" || exit 1
 fi
 
 export PATH="$VENV/bin:$PATH"

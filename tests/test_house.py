@@ -88,3 +88,13 @@ def test_everything_but_the_pipeline_imports_without_tensorflow():
 def test_modules_stay_small():
     long = {p.name: n for p in MODULES if (n := len(p.read_text().splitlines())) > 250}
     assert not long
+
+
+def test_only_one_file_asks_the_system_for_its_cores():
+    users = [
+        str(path.relative_to(ROOT))
+        for folder in ("tcam_jax", "launch", "configs")
+        for path in (ROOT / folder).rglob("*.py")
+        if "sched_getaffinity" in path.read_text()
+    ]
+    assert users == ["tcam_jax/runtime/cores.py"]  # macOS has none

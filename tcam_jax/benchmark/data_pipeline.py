@@ -4,7 +4,6 @@ All four read the same windows of the same JPEG files in one run, taking turns, 
 or processes as there are cores; what counts is their ratio, not the machine.
 """
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from skimage import data
 from tcam_jax.data.builders.registry import prepare
 from tcam_jax.data.records import Split, open_split
 from tcam_jax.data.sampler import window_indices
+from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 
 RESIZE = 256  # pixels, as in tcam_jax/config/defaults.py
@@ -58,7 +58,7 @@ def measure(folder: Path, width: int, height: int, num_shots: int, steps: int, r
     split = open_split(folder / "data", "video_folder", "speed", "train")
     windows = _windows(split, steps)
     jpegs = [split.read_jpeg(record) for window in windows for record in window]
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     ways: dict[str, Callable[[], None]] = {
         "pipeline": lambda: _run_pipeline(split, steps),
         "decode": lambda: _run_bare(decode_jpeg, jpegs, cores),

@@ -1,7 +1,7 @@
 """All CAM methods by name, and the maps that a network's classifier gives for a batch of frames.
 
 Names are the method's usual name in lower case, as torch-cam's classes and the reference's
-`--method` write it. To add a method, write it in one of the neighbouring files and register it.
+`--method` write it. To add a method, put it into `CAM_METHODS`.
 """
 
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from tcam_jax.models.heads import HeadOutput
 from tcam_jax.models.tcam import LAST, TCAM, ClassifierOutput, Variables
 from tcam_jax.runtime.errors import InputError
 
-# (features [y, x, c], head, class index) -> raw map [y, x], of one frame.
-FEATURE_METHODS: dict[str, Callable[[Array, Head, ClassIndex], Array]] = {
+# (features [y, x, c], head, class index) -> raw map [y, x], of one frame; but for `FRAME_METHODS`.
+CAM_METHODS: dict[str, Callable[..., Array]] = {
     "cam": free.cam,
     "gradcam": gradient.gradcam,
     "gradcampp": gradient.gradcampp,
@@ -29,10 +29,11 @@ FEATURE_METHODS: dict[str, Callable[[Array, Head, ClassIndex], Array]] = {
     "layercam": gradient.layercam,
     "eigencam": free.eigencam,
     "ablationcam": free.ablationcam,
+    "smoothgradcampp": gradient.smoothgradcampp,
+    "scorecam": free.scorecam,
 }
-# These see the frame too.
+# These see the frame too, and have arguments of their own.
 FRAME_METHODS = ("smoothgradcampp", "scorecam")
-CAM_METHODS = (*FEATURE_METHODS, *FRAME_METHODS)
 # These already run the network for many channels of a frame at once: frame by frame, then.
 CHANNEL_BY_CHANNEL = ("ablationcam", "scorecam")
 
@@ -44,11 +45,11 @@ NOISE_STD = 0.3
 def class_activation_map(
     method: str, features: Float[Array, "y x c"], head: Head, class_index: ClassIndex
 ) -> Float[Array, "y x"]:
-    """Return the normalised map, 0..1, of one frame for one class by `FEATURE_METHODS[method]`.
+    """Return the normalised map, 0..1, of one frame for one class by `CAM_METHODS[method]`.
 
-    Features of any float dtype; the map is computed in float32.
+    That is any but `FRAME_METHODS`. Features of any float dtype; the map is computed in float32.
     """
-    return min_max(FEATURE_METHODS[method](_float32(features), head, class_index))
+    return min_max(CAM_METHODS[method](_float32(features), head, class_index))
 
 
 def class_activation_maps(
@@ -62,17 +63,29 @@ def class_activation_maps(
 ) -> Float[Array, "b y x"]:
     """Return the normalised maps, 0..1, of a batch of frames, each for its own class.
 
+        model, variables, *_ = tcam_jax.runs.networks.load_tcam("runs/demo")
+        frames = tcam_jax.data.geometry.normalise(uint8_frames)
+        output = model.apply(variables, frames, method="classify")
+        classes = output.logits.argmax(-1)
+        maps = class_activation_maps(model, variables, frames, output, classes, "layercam")
+
     Args:
       model, variables: the network; its batch norm must use running statistics.
-      frames: normalised.
+      frames: normalised RGB, see `data.geometry.normalise`; in the run's `config.dataset.crop`.
       output: `model.classify` of these frames, which is not done again.
-      classes: true or predicted (`output.logits.argmax(-1)`).
+      classes: index of each frame's class: the true one, or the predicted one as above.
       method: one of `CAM_METHODS`.
       stage: the encoder feature that is looked at, see `models.encoders.resnet.FEATURES`; `cam` is
         a map of the last one, whatever head there is.
 
+    Returns:
+      Maps in the feature's resolution: `[b, y, x]`, the smallest value 0 and the largest 1.
+
     Raises:
       InputError: there is no such method or stage, or it is `cam` at another stage than the last.
+
+    Source:
+      Each method's file names its paper; TCAM's seeds are LayerCAM's maps, pooled over time.
     """
     stages = (LAST,) if method == "cam" else FEATURES
     for given, known in ((method, CAM_METHODS), (stage, stages)):

@@ -1,4 +1,4 @@
-"""Reproduce the paper's ablations: python -m launch.ablate --config=configs/demo.py --workdir=DIR.
+"""Reproduce the paper's ablations: tcam ablate --config=configs/demo.py --workdir=DIR.
 
 Trains the variants of tcam_jax/config/paper_ablations.py over seeds: the loss table (Table 3), the
 temporal range (Fig. 3), where seeds come from. One classifier a seed serves all its variants. A

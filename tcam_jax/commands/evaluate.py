@@ -1,15 +1,12 @@
-"""Evaluate a trained run: python -m launch.evaluate --workdir=DIR --split=test."""
+"""Evaluate a trained run: tcam evaluate --workdir=DIR --split=test."""
 
 from pathlib import Path
 
 from absl import flags
 
 from tcam_jax.commands import command_line
-from tcam_jax.config.record import load_config
-from tcam_jax.data.dataset import Dataset
 from tcam_jax.report.results_tables import results_table
 from tcam_jax.runs.evaluate import evaluate_run
-from tcam_jax.runtime.parallel import Parallel
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
 _SPLIT = flags.DEFINE_enum("split", "test", ["validation", "test"], "what to evaluate on")
@@ -18,10 +15,7 @@ _SPLIT = flags.DEFINE_enum("split", "test", ["validation", "test"], "what to eva
 def main() -> None:
     """Write results.json and predictions.jsonl, print the table."""
     workdir = Path(_WORKDIR.value)
-    config = load_config(workdir)
-    results = evaluate_run(
-        config, workdir, Dataset(config), Parallel(config.parallel), _SPLIT.value
-    )
+    results = evaluate_run(workdir, _SPLIT.value)
     print(results_table(results))
     print(f"results: {workdir / 'results.json'}")
 

@@ -1,7 +1,7 @@
-"""Write a run's network to a file: python -m launch.export_weights --workdir=DIR --output=FILE.
+"""Write a run's network to a file: tcam export_weights --workdir=DIR --output=FILE.
 
 FILE.safetensors has PyTorch's names and layouts (those of U-Nets, see "Weights" in README),
-FILE.msgpack ours. Both can be given to `launch.import_weights` and to `--config.model.pretrained`.
+FILE.msgpack ours. Both can be given to `tcam import_weights` and to `--config.model.pretrained`.
 """
 
 from pathlib import Path

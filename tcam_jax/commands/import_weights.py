@@ -1,6 +1,6 @@
 """Make a run of weights from elsewhere, to evaluate, predict, or train stage 2 on them.
 
-    python -m launch.import_weights --config=FILE --weights=FILE --workdir=NEW_FOLDER
+    tcam import_weights --config=FILE --weights=FILE --workdir=NEW_FOLDER
 
 The weights: a PyTorch state dict (.pth, .safetensors) with the names of U-Nets, see "Weights" in
 README. The dataset must be prepared: it names the classes, in the order of the logits.
@@ -29,9 +29,9 @@ def main() -> None:
     stages = import_weights(config, Dataset(config).class_names, workdir, Path(_WEIGHTS.value))
     print(f"{workdir}: finished stages {', '.join(stages)}")
     if TCAM_DIR in stages:
-        print(f"next: python -m launch.evaluate --workdir={workdir} --split=test")
+        print(f"next: tcam evaluate --workdir={workdir} --split=test")
     else:
-        print(f"next, stage 2: python -m launch.train --config=… --workdir={workdir}")
+        print(f"next, stage 2: tcam train --config=… --workdir={workdir}")
 
 
 def run() -> None:

@@ -1,7 +1,7 @@
-"""Predict images and videos: python -m launch.predict --workdir=DIR --input=PATH --output=DIR.
+"""Predict images and videos: tcam predict --workdir=DIR --input=PATH --output=DIR.
 
 PATH is an image, a video, or a folder that holds some at any depth; --model=FOLDER, of
-launch.export_model, takes the place of --workdir. Into the output folder go predictions.jsonl, one
+tcam export_model, takes the place of --workdir. Into the output folder go predictions.jsonl, one
 line a frame, written as it goes, and overlays/: a picture for each image, a video for each video.
 Files that cannot be read, or not to their end, are named, and the rest is predicted.
 """
@@ -30,7 +30,7 @@ from tcam_jax.runtime.files import cannot_write
 from tcam_jax.runtime.stopwatch import Stopwatch
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
-_MODEL = flags.DEFINE_string("model", None, "folder of launch.export_model, instead of --workdir")
+_MODEL = flags.DEFINE_string("model", None, "folder of tcam export_model, instead of --workdir")
 _INPUT = flags.DEFINE_string("input", None, "an image, a video, or a folder of them")
 _OUTPUT = flags.DEFINE_string("output", None, "folder for the results, without earlier ones")
 _REGIONS = flags.DEFINE_enum(
@@ -88,7 +88,7 @@ def main() -> None:
 
 def _predictor() -> Predictor:
     if (_WORKDIR.value is None) == (_MODEL.value is None):
-        raise InputError("give --workdir=DIR of a run, or --model=FOLDER of launch.export_model.")
+        raise InputError("give --workdir=DIR of a run, or --model=FOLDER of tcam export_model.")
     options: dict[str, Any] = {
         "regions": _REGIONS.value,
         "class_name": _CLASS.value,
@@ -98,7 +98,7 @@ def _predictor() -> Predictor:
         options["tau"] = _TAU.value
     if _WORKDIR.value:
         return load(_WORKDIR.value, **options)
-    return Predictor(**exported.load(Path(_MODEL.value))._asdict() | options)
+    return Predictor(**exported.load(_MODEL.value)._asdict() | options)
 
 
 def _open_lines(output: Path) -> TextIO:

@@ -1,4 +1,4 @@
-"""Prepare a config's dataset: python -m launch.prepare --config=FILE [--manual_dir=] [--data_dir=].
+"""Prepare a config's dataset: tcam prepare --config=FILE [--manual_dir=] [--data_dir=].
 
 A dataset that is already prepared is left as it is; an interrupted preparation goes on. With
 --validate nothing is prepared: all source files are read, and what is wrong with them is printed.
@@ -13,6 +13,7 @@ from ml_collections import config_flags
 from tcam_jax.commands import command_line
 from tcam_jax.data.builders import registry
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.extras import require
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
 _MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "the raw files, for datasets that need them")
@@ -26,6 +27,7 @@ _VALIDATE = flags.DEFINE_bool("validate", False, "only say what is wrong with th
 
 def main() -> None:
     """Prepare the dataset, or only validate its source files, and say what was found."""
+    require("train", *registry.NEEDED)
     from tcam_jax.data.builders.dataset_report import REPORT_FILE, in_words  # imports TensorFlow
 
     dataset = _CONFIG.value.dataset

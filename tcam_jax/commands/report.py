@@ -1,4 +1,4 @@
-"""The report of a run: python -m launch.report --workdir=DIR.
+"""The report of a run: tcam report --workdir=DIR.
 
 Writes report.html into the workdir, one page that needs no network: results beside published ones,
 curves, best and worst frames, failures, the CAM baseline beside TCAM, clips; the tables as

@@ -1,4 +1,4 @@
-"""The ablations of `launch.ablate`: lists of config overrides, with the paper's numbers beside.
+"""The ablations of `tcam ablate`: lists of config overrides, with the paper's numbers beside.
 
 Published numbers: TCAM's Table 3 and text (losses; n = 0 and n = 1), Table 1 (CAM methods), all on
 YouTube-Objects v1.0. Fig. 3 is a plot: between n = 1 and n = 10 it has no numbers.

@@ -63,7 +63,7 @@ def make_writable(workdir: Path) -> None:
         (workdir / ".writable").unlink()
     except OSError as error:
         raise InputError(
-            f"--workdir={workdir} must be a folder that can be written: {error.strerror}. "
+            f"the workdir {workdir} must be a folder that can be written: {error.strerror}. "
             "Choose another one, or change its permissions."
         ) from error
 
@@ -77,7 +77,8 @@ def record_config(config: ConfigDict, workdir: Path) -> None:
     make_writable(workdir)
     path = workdir / "config.json"
     if path.exists():
-        _check_same(flatten(load_config(workdir)), flatten(config), workdir)
+        now = _complete(ConfigDict(config.to_dict()))
+        _check_same(flatten(load_config(workdir)), flatten(now), workdir)
     write_whole(path, json.dumps(config.to_dict(), indent=2) + "\n")
     environment = {
         "python": platform.python_version(),
@@ -102,7 +103,7 @@ def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None
         raise InputError(
             f"{workdir} holds a run of another config; these fields differ:\n"
             + "\n".join(changes)
-            + "\nUse the same config to go on with that run, or another --workdir."
+            + "\nUse the same config to go on with that run, or another workdir."
         )
 
 
@@ -131,10 +132,15 @@ def load_config(workdir: str | Path) -> ConfigDict:
     path = Path(workdir) / "config.json"
     if not path.is_file():
         raise InputError(
-            f"--workdir={workdir} must hold a run (a config.json); there is none. "
-            "Train one with `python -m launch.train --config=… --workdir=…`."
+            f"{workdir} must hold a run (a config.json); there is none. "
+            f"Train one with `tcam train --config=… --workdir={workdir}`, in Python with "
+            f"tcam_jax.train_and_evaluate(config, {str(workdir)!r}), or check the path."
         )
-    config = ConfigDict(json.loads(path.read_text()))
+    return _complete(ConfigDict(json.loads(path.read_text())))
+
+
+def _complete(config: ConfigDict) -> ConfigDict:
+    """Give `config` what those of earlier versions lack, and losses the schedule they leave out."""
     added = _ADDED | {
         f"tcam.losses.{loss}.{name}": value
         for loss in config.tcam.losses

@@ -24,8 +24,8 @@ from tcam_jax.runtime.errors import InputError
 CHECKPOINT_ROLES = ("best_classification", "best_localization")
 PARALLEL_MODES = ("pmap", "shard_map", "jit")
 
-# What a field may be, by its name. Registries are read when asked: a user's file may add to them.
-CHOICES: dict[str, Collection] = {
+# What a field may be, by its name. Registries as they are when asked: users add to them.
+CHOICES: dict[str, Collection[Any]] = {
     "parallel": PARALLEL_MODES,
     "precision": ("float32", "bfloat16", "float64"),
     "model.depth": ARCHITECTURES,
@@ -64,6 +64,9 @@ _POSITIVE = (
 )
 # Parameters of the losses here that must be above 0; a user's own may have any.
 _POSITIVE_PARAMETERS = ("sigma_rgb", "sigma_xy", "scale", "kernel_scale", "target", "tolerance")
+# Options of the heads here, likewise.
+_POSITIVE_OPTIONS = ("sharpness", "modalities", "top", "hidden")
+_OPTIONS_FROM_ZERO = ("bottom", "alpha")
 # Attributes of every head module, which no config sets.
 _EVERY_HEAD = ("num_classes", "parent", "name")
 
@@ -142,12 +145,12 @@ def _check_head(name: str, options: ConfigDict) -> None:
     for option, value in options.items():
         if option not in own:
             _reject("model.head_options", f"made of {', '.join(own) or 'nothing'}", option)
-        if not isinstance(value, own[option] if own[option] is int else int | float):
+        if own[option] in (int, float) and not (isinstance(value, own[option] | int)):
             _reject(f"model.head_options.{option}", f"of type {own[option].__name__}", value)
-        may_be_zero = option in ("bottom", "alpha")
-        if value < 0 or (value == 0 and not may_be_zero):
-            expected = "0 or more" if may_be_zero else "greater than 0"
-            _reject(f"model.head_options.{option}", expected, value)
+        if option in _POSITIVE_OPTIONS and not value > 0:
+            _reject(f"model.head_options.{option}", "greater than 0", value)
+        if option in _OPTIONS_FROM_ZERO and not value >= 0:
+            _reject(f"model.head_options.{option}", "0 or more", value)
         if option in ("top", "bottom") and value > 1:
             _reject(f"model.head_options.{option}", "a share, at most 1", value)
 

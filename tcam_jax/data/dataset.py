@@ -13,6 +13,7 @@ from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.data.truth import Truth, read_truth
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.extras import require
 
 
 class Dataset:
@@ -23,10 +24,11 @@ class Dataset:
 
     Raises:
       InputError: the dataset is unknown, not prepared, or prepared in another way than the
-        config says.
+        config says; or packages of the extra `train` are not installed.
     """
 
     def __init__(self, config: ConfigDict):
+        require("train", "tensorflow_datasets", "array_record")
         stored = training_size(config.dataset.config)
         if stored not in (None, config.dataset.resize):
             raise InputError(
@@ -82,6 +84,7 @@ class Dataset:
         Raises:
           InputError: see `data.windows.training_batches`.
         """
+        require("train", "tensorflow")
         from tcam_jax.data.windows import training_batches  # imports TensorFlow
 
         return training_batches(
@@ -136,6 +139,7 @@ class Dataset:
           batch_size: of all processes together.
           rows: this process's part of every batch.
         """
+        require("train", "tensorflow")
         from tcam_jax.data.windows import frame_batches  # imports TensorFlow
 
         return frame_batches(

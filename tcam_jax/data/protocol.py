@@ -19,9 +19,19 @@ from the user's own maps, seed_maps float32 `[b, t, h, w]`, 0..1.
 
 @runtime_checkable
 class Data(Protocol):
-    """What training needs of a dataset; `tcam_jax.data.dataset.Dataset` is one."""
+    """What training needs of a dataset; `tcam_jax.data.dataset.Dataset` is one.
 
-    class_names: Sequence[str]
+    A class of your own that has these members can be given to `train_and_evaluate`:
+
+        tcam_jax.train_and_evaluate(config, "runs/mine", data=MyData())
+
+    Then `config.dataset` says only in which sizes frames come: `resize` and `crop`. What is asked
+    for must not depend on what was asked before: a run that goes on asks for later batches alone.
+    """
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Names of the classes, `[k]`, in the order of their indices."""
 
     def steps_per_epoch(self, batch_size: int) -> int:
         """Steps in which every training shot is visited once."""
@@ -38,15 +48,60 @@ class Data(Protocol):
         boxes: bool = False,
         seed_dir: str | None = None,
     ) -> Iterator[Mapping[str, np.ndarray]]:
-        """Batches number first_step … num_steps - 1, in the form of `Batch`."""
+        """Batches number first_step … num_steps - 1, in the form of `Batch`, as NumPy arrays.
+
+        Args:
+          batch_size: windows in the global batch, over all processes.
+          n, mode: the frames of a window, in their order of time: the target and its neighbours,
+            see `data.sampler.window_offsets`; one that the shot does not have is black, and not
+            `valid`. The target is the last one of "before", the first of "after", the middle one
+            of "before_after".
+          first_step, num_steps: numbers of batches, from 0 over the whole training.
+          rows: slots of the global batch, `[b here]`: the windows to give, in this order; their
+            `slot` is this number. With one process and one device, all of them.
+          boxes: give the target's true box too.
+          seed_dir: give the maps of this folder too.
+
+        Yields:
+          frames uint8 `[b here, t, resize, resize, 3]`, RGB; valid, label, slot; see `Batch`.
+        """
 
     def frames_of_batch(self, number: int, batch_size: int) -> Sequence[str]:
-        """Ids of the target frames of one training batch."""
+        """Ids of the target frames of one training batch, which reports of faults name."""
 
     def truth(self, split: str) -> Truth:
-        """The frames of a split that are evaluated, with their labels and boxes."""
+        """The frames of a split that are evaluated, with their labels and boxes.
+
+        Args:
+          split: "validation" or "test".
+        """
 
     def frames(
         self, split: str, batch_size: int, rows: slice
     ) -> Iterator[Mapping[str, np.ndarray]]:
-        """The frames of `truth(split)` in batches of `evaluate.evaluator.evaluate`."""
+        """The frames of `truth(split)`, in their order, in batches.
+
+        Args:
+          split: "validation" or "test".
+          batch_size: of all processes together; every batch has it.
+          rows: this process's part of every batch.
+
+        Yields:
+          frames uint8 `[b here, crop, crop, 3]`, RGB, and record int64 `[b here]`: the number that
+          `Truth.records` has for the frame; -1 for what fills up the last batch.
+        """
+
+
+def check_data(data: object) -> None:
+    """Refuse an object that is no `Data`.
+
+    Raises:
+      TypeError: names what it lacks.
+    """
+    if not isinstance(data, Data):
+        members = [name for name in vars(Data) if not name.startswith("_")]
+        lacking = [name for name in members if not hasattr(data, name)]
+        raise TypeError(
+            f"data must have the members of tcam_jax.Data; {type(data).__name__} lacks "
+            f"{', '.join(lacking)}."
+        )

@@ -97,7 +97,7 @@ class Split:
         return InputError(
             f"record {record} of {self.name} (shot {self.table.shot[record]}, "
             f"frame {self.table.index_in_shot[record]} of the shot) {problem}; the dataset on disk "
-            "is damaged: delete its folder and run `python -m launch.prepare --config=...` again"
+            "is damaged: delete its folder and run `tcam prepare --config=...` again"
         )
 
 
@@ -118,7 +118,7 @@ def dataset_folder(data_dir: str | Path, name: str, config: str) -> Path:
     if folder is None:
         raise InputError(
             f"dataset {name}/{config} is not prepared in {data_dir}; run "
-            f"`python -m launch.prepare --config=... --data_dir={data_dir}`"
+            f"`tcam prepare --config=... --data_dir={data_dir}`"
         )
     return folder
 
@@ -139,7 +139,7 @@ def open_split(data_dir: str | Path, name: str, config: str, split: str) -> Spli
     if len(source) != table.num_records:
         raise InputError(
             f"{folder} has {len(source)} records in split {split} but its shot table has "
-            f"{table.num_records}; delete the folder and run `python -m launch.prepare "
+            f"{table.num_records}; delete the folder and run `tcam prepare "
             "--config=...` again"
         )
     class_names = tuple(builder.info.features["label"].names)

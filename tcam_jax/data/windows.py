@@ -6,7 +6,6 @@ as the bare operations (docs/data_throughput.json), and a damaged record is an e
 caught.
 """
 
-import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from tcam_jax.data.decode import decode_jpeg, decode_many, resize, tf  # TensorF
 from tcam_jax.data.records import Split
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
+from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 
 MOST_BATCHES_AT_ONCE = 16  # each is read and decoded by one thread, and lies in memory
@@ -191,7 +191,7 @@ def _stream(
     options.threading.max_intra_op_parallelism = 1
     # A tuned pipeline ends only when its tuner wakes up: up to a minute after the last batch.
     options.autotune.enabled = False
-    at_once = min(len(os.sched_getaffinity(0)), MOST_BATCHES_AT_ONCE)
+    at_once = min(usable_cores(), MOST_BATCHES_AT_ONCE)
     dataset = (
         tf.data.Dataset.range(steps.start, steps.stop)
         .map(load, num_parallel_calls=at_once)

@@ -110,13 +110,11 @@ def read_results(workdir: str | Path) -> dict[str, Any]:
     """
     path = Path(workdir) / "results.json"
     if not path.is_file():
-        raise InputError(
-            f"{path} is not there; make it with `python -m launch.evaluate --workdir={workdir}`."
-        )
+        raise InputError(f"{path} is not there; make it with `tcam evaluate --workdir={workdir}`.")
     results = json.loads(path.read_text())
     if results.get("schema") != SCHEMA:
         raise InputError(
             f"{path} has schema {results.get('schema')!r}, this version reads {SCHEMA}; "
-            f"make it anew with `python -m launch.evaluate --workdir={workdir}`."
+            f"make it anew with `tcam evaluate --workdir={workdir}`."
         )
     return results

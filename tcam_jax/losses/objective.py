@@ -1,7 +1,7 @@
 """The training objective: the weighted sum of the configured loss terms.
 
 A loss is a function `(inputs, **parameters) -> (sum, count)`; its value is `sum / count` over the
-global batch. To add one, write it in a file of this folder and register it in `LOSSES`.
+global batch. To add one, put it into `LOSSES`, and its settings into `config.tcam.losses`.
 """
 
 from collections.abc import Mapping
@@ -136,8 +136,8 @@ def _parameters(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _check(name: str, settings: Mapping[str, Any]) -> None:
     if name not in LOSSES:
         raise InputError(
-            f"Unknown loss {name!r}: choose from {', '.join(sorted(LOSSES))}, or register it in "
-            "tcam_jax/losses/objective.py."
+            f"Unknown loss {name!r}: choose from {', '.join(sorted(LOSSES))}, or put it into "
+            "tcam_jax.LOSSES."
         )
     if "weight" not in settings:
         raise InputError(f"The loss {name!r} has no weight: set losses.{name}.weight.")

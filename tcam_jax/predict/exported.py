@@ -91,15 +91,18 @@ def save(
         raise cannot_write(folder, error) from error
 
 
-def load(folder: Path) -> Exported:
+def load(folder: str | Path) -> Exported:
     """Read what `save` wrote.
+
+        predictor = Predictor(**exported.load("models/demo")._asdict())
 
     Raises:
       InputError: a file is missing or damaged, of another schema, or not for this platform.
     """
+    folder = Path(folder).expanduser()
     for name in (_ABOUT, _PROGRAM, _WEIGHTS):
         if not (folder / name).is_file():
-            raise InputError(f"{folder} must be a folder of launch.export_model; it has no {name}.")
+            raise InputError(f"{folder} must be a folder of tcam export_model; it has no {name}.")
     about = _read_about(folder / _ABOUT)
     for name in (_PROGRAM, _WEIGHTS):
         if _digest(folder / name) != about["sha256"][name]:

@@ -17,10 +17,14 @@ REGIONS = ("largest", "all")
 # uint8 frames [b, size, size, 3] -> logits [b, k], uint8 maps [b, size, size].
 Forward = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 Box = tuple[float, float, float, float]
+Frame = np.ndarray | Image.Image
 
 
 class Prediction(NamedTuple):
     """What TCAM says of one frame.
+
+        (prediction,) = model.predict([frame])
+        print(prediction.class_name, prediction.box)
 
     Attributes:
       class_index, class_name: the most probable class, or the one asked for.
@@ -44,7 +48,10 @@ class Prediction(NamedTuple):
 
 
 class Predictor:
-    """A trained TCAM network, ready for frames of any size.
+    """A trained TCAM network, ready for frames of any size; `tcam_jax.load` makes one of a run.
+
+        for prediction in model.stream(frames_of_a_video, smoothing=2):
+            print(prediction.class_name, prediction.box)
 
     Args:
       forward: uint8 RGB frames `[b, size, size, 3]` -> (logits `[b, k]`, foreground maps, uint8
@@ -88,17 +95,24 @@ class Predictor:
         self._boxes_of = boxes_of_mask if regions == "all" else _one_box
         self._class = None if class_name is None else self.class_names.index(class_name)
 
-    def predict(self, frames: Sequence[np.ndarray]) -> list[Prediction]:
-        """Predict every frame: RGB, uint8 `[h, w, 3]`, sizes may differ.
+    def predict(self, frames: Frame | Iterable[Frame]) -> list[Prediction]:
+        """Predict every frame.
+
+        Args:
+          frames: RGB, uint8 `[h, w, 3]`, sizes may differ; or PIL images, in any mode. One alone
+            is taken as a sequence of one.
+
+        Returns:
+          A `Prediction` for each; boxes in pixels of the frame as given.
 
         Raises:
-          InputError: a frame is not uint8 `[h, w, 3]`.
+          InputError: a frame is neither.
         """
         return list(self.stream(frames))
 
     def stream(
         self,
-        frames: Iterable[np.ndarray],
+        frames: Frame | Iterable[Frame],
         smoothing: int = 0,
         stopwatch: Stopwatch | None = None,
     ) -> Iterator[Prediction]:
@@ -115,17 +129,21 @@ class Predictor:
             (the host waits for the network) and "boxes".
 
         Raises:
-          InputError: `smoothing` is negative, or a frame is not uint8 `[h, w, 3]`.
+          InputError: `smoothing` is negative, or a frame is neither an array of uint8 `[h, w, 3]`
+            nor a PIL image.
         """
         if smoothing < 0:
             raise InputError(f"smoothing must be 0 or more frames; got {smoothing}.")
+        one_array = isinstance(frames, np.ndarray) and frames.ndim in (2, 3)
+        if one_array or isinstance(frames, Image.Image):
+            frames = [frames]
         stopwatch = stopwatch or Stopwatch()
         for size, logits, u8 in _smoothed(self._outputs(frames, stopwatch), smoothing):
             with stopwatch.of("boxes"):
                 prediction = self._one(size, logits, u8)
             yield prediction
 
-    def _outputs(self, frames: Iterable[np.ndarray], stopwatch: Stopwatch) -> Iterator[tuple]:
+    def _outputs(self, frames: Iterable[Frame], stopwatch: Stopwatch) -> Iterator[tuple]:
         """Yield each frame's (height, width), logits and map."""
         running = None
         frames, more, fault = iter(frames), True, None
@@ -136,7 +154,7 @@ class Predictor:
                 batch = np.zeros((self.batch_size, self.size, self.size, 3), np.uint8)
                 while more and len(sizes) < self.batch_size:
                     try:
-                        frame = np.asarray(next(frames))
+                        frame = _as_array(next(frames))
                         batch[len(sizes)] = self._resized(frame)
                         sizes.append(frame.shape[:2])
                     except StopIteration:
@@ -164,7 +182,7 @@ class Predictor:
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise InputError(
                 f"a frame must be RGB, uint8 [h, w, 3]; got {frame.dtype} {frame.shape}. "
-                "Convert it first, for instance with PIL's `Image.convert('RGB')`."
+                "Convert it first, or give a PIL image."
             )
         square = (self.size, self.size)
         return Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR)
@@ -182,6 +200,10 @@ class Predictor:
         return Prediction(
             index, self.class_names[index], float(probabilities[index]), boxes, scores, u8
         )
+
+
+def _as_array(frame: Frame) -> np.ndarray:
+    return np.asarray(frame.convert("RGB") if isinstance(frame, Image.Image) else frame)
 
 
 def _one_box(mask: np.ndarray) -> np.ndarray:

@@ -60,7 +60,7 @@ def read_lines(workdir: Path, truth: Truth) -> list[Line]:
     if [line["id"] for line in lines] != list(truth.ids):
         raise InputError(
             f"{path} must have a line for each evaluated frame; make it anew with "
-            f"`python -m launch.evaluate --workdir={workdir}`."
+            f"`tcam evaluate --workdir={workdir}`."
         )
     return lines
 

@@ -11,7 +11,9 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from tcam_jax.data.protocol import Data
+from tcam_jax.config.record import load_config
+from tcam_jax.data.dataset import Dataset
+from tcam_jax.data.protocol import Data, check_data
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.bootstrap import video_of
 from tcam_jax.evaluate.boxes import level_of
@@ -23,6 +25,7 @@ from tcam_jax.evaluate.results import find_row, fixed_box_rows, write_results
 from tcam_jax.models.tcam import for_inference
 from tcam_jax.runs.networks import load_networks
 from tcam_jax.runtime import processes
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.parallel import Parallel
@@ -30,6 +33,40 @@ from tcam_jax.train.stages import make_model
 
 
 def evaluate_run(
+    workdir: str | Path, split: str = "test", data: Data | None = None
+) -> dict[str, Any]:
+    """Score a finished run on `split`; write its results and predictions into `workdir`.
+
+        results = tcam_jax.evaluate_run("runs/demo", "validation")
+        corloc = {row["method"]: row["corloc"] for row in results["rows"]}
+
+    The files are `results.json` and `predictions.jsonl` for the test split; another split has its
+    name in theirs.
+
+    Args:
+      workdir: folder of the run.
+      split: "test" or "validation".
+      data: an object of your own in place of the dataset that the run's config names, see `Data`.
+
+    Returns:
+      The results, see `evaluate.results`: CorLoc in percent, thresholds 0..1.
+
+    Raises:
+      InputError: there is no such run or split, the run is not trained to its end, or a record is
+        damaged.
+      TypeError: `data` lacks members of `Data`.
+    """
+    if split not in ("validation", "test"):
+        raise InputError(f"split must be 'validation' or 'test'; got {split!r}.")
+    workdir = Path(workdir).expanduser()
+    config = load_config(workdir)
+    if data is None:
+        data = Dataset(config)
+    check_data(data)
+    return evaluate_networks(config, workdir, data, Parallel(config.parallel), split)
+
+
+def evaluate_networks(
     config: ConfigDict,
     workdir: Path,
     data: Data,
@@ -37,16 +74,10 @@ def evaluate_run(
     split: str,
     stop: Interruption | None = None,
 ) -> dict[str, Any]:
-    """Score a finished run on `split`; write its results and predictions into `workdir`.
-
-    The files are `results.json` and `predictions.jsonl` for the test split; another split has its
-    name in theirs.
-
-    Returns:
-      The results, see `evaluate.results`.
+    """Do the work of `evaluate_run`, in one of several processes too.
 
     Raises:
-      InputError: the run is not trained to its end, or a record is damaged.
+      InputError: see `evaluate_run`.
       Interrupted: `stop` was requested; nothing is written.
     """
     stop, num_classes, size = stop or Interruption(), len(data.class_names), config.dataset.crop

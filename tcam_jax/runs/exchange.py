@@ -25,7 +25,7 @@ def import_weights(
 ) -> tuple[str, ...]:
     """Make `workdir` a run whose stages are those that the weights of `source` have.
 
-    A classifier alone makes a finished stage 1, on which `launch.train` builds stage 2; a whole
+    A classifier alone makes a finished stage 1, on which `tcam train` builds stage 2; a whole
     network makes a finished run. One classifier then plays both roles, encoder and seeds.
 
     Args:
@@ -42,7 +42,7 @@ def import_weights(
         localiser; `workdir` is in use or cannot be written.
     """
     if workdir.exists() and (not workdir.is_dir() or any(workdir.iterdir())):
-        raise InputError(f"--workdir={workdir} must be a new folder; there is something already.")
+        raise InputError(f"the workdir {workdir} must be a new folder; there is something already.")
     model = make_model(config, len(class_names))
     # Given shapes alone, parts that the file does not have are not made.
     loaded = load_weights(source, variable_shapes(model, config.dataset.crop))

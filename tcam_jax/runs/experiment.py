@@ -9,8 +9,9 @@ from ml_collections import ConfigDict
 from tcam_jax.config.record import make_writable, record_config
 from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
+from tcam_jax.data.protocol import Data, check_data
 from tcam_jax.evaluate.results import read_results
-from tcam_jax.runs.evaluate import evaluate_run
+from tcam_jax.runs.evaluate import evaluate_networks
 from tcam_jax.runs.networks import record_classes
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.devices import log_devices
@@ -23,39 +24,59 @@ from tcam_jax.train.initial import check_weights
 
 
 def train_and_evaluate(
-    config: ConfigDict, workdir: Path, stop: Interruption | None = None
+    config: ConfigDict,
+    workdir: str | Path,
+    stop: Interruption | None = None,
+    data: Data | None = None,
 ) -> dict[str, Any]:
     """Run what is left of `config` in `workdir`; return the results on the test split.
 
-    Several processes (`runtime.processes`) call it together; process 0 alone uses the workdir.
+        config = configs.demo.get_config()  # or tcam_jax.config.defaults.get_config(), changed
+        results = tcam_jax.train_and_evaluate(config, "runs/demo")
+
+    A run that was stopped goes on where it was; a finished one is only read. Several processes
+    (`runtime.processes`) call it together; process 0 alone uses the workdir.
 
     Args:
-      config: of the run.
-      workdir: of the run.
+      config: of the run; every field is described in `config/defaults.py`.
+      workdir: folder of the run, made if need be.
       stop: asked at safe points whether to stop; by default nothing asks to.
+      data: an object of your own in place of the dataset that the config names, see `Data`; the
+        name may then be any, and TensorFlow is not needed.
+
+    Returns:
+      The content of `results.json`, see `evaluate.results`: boxes in pixels, CorLoc in percent.
 
     Raises:
       InputError: the config, the data, the weights or the workdir cannot be used.
+      TypeError: `data` lacks members of `Data`.
       Interrupted: `stop` was requested; the same call goes on.
       Diverged: see `train.guard`.
+
+    Source:
+      Belharbi et al., "TCAM: Temporal Class Activation Maps for Object Localization in
+      Weakly-Labeled Unconstrained Videos", WACV 2023.
     """
-    stop = stop or Interruption()
+    workdir, stop = Path(workdir).expanduser(), stop or Interruption()
     stop.agree_by(processes.all_reduce_any)
     validate(config)
-    data = Dataset(config)
+    if data is None:
+        data = dataset = Dataset(config)
+        if config.tcam.seed_source == "files":
+            dataset.check_seed_files(config.tcam.seed_dir)
+    check_data(data)
     # What is missing should be missed before anything is recorded or trained.
     data.truth("test")
-    if config.tcam.seed_source == "files":
-        data.check_seed_files(config.tcam.seed_dir)
+    class_names = tuple(data.class_names)
     with ExitStack() as held:
 
         def begin() -> None:
             if not (workdir / "config.json").exists():
-                check_weights(config, stages.make_model(config, len(data.class_names)))
+                check_weights(config, stages.make_model(config, len(class_names)))
             make_writable(workdir)
             held.enter_context(locked(workdir))
             record_config(config, workdir)
-            record_classes(workdir, data.class_names)
+            record_classes(workdir, class_names)
 
         processes.broadcast(begin)
         start_logging(workdir, quiet=not processes.is_first())
@@ -64,4 +85,4 @@ def train_and_evaluate(
         ran = stages.train(config, data, parallel, workdir, stop)
         if not ran and processes.broadcast((workdir / "results.json").exists):
             return processes.broadcast(lambda: read_results(workdir))
-        return evaluate_run(config, workdir, data, parallel, split="test", stop=stop)
+        return evaluate_networks(config, workdir, data, parallel, "test", stop)

@@ -1,6 +1,7 @@
 """What a run's workdir holds, put to use: its classes, its networks, prediction with them."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from tcam_jax.models.tcam import (
     variable_shapes,
 )
 from tcam_jax.predict.predictor import Predictor
+from tcam_jax.runtime.devices import keep_programs
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Parallel
@@ -51,21 +53,42 @@ def load_networks(
     Raises:
       InputError: a stage is not trained to its end.
     """
-    model = make_model(config, num_classes)
-    like = variable_shapes(model, config.dataset.crop)
-
-    def restore(stage: str, role: str, parts: tuple[str, ...]) -> Network:
-        finished = Finished(workdir / stage)
-        step = finished.best_step(role)
-        variables = finished.variables(step, select(like, parts))
-        return Network(parallel.replicate_locally(variables), f"{stage}/{role}@{step}")
-
+    restore = partial(_restore, config, workdir, num_classes, parallel)
     seeds = restore(CLASSIFIER_DIR, config.tcam.seed_checkpoint, CLASSIFIER_PARTS)
+    return Networks(seeds, load_tcam_network(config, workdir, num_classes, parallel))
+
+
+def load_tcam_network(
+    config: ConfigDict, workdir: Path, num_classes: int, parallel: Parallel
+) -> Network:
+    """Restore the one of `load_networks` that predicts.
+
+    Raises:
+      InputError: a stage is not trained to its end.
+    """
+    restore = partial(_restore, config, workdir, num_classes, parallel)
     encoder = restore(CLASSIFIER_DIR, config.tcam.encoder_checkpoint, CLASSIFIER_PARTS)
     localiser = restore(TCAM_DIR, "best_localization", LOCALISER_PARTS)
-    return Networks(
-        seeds, Network(merge(encoder.variables, localiser.variables), localiser.checkpoint)
-    )
+    return Network(merge(encoder.variables, localiser.variables), localiser.checkpoint)
+
+
+def _restore(
+    config: ConfigDict,
+    workdir: Path,
+    num_classes: int,
+    parallel: Parallel,
+    stage: str,
+    role: str,
+    parts: tuple[str, ...],
+) -> Network:
+    def like() -> Variables:  # traces the network, for most of a second
+        shapes = variable_shapes(make_model(config, num_classes), config.dataset.crop)
+        return select(shapes, parts)
+
+    finished = Finished(workdir / stage)
+    step = finished.best_step(role)
+    variables = finished.variables(step, like)
+    return Network(parallel.replicate_locally(variables), f"{stage}/{role}@{step}")
 
 
 def record_classes(workdir: Path, class_names: tuple[str, ...]) -> None:
@@ -80,7 +103,7 @@ def record_classes(workdir: Path, class_names: tuple[str, ...]) -> None:
     elif read_classes(workdir) != class_names:
         raise InputError(
             f"{workdir} was started with the classes {list(read_classes(workdir))}, the dataset "
-            f"now has {list(class_names)}; use another --workdir, or the dataset as it was."
+            f"now has {list(class_names)}; use another workdir, or the dataset as it was."
         )
 
 
@@ -92,7 +115,7 @@ def read_classes(workdir: Path) -> tuple[str, ...]:
     """
     path = workdir / "classes.json"
     if not path.exists():
-        raise InputError(f"{workdir} was never started; run `python -m launch.train` there.")
+        raise InputError(f"{workdir} was never started; run `tcam train` there.")
     return tuple(json.loads(path.read_text()))
 
 
@@ -114,34 +137,49 @@ class TrainedTCAM(NamedTuple):
     tau: float | None
 
 
-def load_tcam(workdir: Path) -> TrainedTCAM:
+def load_tcam(workdir: str | Path) -> TrainedTCAM:
     """Read a finished run's TCAM network and how to use it.
+
+    Args:
+      workdir: folder of the run.
 
     Raises:
       InputError: `workdir` holds no run, or one that is not trained to its end.
     """
+    workdir = Path(workdir).expanduser()
     config = load_config(workdir)
     class_names = read_classes(workdir)
     parallel = Parallel(config.parallel, jax.devices()[:1])
-    networks = load_networks(config, workdir, len(class_names), parallel)
+    network = load_tcam_network(config, workdir, len(class_names), parallel)
     tau = None
     if (workdir / "results.json").exists():
         tau = read_results(workdir)["tau"][TCAM_METHOD]
     model = make_model(config, len(class_names))
-    return TrainedTCAM(model, networks.tcam.variables, class_names, config.dataset.crop, tau)
+    return TrainedTCAM(model, network.variables, class_names, config.dataset.crop, tau)
 
 
 def load(workdir: str | Path, **options: Any) -> Predictor:
     """Return a run's TCAM network, ready to predict.
 
+        model = tcam_jax.load("runs/demo", regions="all")
+        predictions = model.predict(frames)
+
+    The network is compiled at its first prediction and kept, see `runtime.devices.keep_programs`.
+
     Args:
-      workdir: of a finished run.
-      options: of `Predictor`; a `tau` here is used instead of the one of `TrainedTCAM`.
+      workdir: folder of a finished run.
+      options: of `Predictor`: `tau` (0..1; by default the threshold that evaluation chose),
+        `batch_size` (frames), `regions`, `class_name`.
+
+    Returns:
+      A `Predictor` on the first device.
 
     Raises:
-      InputError: see `load_tcam` and `Predictor`.
+      InputError: there is no run, or one that is not trained to its end; an option is unknown or
+        out of range.
     """
-    trained = load_tcam(Path(workdir))
+    keep_programs()
+    trained = load_tcam(workdir)
     forward = make_forward(trained.model, (TCAM_METHOD,))
     variables = for_inference(trained.model, trained.variables)
 

@@ -18,8 +18,7 @@ _DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 def prepare(config: ConfigDict, distributed: bool = False) -> None:
     """Set up JAX for a run of `config`; nothing may have been computed before.
 
-    Compiled programs are kept in `~/.cache/tcam_jax` (or JAX_COMPILATION_CACHE_DIR): a run that
-    was stopped starts again without compiling. JAX executes what it finds there: keep it private.
+    A run that was stopped starts again without compiling, see `keep_programs`.
 
     Args:
       config: of the run.
@@ -32,6 +31,15 @@ def prepare(config: ConfigDict, distributed: bool = False) -> None:
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_DETERMINISTIC}"
     if distributed:
         processes.join()
+    keep_programs()
+
+
+def keep_programs() -> None:
+    """Keep compiled programs in `~/.cache/tcam_jax`, unless JAX has been told where or not to.
+
+    JAX_COMPILATION_CACHE_DIR names another folder, JAX_ENABLE_COMPILATION_CACHE=0 keeps none. JAX
+    executes what it finds there: keep it private.
+    """
     if jax.config.jax_compilation_cache_dir is None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tcam_jax"
         kind = jax.default_backend()

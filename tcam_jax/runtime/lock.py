@@ -27,8 +27,8 @@ def locked(workdir: Path) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             raise InputError(
-                f"--workdir={workdir} is in use by {file.read().strip() or 'another process'}. "
-                "Wait until that run ends, or choose another --workdir."
+                f"the workdir {workdir} is in use by {file.read().strip() or 'another process'}. "
+                "Wait until that run ends, or choose another workdir."
             ) from error
         except OSError as error:  # some network file systems have none
             log.warning(

@@ -79,17 +79,18 @@ def broadcast(make: Callable[[], Any]) -> Any:
     return json.loads(_broadcast_bytes(lambda: json.dumps(make()).encode()))
 
 
-def broadcast_arrays(make: Callable[[], PyTree], like: PyTree) -> PyTree:
-    """Return what `make` gives in process 0, a tree of NumPy arrays in the form of `like`.
+def broadcast_arrays(make: Callable[[], PyTree], like: Callable[[], PyTree]) -> PyTree:
+    """Return what `make` gives in process 0, a tree of NumPy arrays in the form of `like()`.
 
-    It travels as bytes: sums and conversions on the way would not keep every bit.
+    It travels as bytes: sums and conversions on the way would not keep every bit. With one process
+    nothing travels, and `like` is not called.
 
     Raises:
       InputError: see `broadcast`.
     """
     if jax.process_count() == 1:
         return _made(make)
-    leaves, structure = jax.tree.flatten(like)
+    leaves, structure = jax.tree.flatten(like())
     received = _broadcast_bytes(
         lambda: b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(make()))
     )

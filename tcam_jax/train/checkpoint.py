@@ -163,7 +163,7 @@ class Checkpoints:
         if problem is not None:
             raise InputError(
                 f"the checkpoint {self.directory / str(step)} is needed, and damaged or gone: "
-                f"{problem}. Put back a copy of it, or train in another --workdir."
+                f"{problem}. Put back a copy of it, or train in another workdir."
             )
 
     def _problem(self, step: int) -> str | None:
@@ -173,7 +173,7 @@ class Checkpoints:
         if (folder / "roles").is_dir():
             raise InputError(
                 f"{folder} was saved by an earlier version, whose runs cannot be continued. Train "
-                f"in another --workdir; --config.model.pretrained={folder} takes its weights over."
+                f"in another workdir; --config.model.pretrained={folder} takes its weights over."
             )
         problem = fault(folder, unlisted=RECORD)
         if problem is None and self._record_if_readable(step) is None:

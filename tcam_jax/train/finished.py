@@ -1,5 +1,6 @@
 """The best networks of a finished stage, for what is built on it; in every process."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -23,14 +24,14 @@ class Finished:
         if self._last is None:
             raise InputError(
                 f"{directory} must be trained to its end, and is not; go on with "
-                f"`python -m launch.train --config=… --workdir={directory.parent}`."
+                f"`tcam train --config=… --workdir={directory.parent}`."
             )
 
     def best_step(self, role: str) -> int:
         """Return the step that is best at `role`, see `Checkpoints.role_step`."""
         return processes.broadcast(partial(self._checkpoints.role_step, role, self._last))
 
-    def variables(self, step: int, like: Variables) -> Variables:
-        """Return the variables of `step`, NumPy arrays in the form of `like`."""
+    def variables(self, step: int, like: Callable[[], Variables]) -> Variables:
+        """Return the variables of `step`, NumPy arrays in the form of `like()`."""
         read = partial(self._checkpoints.restore_variables, step)
         return processes.broadcast_arrays(read, like)

@@ -106,5 +106,5 @@ def diverged(
         f"{skips[-1].step}: "
         f"{', '.join(terms) or 'the gradient'} not finite in {skips[-1].in_a_row} steps in a row. "
         f"The frames of these batches are listed in {path}. Lower the learning rate or the weight "
-        f"of that loss, in another --workdir; the last sound checkpoint is of step {last}."
+        f"of that loss, in another workdir; the last sound checkpoint is of step {last}."
     )

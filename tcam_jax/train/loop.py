@@ -150,7 +150,9 @@ class _Training:
 
     def _restore(self, step: int) -> None:
         like = self._stage.state
-        arrays = processes.broadcast_arrays(lambda: self._checkpoints.restore(step, like), like)
+        arrays = processes.broadcast_arrays(
+            lambda: self._checkpoints.restore(step, like), lambda: like
+        )
         record = Record(**processes.broadcast(lambda: self._checkpoints.record(step)._asdict()))
         self._state = self._parallel.replicate(arrays)
         self.step, self._offset = step, int(arrays.data_offset)

@@ -74,7 +74,7 @@ def last_step(directory: Path) -> int | None:
     if not text.isdecimal():
         raise InputError(
             f"{directory} was trained by an earlier version, whose runs cannot be used. Train in "
-            "another --workdir; --config.model.pretrained=FOLDER takes over the weights of a "
+            "another workdir; --config.model.pretrained=FOLDER takes over the weights of a "
             "checkpoint's folder."
         )
     return int(text)

@@ -23,6 +23,7 @@ from tcam_jax.models.tcam import (
 from tcam_jax.models.weights.pretrained import Pretrained
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.runtime import processes
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.log import log
 from tcam_jax.runtime.parallel import Parallel
@@ -40,7 +41,16 @@ CLASSIFIER_DIR, TCAM_DIR = "classifier", "tcam"
 
 
 def make_model(config: ConfigDict, num_classes: int, **training: object) -> TCAM:
-    """Return the network of `config`; `training` sets the fields that differ while training."""
+    """Return the network of `config`; `training` sets the fields that differ while training.
+
+    Raises:
+      InputError: the head is a user's own, and this process does not know it.
+    """
+    if config.model.head not in HEADS:
+        raise InputError(
+            f"the head {config.model.head!r} must be in tcam_jax.HEADS: import the file that puts "
+            "it there first."
+        )
     return TCAM(
         num_classes=num_classes,
         depth=config.model.depth,
@@ -103,7 +113,7 @@ def tcam_stage(
     if parts.initial.parts:  # the decoder of a whole network's file, or random as ever
         report_weights(parts.initial, LOCALISER_PARTS, config.model.pretrained)
 
-    stage1, like = Finished(workdir / CLASSIFIER_DIR), parts.select(CLASSIFIER_PARTS)
+    stage1, like = Finished(workdir / CLASSIFIER_DIR), partial(parts.select, CLASSIFIER_PARTS)
     encoder_step = stage1.best_step(section.encoder_checkpoint)
     seeds_step = stage1.best_step(section.seed_checkpoint)
     encoder, seeds = parallel.replicate(stage1.variables(encoder_step, like)), None

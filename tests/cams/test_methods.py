@@ -9,7 +9,8 @@ from tcam_jax.cams import gradient_free_methods as free
 from tcam_jax.cams import gradient_methods as gradient
 from tcam_jax.cams.head import Head, class_gradient, linear_head
 from tcam_jax.cams.methods import (
-    FEATURE_METHODS,
+    CAM_METHODS,
+    FRAME_METHODS,
     class_activation_map,
     class_activation_maps,
     classifier_head,
@@ -17,6 +18,7 @@ from tcam_jax.cams.methods import (
 from tcam_jax.cams.normalise import min_max
 from tcam_jax.models.tcam import TCAM, init_variables
 
+FEATURE_METHODS = [method for method in CAM_METHODS if method not in FRAME_METHODS]
 RNG = np.random.default_rng(0)
 FEATURES = jnp.asarray(RNG.gamma(1.0, 1.0, (5, 6, 8)), jnp.float32)  # after a ReLU: >= 0
 KERNEL = jnp.asarray(RNG.normal(size=(8, 3)), jnp.float32)

@@ -61,7 +61,7 @@ def test_reading_imports_no_tensorflow(photo_data):
     ("name", "config", "split", "message"),
     [
         ("video_foldr", "photos", "train", "did you mean 'video_folder'.*known datasets: moving"),
-        ("video_folder", "pictures", "train", r"not prepared in .*python -m launch\.prepare"),
+        ("video_folder", "pictures", "train", r"not prepared in .*tcam prepare"),
         ("video_folder", "photos", "val", "unknown split 'val'; .* test, train, validation"),
     ],
 )
@@ -104,7 +104,7 @@ def test_one_flipped_bit_in_a_record_file_names_its_record(photo_data, tmp_path,
             example = flipped.read([record])[0]
         except ValueError as error:
             assert f"record {record} of video_folder/photos train" in str(error)
-            assert "delete its folder and run `python -m launch.prepare" in str(error)
+            assert "delete its folder and run `tcam prepare" in str(error)
             damaged.append(record)
         else:
             assert example["image"] == intact.read([record])[0]["image"]

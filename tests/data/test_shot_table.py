@@ -54,7 +54,7 @@ def test_from_rows_refuses(rows, message):
 
 def test_load_refuses_missing_unknown_and_damaged(tmp_path):
     path = tmp_path / "index.npz"
-    with pytest.raises(ValueError, match=r"does not exist; run `python -m launch\.prepare"):
+    with pytest.raises(ValueError, match=r"does not exist; run `tcam prepare"):
         load_table(path, "train")
     save_tables(path, {"train": ShotTable.from_rows(ROWS), "test": ShotTable.from_rows(ROWS)})
     with pytest.raises(ValueError, match="unknown split 'val'; .* has the splits test, train"):

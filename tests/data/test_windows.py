@@ -189,7 +189,7 @@ def test_a_damaged_jpeg_is_named_when_its_batch_comes(tmp_path):
     assert [b["record"].tolist() for b in itertools.islice(batches, 2)] == [[0, 1], [2, 3]]
     message = (
         r"record 5 of video_folder/hand train \(shot 0, frame 5 of the shot\) "
-        r"thing/v/s0/5\.jpg is no decodable JPEG file: a trunc.*launch\.prepare"
+        r"thing/v/s0/5\.jpg is no decodable JPEG file: a trunc.*tcam prepare"
     )
     with pytest.raises(ValueError, match=message):
         next(batches)

@@ -18,7 +18,7 @@ DEMO = "--config=configs/demo.py"
         ([DEMO, "--config.tcam.cam_method=gradcm"], "must be one of cam, gradcam"),
         ([DEMO, "--config.dataset.crop=300"], "config.dataset.crop must be at most"),
         ([DEMO, "--config.dataset.name=moving_shape"], "did you mean 'moving_shapes'?"),
-        ([DEMO, "--config.dataset.data_dir=nowhere"], "python -m launch.prepare"),
+        ([DEMO, "--config.dataset.data_dir=nowhere"], "`tcam prepare --config"),
         (["--config=configs/youtube_objects.py:v3"], "error: configs/youtube_objects.py takes one"),
         (["--config=configs/demo.py:resnet20"], "knows ['resnet18', 'resnet50'], got 'resnet20'"),
         (["--config=configs/nothing.py"], "configs/nothing.py"),

@@ -72,7 +72,8 @@ def record(tmp_path) -> Path:
 def environment(tmp_path, record) -> dict[str, str]:
     """Stand-ins first on PATH; an environment that launch/environment.sh takes as installed."""
     _executable(tmp_path / "venv/bin/python", FAKE_PYTHON)
-    (tmp_path / "venv/installed-requirements").write_text((ROOT / "requirements.txt").read_text())
+    for name, of in (("requirements", "requirements.txt"), ("checkout", "pyproject.toml")):
+        (tmp_path / f"venv/installed-{name}").write_text((ROOT / of).read_text())
     for name in ("srun", "scontrol", "gcloud"):
         _executable(tmp_path / "bin" / name, FAKE_COMMAND)
     clean = {

@@ -72,7 +72,7 @@ def test_stage_2_is_trained_on_an_imported_classifier(published, shapes_data, tm
     run, data = tmp_path / "run", f"--config.dataset.data_dir={shapes_data}"
     weights = f"--weights={published / 'classifier.pth'}"
     done = launch("import_weights", *TINY, data, weights, f"--workdir={run}")
-    assert "python -m launch.train" in done.stdout
+    assert "tcam train --config" in done.stdout
     done = launch("train", *TINY, data, f"--workdir={run}")
     assert "classifier: finished before" in done.stdout
     assert (run / "results.json").exists()

@@ -63,7 +63,7 @@ def test_best_worst_and_some_of_every_class():
 
 
 def test_predictions_of_other_frames_are_refused(tmp_path):
-    with pytest.raises(InputError, match=r"launch\.evaluate"):
+    with pytest.raises(InputError, match=r"tcam evaluate"):
         read_lines(tmp_path, _truth([0]))
     (tmp_path / "predictions.jsonl").write_text('{"id": "cat/v/s/7.jpg"}\n')
     with pytest.raises(InputError, match="a line for each evaluated frame"):

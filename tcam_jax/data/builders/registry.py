@@ -11,6 +11,7 @@ from typing import Any
 
 from tcam_jax.data.builders.findings import Findings, is_harmless
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.extras import require
 
 # Each module has one function `make_builder(config, *, data_dir, manual_dir, **options)`.
 BUILDERS = {
@@ -18,6 +19,9 @@ BUILDERS = {
     "video_folder": "tcam_jax.data.builders.video_folder.builder",
     "youtube_objects": "tcam_jax.data.builders.youtube_objects.builder",
 }
+
+# Packages of the extra `train` that preparation imports.
+NEEDED = ("tensorflow", "tensorflow_datasets", "array_record", "scenedetect")
 
 # Datasets made from files of the user's; once they are prepared, the files may go.
 FROM_FILES = ("video_folder", "youtube_objects")
@@ -60,8 +64,9 @@ def prepare(
         The dataset's folder, `data_dir/name/config/version`.
 
     Raises:
-        InputError: an unknown name, configuration or option, unusable source files, or a dataset
-            of this name that was prepared from other files or with other options.
+        InputError: an unknown name, configuration or option, unusable source files, packages of
+            the extra `train` that are not installed, or a dataset of this name that was prepared
+            from other files or with other options.
     """
     module = _module(name, options)
     prepared = prepared_folder(data_dir, name, config)
@@ -127,6 +132,7 @@ def validate(
 def _module(name: str, options: dict[str, Any]) -> ModuleType:
     """The dataset's module; raises InputError for an unknown dataset or option."""
     check_name(name)
+    require("train", *NEEDED)
     module = importlib.import_module(BUILDERS[name])
     known = list(inspect.signature(module.make_builder).parameters)[3:]
     for option in options:

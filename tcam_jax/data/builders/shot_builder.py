@@ -4,7 +4,6 @@ import abc
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from tcam_jax.data.builders.shards import Shard, ShardSummary, ShardWriter, plan
 from tcam_jax.data.builders.sources import SourceShot
 from tcam_jax.data.builders.unfinished import Unfinished, link_or_move
 from tcam_jax.data.shot_table import Row, ShotTable
+from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 
 
@@ -124,7 +124,7 @@ class ShotDatasetBuilder(tfds.core.dataset_builder.FileReaderBuilder, skip_regis
         """What to write, what writes it, and the bar that shows how far it is."""
         shards = self._plan(findings)
         total = sum(shard.num_frames for shard in shards)
-        num_threads = len(os.sched_getaffinity(0))
+        num_threads = usable_cores()
         with (
             ThreadPoolExecutor(num_threads) as pool,
             tqdm(total=total, desc=self.info.full_name, unit=" frames", disable=None) as progress,

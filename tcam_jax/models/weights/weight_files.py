@@ -88,8 +88,8 @@ def _read_torch(path: Path) -> dict[str, Any]:
         import torch
     except ImportError as error:
         raise InputError(
-            f"{path} is a PyTorch file, and PyTorch is not installed: `pip install torch`, or "
-            "convert the file to .safetensors where it is."
+            f"{path} is a PyTorch file, and PyTorch is not installed: "
+            "pip install 'tcam_jax[pretrained]', or convert the file to .safetensors where it is."
         ) from error
     if tuple(map(int, torch.__version__.split(".")[:2])) < SAFE_TORCH:
         wanted = ".".join(map(str, SAFE_TORCH))

@@ -179,5 +179,5 @@ def test_without_pytorch(tmp_path, monkeypatch):
     path = tmp_path / "weights.pth"
     _write(path, TENSORS)
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(InputError, match="pip install torch"):
+    with pytest.raises(InputError, match="tcam_jax.pretrained."):
         read_tensors(path)

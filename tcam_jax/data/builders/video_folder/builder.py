@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
 from tcam_jax.data.builders.video_folder.boxes_csv import boxes_of_frames, read_boxes
 from tcam_jax.data.builders.video_folder.listing import LAYOUT, Video, list_shots, list_videos
 from tcam_jax.data.builders.video_folder.video_split import ShotFiles, check_way, split_classes
+from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 
 BOXES_FILE = "boxes.csv"
@@ -107,7 +107,7 @@ class VideoFolder(ShotDatasetBuilder):
             findings.add(finding)
         videos = [video for of_class in classes.values() for video in of_class]
         shots: dict[str, list[ShotFiles]] = {name: [] for name in classes}
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             listed = pool.map(lambda video: list_shots(video, self._root, self.work_folder), videos)
             bar = tqdm(listed, desc="videos", total=len(videos), unit=" videos", disable=None)
             for video, (of_video, faults) in zip(videos, bar, strict=True):
