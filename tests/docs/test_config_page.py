@@ -2,11 +2,13 @@
 
 import re
 import runpy
+import sys
 from pathlib import Path
 
 from tcam_jax.config import defaults
-from tcam_jax.config.rules import CHOICES, flatten
+from tcam_jax.config.rules import CHOICES, flatten, validate
 from tcam_jax.losses.schedule import SCHEDULE
+from tests.docs.fenced import load
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "config.md").read_text()
@@ -96,3 +98,10 @@ def loss(weight):
         "tcam.losses.b.weight": "its weight's",
         "tcam.losses.*.weight": "of all",
     } | {"": ""}
+
+
+def test_the_example_of_an_experiment_is_valid(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "my_experiment", raising=False)
+    config = load("config.md", "my_experiment.py", tmp_path).get_config()
+    validate(config)
+    assert config.tcam.window.n == 2 != defaults.get_config().tcam.window.n
