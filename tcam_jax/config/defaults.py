@@ -36,7 +36,7 @@ def get_config() -> ConfigDict:
     config.model.strides = (1, 2, 1, 1)  # of the four stages; this gives output stride 8
     # The classification head: wgap | gap | max | lse | wildcat | attention_mil
     config.model.head = "wgap"
-    # Attributes of it to be set, such as sharpness of lse; only in a config file, not as a flag.
+    # Attributes of it, such as sharpness of lse; a flag changes only what a config file has set.
     config.model.head_options = ConfigDict()
     config.model.pretrained = ""  # weights to begin with, see docs/weights.md; "": random ones
 
