@@ -3,7 +3,7 @@
     bash launch/demo.sh                                                 # this, from nothing
     tcam train --config=configs/demo.py --workdir=runs/demo
 
-Data: moving_shapes (generated, no download). Time and scores: see README.
+Data: moving_shapes (generated, no download). Time and scores: README.md.
 `configs/demo.py:resnet50` is the full-size network at 64 px.
 """
 

@@ -3,9 +3,9 @@
     tcam prepare --config=configs/video_folder.py:NAME --manual_dir=YOUR_FOLDER
     tcam train --config=configs/video_folder.py:NAME --workdir=runs/NAME
 
-Data: YOUR_FOLDER/class/ with video files or folders of frames, and boxes.csv if you have boxes (see
-README). Frames of 128 px (NAME_train256: of 224) and few epochs: a start on one machine, to be
-raised on accelerators. Time and score depend on the data.
+Data: YOUR_FOLDER/class/ with video files or folders of frames, and boxes.csv if you have boxes:
+docs/your_videos.md. Frames of 128 px (NAME_train256: of 224) and few epochs: a start on one
+machine, to be raised on accelerators. Time and score depend on the data.
 """
 
 from ml_collections import ConfigDict

@@ -5,10 +5,10 @@
 
 The published recipe starts from ImageNet's ResNet50: add --config.model.pretrained=FILE.
 
-Data: YouTube-Objects from its authors (see README). v1.0_train256 and v2.2_train256 store the
-training frames at the 256 px to which they are resized anyway: much smaller and faster. Expected
-mean CorLoc (the paper's Table 1, its own implementation, tau maximised on test): 73.0 on v1.0 and
-72.2 on v2.2. Not run by us: the data and ImageNet weights are not at hand; see README.
+Data: YouTube-Objects from its authors, docs/youtube_objects.md. v1.0_train256 and v2.2_train256
+store the training frames at the 256 px to which they are resized anyway: much smaller and faster.
+Expected mean CorLoc (the paper's Table 1, its own implementation, tau maximised on test): 73.0 on
+v1.0 and 72.2 on v2.2. Not run by us: the data and ImageNet weights are not at hand.
 """
 
 from ml_collections import ConfigDict

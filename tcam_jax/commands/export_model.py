@@ -1,7 +1,7 @@
 """Write a run's network, ready to run: tcam export_model --workdir=DIR --output=FOLDER.
 
 FOLDER, which must be new, holds the program (StableHLO), its weights, and model.json, which says
-how to use them: neither the run nor this package is needed any more, see "Weights" in README.
+how to use them: neither the run nor this package is needed any more, see docs/predict.md.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Write a run's network to a file: tcam export_weights --workdir=DIR --output=FILE.
 
-FILE.safetensors has PyTorch's names and layouts (those of U-Nets, see "Weights" in README),
+FILE.safetensors has PyTorch's names and layouts (those of U-Nets, see docs/weights.md),
 FILE.msgpack ours. Both can be given to `tcam import_weights` and to `--config.model.pretrained`.
 """
 

@@ -2,8 +2,8 @@
 
     tcam import_weights --config=FILE --weights=FILE --workdir=NEW_FOLDER
 
-The weights: a PyTorch state dict (.pth, .safetensors) with the names of U-Nets, see "Weights" in
-README. The dataset must be prepared: it names the classes, in the order of the logits.
+The weights: a PyTorch state dict (.pth, .safetensors) with the names of U-Nets, see
+docs/weights.md. The dataset must be prepared: it names the classes, in the order of the logits.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Train both stages and evaluate: tcam train --config=configs/demo.py --workdir=DIR.
 
 A run that was stopped goes on where it was; a finished one only evaluates. SIGTERM and SIGINT save
-and end with status 75. --distributed: one of several processes, see README.
+and end with status 75. --distributed: one of several processes, see docs/distributed.md.
 """
 
 from pathlib import Path

@@ -1,6 +1,7 @@
 """Every field of a config with the published TCAM hyper-parameters (YouTube-Objects v1.0).
 
-Not an experiment by itself: the files of `configs/`, and a user's own, start from it.
+Not an experiment by itself: the files of `configs/`, and a user's own, start from it. The comment
+above a field or on its line is its meaning in docs/config.md: `python docs/generate_config.py`.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from ml_collections.config_dict import placeholder
 def get_config() -> ConfigDict:
     """Return a new config that may be changed; `config.rules.validate` says what it may hold."""
     config = ConfigDict()
-    config.seed = 0
+    config.seed = 0  # of the initial weights, the batches, the augmentation and the seeds' draws
     config.parallel = "pmap"  # pmap | shard_map | jit: how a step is spread over the devices
     # float32 | bfloat16 (activations; parameters are float32) | float64 (to compare numbers; needs
     # JAX_ENABLE_X64=1)
@@ -20,25 +21,29 @@ def get_config() -> ConfigDict:
     config.deterministic = False  # on GPUs: the same bits every time, for some speed
 
     config.dataset = dataset = ConfigDict()
-    dataset.name = ""  # moving_shapes | video_folder | youtube_objects
-    dataset.config = "default"  # builder config
+    dataset.name = ""  # which one: moving_shapes | video_folder | youtube_objects
+    # A version of it: "v1.0" of youtube_objects, or the name of a dataset of yours.
+    dataset.config = "default"
     dataset.data_dir = "data"  # where prepared datasets live
-    dataset.manual_dir = ""  # the user's own files, read by tcam prepare
-    dataset.options = ConfigDict()  # further arguments of the dataset's builder
+    dataset.manual_dir = ""  # your own files, read by `tcam prepare`
+    # Further arguments of the dataset's builder, such as split_by of configs/video_folder.py.
+    dataset.options = ConfigDict()
     dataset.resize = 256  # training frames are resized to this square, pixels …
     dataset.crop = 224  # … and cropped to this one; evaluation resizes straight to it
 
     config.model = ConfigDict()
-    config.model.depth = 50  # ResNet 18 | 34 | 50 | 101
+    config.model.depth = 50  # of the encoder, a ResNet: 18 | 34 | 50 | 101
     config.model.strides = (1, 2, 1, 1)  # of the four stages; this gives output stride 8
-    config.model.head = "wgap"  # wgap | gap | max | lse | wildcat | attention_mil
-    config.model.head_options = ConfigDict()  # further attributes of it, see models/heads.py
-    config.model.pretrained = ""  # a file or folder of weights, see README; "": from random ones
+    # The classification head: wgap | gap | max | lse | wildcat | attention_mil
+    config.model.head = "wgap"
+    # Attributes of it, such as sharpness of lse; a flag changes only what a config file has set.
+    config.model.head_options = ConfigDict()
+    config.model.pretrained = ""  # weights to begin with, see docs/weights.md; "": random ones
 
     # Stage 1: classifier. `optimizer` fields have the same meaning in both stages.
     config.classifier = classifier = ConfigDict()
-    classifier.batch_size = 32
-    classifier.epochs = 100
+    classifier.batch_size = 32  # frames a step, of all devices together
+    classifier.epochs = 100  # an epoch is one frame of every shot
     classifier.accumulation = 1  # microbatches a step: less memory, other batch-norm statistics
     classifier.label_smoothing = 0.0  # share of the target spread over all classes
     classifier.optimizer = _optimizer(learning_rate=0.001)
@@ -46,68 +51,96 @@ def get_config() -> ConfigDict:
 
     # Stage 2: encoder and head frozen, decoder trained on seeds from temporal CAMs.
     config.tcam = tcam = ConfigDict()
-    tcam.batch_size = 32
-    tcam.epochs = 100
-    tcam.accumulation = 1
+    tcam.batch_size = 32  # windows a step, of all devices together
+    tcam.epochs = 100  # an epoch is one window of every shot
+    tcam.accumulation = 1  # microbatches a step, as of the classifier
     tcam.remat_decoder = False  # less memory: its activations are computed twice
     tcam.optimizer = _optimizer(learning_rate=0.01)
     tcam.window = ConfigDict()
     tcam.window.n = 1  # neighbouring frames on each side that the mode names
-    tcam.window.mode = "before"  # before | after | before_after
-    tcam.window.cam_tmp = True  # pool their CAMs; False: the neighbours serve window losses only
-    tcam.cam_method = "layercam"  # see cams/methods.py; also scores stage 1 on validation
-    tcam.encoder_checkpoint = "best_classification"  # best_classification | best_localization
+    tcam.window.mode = "before"  # the sides: before | after | before_after
+    tcam.window.cam_tmp = True  # pool their CAMs; False: they are there for window losses only
+    tcam.cam_method = "layercam"  # gives the seeds, and scores stage 1 on validation
+    # The classifier that stage 2 starts from: best_classification | best_localization
+    tcam.encoder_checkpoint = "best_classification"
     tcam.seed_checkpoint = "best_localization"  # the classifier whose CAMs give the seeds
     tcam.seed_source = "cam"  # cam | files: of seed_dir | boxes: true boxes, an upper bound
-    tcam.seed_dir = ""  # the user's own maps: class/video/shot/frame.npy or .png, see README
+    tcam.seed_dir = ""  # your own maps: class/video/shot/frame.npy or .png, see docs/losses.md
     tcam.seed_view = "frame"  # frame (as the reference) | crop (one encoder pass less)
     tcam.seeds = ConfigDict()
-    tcam.seeds.rule = "reference"  # reference | paper, see tcam_jax/pseudo_labels/sampling.py
-    tcam.seeds.fg_pixels = 1  # drawn per frame
-    tcam.seeds.bg_pixels = 1
+    # How they are drawn: reference | paper, see docs/paper_vs_reference.md
+    tcam.seeds.rule = "reference"
+    tcam.seeds.fg_pixels = 1  # foreground seeds drawn per frame
+    tcam.seeds.bg_pixels = 1  # background seeds, likewise
     tcam.seeds.region = "all"  # largest | all: connected regions of the Otsu region
 
     # Formulas and units: the file of each in tcam_jax/losses. A weight of 0 switches a loss off.
     tcam.losses = losses = ConfigDict()
-    losses.partial_ce = _loss(weight=1.0)
-    losses.crf = _loss(
+    losses.partial_ce = loss(weight=1.0)  # cross-entropy of the seeds
+    losses.crf = loss(  # dense CRF: pixels of similar colour and place want the same label
         weight=2e-9,  # at a crop of 224 px; converted for others, see losses/crf.py
-        sigma_rgb=15.0,  # 0..255
-        sigma_xy=100.0,  # pixels, at a crop of 224 px; converted likewise
+        sigma_rgb=15.0,  # how far apart similar colours may be, 0..255
+        sigma_xy=100.0,  # how far apart places may be, pixels at 224 px; converted likewise
         scale=1.0,  # of the image on which the loss is computed; below 1 it is another loss
         kernel_scale=0.594,  # the reference's lattice returns this share of the true kernel
         backend="auto",  # auto | grid | grid_matmul | exact, see losses/kernels/energy.py
-        accuracy="default",  # default | fine
+        accuracy="default",  # of the grid: default | fine
     )
-    losses.size = _loss(weight=0.01)
-    losses.entropy = _loss(weight=0.0)
-    losses.bg_larger_than_fg = _loss(weight=0.0)
-    losses.fg_size = _loss(weight=0.0, target=0.3, tolerance=0.001)  # shares of the frame
-    losses.empty_outside_box = _loss(weight=0.0)
-    # CoLo-CAM uses 4 to 9, with cam_tmp=False, region="largest" and 1000 seed pixels.
-    losses.joint_color_crf = _loss(
-        weight=0.0, adaptive=True, sigma_rgb=15.0, backend="auto", accuracy="default"
+    losses.size = loss(weight=0.01)  # neither foreground nor background may vanish
+    losses.entropy = loss(weight=0.0)  # every pixel wants to be sure
+    losses.bg_larger_than_fg = loss(weight=0.0)  # the background wants the larger area
+    losses.fg_size = loss(  # the foreground wants a known share of the frame
+        weight=0.0,
+        target=0.3,  # that share, 0..1
+        tolerance=0.001,  # share by which it may be missed
     )
-    losses.temporal_consistency = _loss(weight=0.0, sigma_rgb=15.0)
-    tcam.barrier = ConfigDict({"initial": 1.0, "maximum": 10.0, "growth": 1.01})  # t, per epoch
+    losses.empty_outside_box = loss(weight=0.0)  # no foreground outside the seed region's box
+    # CRF of colours alone over all frames of a window. CoLo-CAM uses weights of 4 to 9, with
+    # cam_tmp=False, region="largest" and 1000 seed pixels.
+    losses.joint_color_crf = loss(
+        weight=0.0,
+        adaptive=True,
+        sigma_rgb=15.0,  # as of the loss crf
+        backend="auto",  # as of the loss crf
+        accuracy="default",  # as of the loss crf
+    )
+    # Where a pixel keeps its colour from frame to frame, it wants to keep its label.
+    losses.temporal_consistency = loss(
+        weight=0.0,
+        sigma_rgb=15.0,  # how far apart colours that are kept may be, 0..255
+    )
+    tcam.barrier = ConfigDict(  # t of the log-barriers in the size losses
+        {
+            "initial": 1.0,  # t in the first epoch; the larger, the steeper
+            "maximum": 10.0,  # t grows no further
+            "growth": 1.01,  # factor per epoch
+        }
+    )
 
     config.eval = ConfigDict()
-    config.eval.batch_size = 32
-    config.eval.cam_methods = ("cam", "layercam")  # baselines in the table
+    config.eval.batch_size = 32  # frames at once in validation and evaluation
+    config.eval.cam_methods = ("cam", "layercam")  # baselines in the table; cam_method among them
 
     config.checkpoint = ConfigDict()
-    config.checkpoint.every_steps = 100  # besides one after every epoch
-    config.checkpoint.keep_last = 2  # the newest, and the best that they name
-    config.checkpoint.keep_every_steps = 0  # and those of every so many steps; 0: none
+    config.checkpoint.every_steps = 100  # steps between two, besides one after every epoch
+    config.checkpoint.keep_last = 2  # so many of the newest stay, and the best that they name
+    config.checkpoint.keep_every_steps = 0  # those of every so many steps stay too; 0: none
     # Steps in a row that are not finite and were skipped, after which training goes back.
     config.checkpoint.skips_before_rollback = 5
     return config
 
 
-def _loss(weight: float, adaptive: bool = False, **parameters: Any) -> ConfigDict:
+def loss(weight: float, adaptive: bool = False, **parameters: Any) -> ConfigDict:
+    """Return the settings of a loss that trains all the time, for `config.tcam.losses.NAME`.
+
+    Args:
+      weight: of the loss in the objective; 0 switches it off.
+      adaptive: see `losses.schedule`.
+      parameters: keyword arguments of the loss's function.
+    """
     return ConfigDict(
         {
-            "weight": weight,
+            "weight": weight,  # 0: the loss is off
             "final_weight": placeholder(float),  # reached linearly by end_epoch; None: constant
             "start_epoch": 1,  # of training, counted from 1 …
             "end_epoch": placeholder(int),  # … to this one; None: to the end
@@ -120,11 +153,11 @@ def _loss(weight: float, adaptive: bool = False, **parameters: Any) -> ConfigDic
 def _optimizer(learning_rate: float) -> ConfigDict:
     return ConfigDict(
         {
-            "learning_rate": learning_rate,
-            "momentum": 0.9,  # Nesterov
+            "learning_rate": learning_rate,  # in the first epochs, of SGD
+            "momentum": 0.9,  # of the gradient, Nesterov's
             "weight_decay": 1e-4,  # of every trained parameter
             "step_epochs": 15,  # every so many epochs …
             "gamma": 0.9,  # … the learning rate is multiplied by this
-            "min_learning_rate": 1e-7,
+            "min_learning_rate": 1e-7,  # it falls no lower
         }
     )

@@ -24,8 +24,8 @@ from tcam_jax.runtime.errors import InputError
 CHECKPOINT_ROLES = ("best_classification", "best_localization")
 PARALLEL_MODES = ("pmap", "shard_map", "jit")
 
-# Registries as they are when a config is checked: users add to them.
-_CHOICES: dict[str, Collection[Any]] = {
+# What a field may be, by its name. Registries as they are when asked: users add to them.
+CHOICES: dict[str, Collection[Any]] = {
     "parallel": PARALLEL_MODES,
     "precision": ("float32", "bfloat16", "float64"),
     "model.depth": ARCHITECTURES,
@@ -89,7 +89,7 @@ def validate(config: ConfigDict) -> None:
       InputError: names the field, what it may be and what it is.
     """
     flat = flatten(config)
-    for field, allowed in _CHOICES.items():
+    for field, allowed in CHOICES.items():
         if flat[field] not in allowed:
             _reject(field, f"one of {', '.join(map(str, allowed))}", flat[field])
     for field in _POSITIVE:

@@ -20,16 +20,16 @@ Each combination of iou and localisation chooses its own tau, as the reference d
 
 import functools
 import itertools
-import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple, TypedDict
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from tcam_jax.evaluate.bootstrap import VideoBootstrap, interval
+from tcam_jax.evaluate.bootstrap import VideoBootstrap
 from tcam_jax.evaluate.boxes import level_of
 from tcam_jax.evaluate.corloc import TAUS_TEST, TAUS_VALIDATION, Localisation, hits
+from tcam_jax.evaluate.rows import ProtocolRow, Scores, mean_scores, scores_of, unknown_scores
 from tcam_jax.pseudo_labels.regions import REGIONS
 
 THRESHOLDS = ("val", "test", "val_per_class", "test_per_class", "fixed", "otsu")
@@ -37,33 +37,6 @@ IOUS = (0.3, 0.5, 0.7)
 LOCALISATIONS = {"gt_known": None, "top1": 1, "top5": 5}
 CLASS_FROM = ("truth", "prediction")
 FIXED_TAU = 0.2
-
-
-class Scores(TypedDict):
-    """The figures of a row, see `evaluate.results`."""
-
-    corloc: float | None
-    interval: list[float] | None
-    corloc_frames: float | None
-    per_class: list[float | None]
-
-
-class ProtocolRow(Scores):
-    """A row of one kind of map, see `evaluate.results`."""
-
-    threshold: str | None
-    regions: str | None
-    iou: float | Literal["mean"]
-    localisation: str
-    tau: float | dict[str, float] | None
-
-
-class Row(ProtocolRow):
-    """A row of `results.json`, see `evaluate.results`."""
-
-    method: str
-    checkpoint: str | None
-    class_from: str | None
 
 
 class Judgement(NamedTuple):
@@ -208,45 +181,3 @@ def _levels(
     if isinstance(tau, dict):
         return judged.levels_at(np.array([tau[name] for name in class_names])[judged.labels])
     return None if tau is None else judged.levels_at(tau)
-
-
-def scores_of(
-    correct: np.ndarray, labels: np.ndarray, num_classes: int, samples: np.ndarray | None
-) -> Scores:
-    """Return the figures of one row, percent; null for classes without frames."""
-    scored = Localisation(correct[:, None], labels, np.zeros(1))
-    per_class = scored.per_class(num_classes)[0]
-    return {
-        "corloc": float(scored.class_mean()[0]),
-        "interval": None if samples is None else interval(samples),
-        "corloc_frames": float(scored.frame_mean()[0]),
-        "per_class": [None if math.isnan(value) else float(value) for value in per_class],
-    }
-
-
-def mean_scores(rows: Sequence[Scores], samples: Sequence[np.ndarray]) -> Scores:
-    """Return the means of the figures of `rows`; null where one of them is."""
-    if any(row["corloc"] is None for row in rows):
-        return unknown_scores(len(rows[0]["per_class"]))
-    per_class = zip(*(row["per_class"] for row in rows), strict=True)
-    return {
-        "corloc": _mean([row["corloc"] for row in rows]),
-        "interval": interval(np.mean(samples, axis=0)) if samples else None,
-        "corloc_frames": _mean([row["corloc_frames"] for row in rows]),
-        "per_class": [_mean(ious) for ious in per_class],
-    }
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if len(known) == len(values) else None
-
-
-def unknown_scores(num_classes: int) -> Scores:
-    """Return the figures of a row that cannot be measured."""
-    return {
-        "corloc": None,
-        "interval": None,
-        "corloc_frames": None,
-        "per_class": [None] * num_classes,
-    }

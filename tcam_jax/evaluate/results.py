@@ -34,7 +34,8 @@ import numpy as np
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.bootstrap import VideoBootstrap, video_of
 from tcam_jax.evaluate.corloc import centre_box, iou, whole_frame
-from tcam_jax.evaluate.protocols import IOUS, Row, Scores, mean_scores, scores_of, unknown_scores
+from tcam_jax.evaluate.protocols import IOUS
+from tcam_jax.evaluate.rows import Row, Scores, mean_scores, scores_of, unknown_scores
 from tcam_jax.evaluate.split import scaled_truth
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole

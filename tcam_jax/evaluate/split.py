@@ -146,7 +146,7 @@ def _judge_batch(
             else:
                 to_copy.append((into, same, index))
     # Each map has rows of its own in the answers, so that the threads do not meet.
-    for _ in pool.map(lambda one: _judge(*one, truth), to_judge):
+    for _ in pool.map(lambda one: _judge(one[0], one[1], one[2], truth), to_judge):
         pass  # raises what a thread has raised
     for one in to_copy:
         _copy(*one)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from tcam_jax.evaluate.maps import TCAM_METHOD
-from tcam_jax.evaluate.protocols import CLASS_FROM, IOUS, LOCALISATIONS, THRESHOLDS, Row
+from tcam_jax.evaluate.protocols import CLASS_FROM, IOUS, LOCALISATIONS, THRESHOLDS
 from tcam_jax.evaluate.results import Results, find_row
+from tcam_jax.evaluate.rows import Row
 from tcam_jax.report.published import Published, published_rows
 from tcam_jax.report.table import Table, number, to_markdown
 

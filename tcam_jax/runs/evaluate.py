@@ -18,7 +18,7 @@ from tcam_jax.evaluate.bootstrap import video_of
 from tcam_jax.evaluate.boxes import level_of
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
-from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, Row, protocol_rows
+from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, protocol_rows
 from tcam_jax.evaluate.results import (
     Curves,
     FrameLine,
@@ -27,6 +27,7 @@ from tcam_jax.evaluate.results import (
     fixed_box_rows,
     write_results,
 )
+from tcam_jax.evaluate.rows import Row
 from tcam_jax.evaluate.split import SplitScores, accuracy, judge, score_split
 from tcam_jax.models.tcam import for_inference
 from tcam_jax.runs.networks import load_networks

@@ -55,7 +55,7 @@ def report_weights(initial: Pretrained, parts: tuple[str, ...], source: str) -> 
     if not source:
         log.warning(
             "config.model.pretrained is empty: %s from random weights. The published recipe starts "
-            "from a ResNet trained on ImageNet, see Weights in README.md",
+            "from a ResNet trained on ImageNet, see docs/weights.md",
             " and ".join(parts),
         )
         return
