@@ -7,6 +7,8 @@ from jax import lax
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from tcam_jax.models import cpu
+
 
 class BatchNorm(nn.Module):
     """Normalises over every axis but the last, and over devices when `axis_name` is set.
@@ -60,8 +62,10 @@ class BatchNorm(nn.Module):
             mean = lax.pmean(mean, self.axis_name)
             count = count * lax.axis_size(self.axis_name)
         # The mean first, then deviations from it: E[x^2] - E[x]^2 would cancel in float32.
-        # Its gradient with respect to the mean is zero: the deviations sum up to zero.
-        var = jnp.square(x - lax.stop_gradient(mean)).mean(axes)
+        # Its gradient with respect to the mean is zero, for the deviations sum up to zero. Only a
+        # second derivative needs that term, and a CPU takes time for it.
+        center = lax.stop_gradient(mean) if cpu.chosen() else mean
+        var = jnp.square(x - center).mean(axes)
         if self.axis_name is not None:
             var = lax.pmean(var, self.axis_name)
         return mean, var, count

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
+from tcam_jax.models import cpu
 from tcam_jax.models.cpu.convolution import KERNEL_TERMS, kernel_terms
 from tcam_jax.models.encoders.resnet import FEATURES, ResNet
 from tcam_jax.models.heads import WGAP, HeadOutput
@@ -122,11 +123,11 @@ def variable_shapes(model: TCAM, size: int) -> Variables:
 def for_inference(model: TCAM, variables: Variables) -> Variables:
     """Return `variables` with what `model` would compute of them at every call.
 
-    On a CPU, in float32, that is the terms of wide 3x3 kernels, 1.8 times as large as these
-    (`models.cpu.winograd`); with them, smaller maps are convolved so as well. For anything else,
-    `variables` are returned as they are.
+    Where `models.cpu` is chosen, in float32, that is the terms of wide 3x3 kernels, 1.8 times as
+    large as these (`models.cpu.winograd`); with them, smaller maps are convolved so as well. For
+    anything else, `variables` are returned as they are.
     """
-    if jax.default_backend() != "cpu" or model.dtype != jnp.float32:
+    if not cpu.chosen() or model.dtype != jnp.float32:
         return variables
     return {**variables, KERNEL_TERMS: kernel_terms(variables["params"])}
 

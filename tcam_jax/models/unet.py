@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from tcam_jax.models.batch_norm import BatchNorm
-from tcam_jax.models.cpu.convolution import Conv3x3
+from tcam_jax.models.layers import Conv
 
 WIDTHS = (256, 128, 64, 32, 16)
 SKIPS = ("layer3", "layer2", "layer1", "stem", None)
@@ -105,7 +105,13 @@ class UNetDecoder(nn.Module):
             x = upsample_to(x, skip.shape[1:3])
             x = jnp.concatenate([x, skip], axis=-1)
         for j in (1, 2):
-            x = Conv3x3(self.widths[i], self.dtype, _init_conv, name=f"block{i}_conv{j}")(x)
+            x = Conv(
+                self.widths[i],
+                kernel_size=3,
+                dtype=self.dtype,
+                kernel_init=_init_conv,
+                name=f"block{i}_conv{j}",
+            )(x)
             x = BatchNorm(
                 train=self.train,
                 axis_name=self.axis_name,

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
 from flax.traverse_util import flatten_dict
-from jax import export
+from jax import export, lax
 
-from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
+from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, FrameOutputs, make_forward
+from tcam_jax.models import cpu
 from tcam_jax.models.tcam import TCAM, Variables
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, write_whole
@@ -141,9 +142,19 @@ def _program(
     # order, so each leaf is looked up.
     names = jax.tree.leaves(_names(variables))
 
+    def traced(platform: str) -> Callable[..., FrameOutputs]:
+        def on_platform(*arguments: Any) -> FrameOutputs:
+            with cpu.traced_for(platform):  # whatever this machine is
+                return forward(*arguments)
+
+        return on_platform
+
     def run(weights: Mapping[str, jax.Array], frames: jax.Array) -> tuple[jax.Array, jax.Array]:
         tree = jax.tree.unflatten(structure, [weights[name] for name in names])
-        outputs = forward(tree, frames, jnp.full(frames.shape[0], PREDICTED, jnp.int32))
+        classes = jnp.full(frames.shape[0], PREDICTED, jnp.int32)
+        outputs = lax.platform_dependent(
+            tree, frames, classes, cpu=traced("cpu"), default=traced("cuda")
+        )
         return outputs.logits.astype(jnp.float32), outputs.maps[0]
 
     (batch,) = export.symbolic_shape("b")

@@ -5,9 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
-from flax import linen as nn
 
-from tcam_jax.models.cpu.pooling import max_pool
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,
@@ -80,25 +78,6 @@ def test_parts_come_apart_and_together():
     classifier, localiser = (select(variables, p) for p in (CLASSIFIER_PARTS, LOCALISER_PARTS))
     assert _count(classifier) + _count(localiser) == _count(variables)
     assert jax.tree.structure(merge(classifier, localiser)) == jax.tree.structure(variables)
-
-
-@pytest.mark.parametrize("size", [(8, 8), (7, 10), (1, 3)])
-def test_max_pool_equals_flax_in_value_and_gradient(size):
-    x = jax.random.normal(jax.random.key(0), (2, *size, 3))
-    pool = lambda x: nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))  # noqa: E731
-    np.testing.assert_array_equal(max_pool(x), pool(x))
-    ours, theirs = (jax.grad(lambda x, f=f: (f(x) ** 2).sum())(x) for f in (max_pool, pool))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
-
-
-def test_max_pool_gives_a_tie_to_torchs_pixel():
-    x = np.random.default_rng(0).integers(0, 2, (2, 9, 8, 5)).astype(np.float32)
-    leaf = torch.from_numpy(x).permute(0, 3, 1, 2).requires_grad_()
-    pooled = torch.nn.functional.max_pool2d(leaf, 3, 2, 1)
-    weights = np.random.default_rng(1).normal(size=(2, 5, 4, 5)).astype(np.float32)
-    (pooled * torch.from_numpy(weights).permute(0, 3, 1, 2)).sum().backward()
-    got = jax.grad(lambda x: (max_pool(x) * weights).sum())(jnp.asarray(x))
-    np.testing.assert_allclose(got, leaf.grad.permute(0, 2, 3, 1), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("target", [(14, 14), (13, 15), (7, 7), (28, 20)])

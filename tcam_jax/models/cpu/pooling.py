@@ -1,4 +1,4 @@
-"""The encoder's max-pooling, with a gradient that is fast on CPUs."""
+"""The encoder's max-pooling, whose gradient goes by the remembered place of each maximum."""
 
 from functools import reduce
 
@@ -10,11 +10,7 @@ from jaxtyping import Array, Float, UInt8
 
 @jax.custom_vjp
 def max_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b y x c"]:
-    """Take the maximum of every 3x3 window, stride 2, padded by 1 with -inf.
-
-    Its gradient goes to a window's first maximum, row by row, as torch's does. On a CPU that of
-    XLA's window reduction takes nine times as long.
-    """
+    """Do the same as `models.plain.max_pool`; XLA's gradient takes nine times as long."""
     return reduce(jnp.maximum, _windows(x))
 
 

@@ -1,4 +1,4 @@
-"""3x3 convolutions by Winograd's minimal filtering F(2x2, 3x3), for CPUs.
+"""3x3 convolutions by Winograd's minimal filtering F(2x2, 3x3).
 
 Four outputs of a 3x3 kernel take 16 products instead of 36. As 16 matrix products, large layers of
 ResNet50 at 224 px run up to twice as fast on a CPU as XLA's convolution, and the gradients of their
@@ -9,7 +9,6 @@ Source: Lavin & Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -19,7 +18,8 @@ from jax.custom_derivatives import custom_vjp_primal_tree_values
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
-from tcam_jax.models.cpu.direct import direct, input_gradient, kernel_gradient
+from tcam_jax.models import plain
+from tcam_jax.models.cpu.strided import input_gradient
 
 Grid = Sequence[Sequence[Array]]  # terms by row and column of a tile
 
@@ -35,7 +35,7 @@ _MAX_TILE_BYTES = 2**24
 
 
 def pays(shape: Sequence[Any], features: int, dtype: DTypeLike, with_terms: bool) -> bool:
-    """Tell whether to convolve `[b, h, w, c]` to `features` channels in this way on a CPU.
+    """Tell whether to convolve `[b, h, w, c]` to `features` channels in this way.
 
     Only in float32: the sums of tiles would cost bfloat16 too many of its digits. An exported
     program, whose batch may be any, is taken to be called with one image.
@@ -58,19 +58,11 @@ def convolve(
 ) -> Float[Array, "b h w d"]:
     """Convolve `x` with a 3x3 `kernel`, stride 1, zeros beyond the border.
 
-    Anywhere but on a CPU it is `lax.conv_general_dilated`. Of the kernel's `terms`, where they are
-    at hand, nothing is computed.
+    Of the kernel's `terms`, where they are at hand, nothing is computed.
     """
     if min(kernel.shape[2:]) < MIN_CHANNELS:
-        return direct(x, kernel)
-
-    def on_cpu(x: Array, kernel: Array, terms: Grid | None) -> Array:
-        return _filter(x, transform(kernel) if terms is None else terms, contracted=0)
-
-    def elsewhere(x: Array, kernel: Array, terms: Grid | None) -> Array:
-        return direct(x, kernel)
-
-    return lax.platform_dependent(x, kernel, terms, cpu=on_cpu, default=elsewhere)
+        return plain.convolve(x, kernel)
+    return _filter(x, transform(kernel) if terms is None else terms, contracted=0)
 
 
 def _forward(x: Any, kernel: Any, terms: Any) -> tuple[Array, tuple]:
@@ -82,21 +74,12 @@ def _forward(x: Any, kernel: Any, terms: Any) -> tuple[Array, tuple]:
 
 def _backward(residuals: tuple, cotangent: Array) -> tuple[Array | None, Array, None]:
     x, kernel, terms, perturbed = residuals
-    kernels = lax.platform_dependent(
-        x, cotangent, cpu=_kernel_gradient, default=partial(kernel_gradient, kernel=kernel)
-    )
+    kernels = _kernel_gradient(x, cotangent)
     if perturbed is None:
         return None, kernels, None
     if min(kernel.shape[2:]) < MIN_CHANNELS:
         return input_gradient(kernel, cotangent, x), kernels, None
-
-    def on_cpu(kernel: Array, terms: Grid | None, cotangent: Array) -> Array:
-        return _input_gradient(transform(kernel) if terms is None else terms, cotangent)
-
-    def elsewhere(kernel: Array, terms: Grid | None, cotangent: Array) -> Array:
-        return input_gradient(kernel, cotangent, x)
-
-    inputs = lax.platform_dependent(kernel, terms, cotangent, cpu=on_cpu, default=elsewhere)
+    inputs = _input_gradient(transform(kernel) if terms is None else terms, cotangent)
     return inputs, kernels, None
 
 

@@ -14,8 +14,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from tcam_jax.models.batch_norm import BatchNorm
-from tcam_jax.models.cpu.convolution import conv
-from tcam_jax.models.cpu.pooling import max_pool
+from tcam_jax.models.layers import Conv, max_pool
 
 # depth -> (blocks in each of the four stages, bottleneck blocks?)
 ARCHITECTURES = {
@@ -49,7 +48,7 @@ class ResidualBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b y x d"]:
         """Map `[b, h, w, c]` to `[b, h/stride, w/stride, width (x4)]`."""
-        convolve = partial(conv, dtype=self.dtype)
+        conv = partial(Conv, dtype=self.dtype)
         norm = partial(BatchNorm, train=self.train, axis_name=self.axis_name, dtype=self.dtype)
         if self.bottleneck:
             layers = ((1, 1, self.width), (3, self.stride, self.width), (1, 1, 4 * self.width))
@@ -58,13 +57,13 @@ class ResidualBlock(nn.Module):
 
         y = x
         for i, (kernel, stride, features) in enumerate(layers, start=1):
-            y = norm(name=f"bn{i}")(convolve(features, kernel, stride, name=f"conv{i}")(y))
+            y = norm(name=f"bn{i}")(conv(features, kernel, stride, name=f"conv{i}")(y))
             if i < len(layers):
                 y = nn.relu(y)
 
         shortcut = x
         if x.shape != y.shape:
-            shortcut = convolve(y.shape[-1], 1, self.stride, name="downsample_conv")(x)
+            shortcut = conv(y.shape[-1], 1, self.stride, name="downsample_conv")(x)
             shortcut = norm(name="downsample_bn")(shortcut)
         return nn.relu(y + shortcut)
 
@@ -100,7 +99,7 @@ class ResNet(nn.Module):
         x = x.astype(self.dtype)
         features = {}
         if done == 0:
-            x = conv(64, 7, 2, dtype=self.dtype, name="conv1")(x)
+            x = Conv(64, 7, 2, dtype=self.dtype, name="conv1")(x)
             norm = BatchNorm(
                 train=self.train, axis_name=self.axis_name, dtype=self.dtype, name="bn1"
             )

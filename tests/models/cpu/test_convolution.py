@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from tcam_jax.benchmark.flop_count import count_flops
+from tcam_jax.models import plain
 from tcam_jax.models.cpu import winograd
-from tcam_jax.models.cpu.convolution import Conv3x3, PointwiseConv
-from tcam_jax.models.cpu.direct import direct, strided
+from tcam_jax.models.cpu.convolution import convolve
+from tcam_jax.models.cpu.strided import strided
+from tcam_jax.models.layers import Conv
 
 
 def _arrays(b, height, width, c, d):
@@ -55,7 +57,7 @@ def test_its_gradients_are_the_convolutions(shape, channels):
         loss = lambda x, kernel: (convolve(x, kernel) * weights).sum()  # noqa: E731
         return jax.jit(jax.grad(loss, (0, 1)))(x, kernel)
 
-    for got, expected in zip(gradients(winograd.convolve), gradients(direct), strict=True):
+    for got, expected in zip(gradients(winograd.convolve), gradients(plain.convolve), strict=True):
         _assert_close(np.asarray(got), np.asarray(expected))
 
 
@@ -102,7 +104,7 @@ def test_large_float32_layers_are_transformed(shape, features, dtype, pays, pays
 
 
 def test_a_small_layer_reads_the_terms_it_is_given():
-    layer = Conv3x3(64, jnp.float32)
+    layer = Conv(64, 3)
     x, kernel, weights = _arrays(1, 10, 12, 64, 64)
     variables = {"params": {"kernel": kernel}}
     prepared = {**variables, "kernel_terms": {"kernel": winograd.transform(kernel)}}
@@ -122,7 +124,7 @@ def test_a_small_layer_reads_the_terms_it_is_given():
 
 
 def test_an_exported_program_takes_any_batch():
-    layer = Conv3x3(64, jnp.float32)
+    layer = Conv(64, 3)
     x, kernel, _ = _arrays(3, 28, 28, 64, 64)
     apply = jax.jit(lambda x: layer.apply({"params": {"kernel": kernel}}, x))
     batch = jax.export.symbolic_shape("b, 28, 28, 64")
@@ -131,21 +133,11 @@ def test_an_exported_program_takes_any_batch():
         _assert_close(np.asarray(exported.call(x[:images])), _sums(x[:images], kernel))
 
 
-def test_counts_as_the_convolutions_it_replaces():
-    x, kernel, _ = _arrays(1, 28, 28, 64, 64)
-
-    def flops(convolve):
-        gradients = jax.grad(lambda x, kernel: jnp.square(convolve(x, kernel)).sum(), (0, 1))
-        return count_flops(jax.jit(gradients).trace(x, kernel).jaxpr.jaxpr)
-
-    assert flops(winograd.convolve) == flops(direct) == 3 * 2 * 9 * 28 * 28 * 64 * 64
-
-
 def test_constant_features_get_no_gradient():
     x, kernel, _ = _arrays(1, 28, 28, 64, 64)
     loss = lambda kernel: jnp.square(winograd.convolve(x, kernel)).sum()  # noqa: E731
-    traced = jax.jit(jax.grad(loss)).trace(kernel)
-    assert count_flops(traced.jaxpr.jaxpr) == 2 * 2 * 9 * 28 * 28 * 64 * 64
+    products = 16 * 14 * 14 * 64 * 64  # in each direction
+    assert count_flops(jax.make_jaxpr(jax.grad(loss))(kernel).jaxpr) == 2 * 2 * products
 
 
 @pytest.mark.parametrize(("side", "height", "width", "c"), [(7, 18, 13, 3), (3, 9, 12, 8)])
@@ -163,30 +155,16 @@ def test_strided_is_torchs_convolution_with_its_gradients(side, height, width, c
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_pointwise_is_a_convolution_with_its_gradients(stride):
+def test_pointwise_is_the_convolution_with_its_gradients(stride):
     x, _, _ = _arrays(2, 9, 7, 12, 1)
-    layer = PointwiseConv(20, stride, jnp.float32)
-    variables = layer.init(jax.random.key(0), x)
-    kernel = variables["params"]["kernel"]
-    convolve = partial(
-        jax.lax.conv_general_dilated,
-        window_strides=(stride, stride),
-        padding="VALID",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    kernel = jax.random.normal(jax.random.key(0), (1, 1, 12, 20))
+
+    def both(convolve):
+        loss = lambda x, kernel: jnp.sin(convolve(x, kernel, stride)).sum()  # noqa: E731
+        return jax.value_and_grad(loss, (0, 1))(x, kernel)
+
+    jax.tree.map(
+        partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5),
+        both(convolve),
+        both(plain.convolve),
     )
-    loss = lambda f: lambda x, kernel: jnp.sin(f(x, kernel)).sum()  # noqa: E731
-    ours = lambda x, kernel: layer.apply({"params": {"kernel": kernel}}, x)  # noqa: E731
-    got = jax.value_and_grad(loss(ours), (0, 1))(x, kernel)
-    expected = jax.value_and_grad(loss(convolve), (0, 1))(x, kernel)
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), got, expected)
-
-
-@pytest.mark.parametrize(("platform", "products", "convolutions"), [("cpu", 1, 0), ("cuda", 0, 1)])
-def test_strided_pointwise_is_a_product_on_cpus_alone(platform, products, convolutions):
-    layer = PointwiseConv(8, 2, jnp.bfloat16)
-    x = jnp.zeros((1, 8, 8, 4))
-    variables = layer.init(jax.random.key(0), x)
-    lowered = jax.jit(layer.apply).trace(variables, x).lower(lowering_platforms=(platform,))
-    text = lowered.as_text()
-    assert text.count("stablehlo.dot_general") == products
-    assert text.count("stablehlo.convolution") == convolutions

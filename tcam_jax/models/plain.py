@@ -1,0 +1,35 @@
+"""Convolution and max-pooling in `lax`'s own operations: what GPUs and TPUs compute."""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+
+def convolve(
+    x: Float[Array, "b h w c"], kernel: Float[Array, "k k c d"], stride: int = 1
+) -> Float[Array, "b y x d"]:
+    """Convolve, padded by k // 2 on each side as torch does: `[b, h/stride, w/stride, d]`.
+
+    "SAME" would pad strided layers on one side only at even sizes.
+    """
+    if kernel.shape[0] == stride == 1:
+        return lax.dot_general(x, kernel[0, 0], (((3,), (0,)), ((), ())))
+    # Also where the kernel is 1x1: on a product of strided rows XLA's compiler for GPUs aborts
+    # (jax 0.11.2, on an H100).
+    half = kernel.shape[0] // 2
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        ((half, half), (half, half)),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def max_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b y x c"]:
+    """Take the maximum of every 3x3 window, stride 2, padded by 1 with -inf.
+
+    Its gradient goes to a window's first maximum, row by row, as torch's does.
+    """
+    padding = ((0, 0), (1, 1), (1, 1), (0, 0))
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), padding)
