@@ -1,11 +1,18 @@
 """A small sweep through the command's own loop: shared classifiers, tables, going on."""
 
+import itertools
 import json
 import subprocess
 import sys
 
 import pytest
 
+from configs import demo
+from tcam_jax.commands import ablate as command
+from tcam_jax.config.ablation import Ablation, Variant
+from tcam_jax.config.record import record_config
+from tcam_jax.train.stage import finish, is_finished
+from tcam_jax.train.stages import CLASSIFIER_DIR
 from tests.launch.conftest import ROOT
 
 SWEEP = """
@@ -84,24 +91,48 @@ def test_seeds_that_are_none(launch, tmp_path, seeds, message):
     assert message in done.stderr
 
 
-def test_a_classifier_is_shared_only_with_what_would_train_the_same():
-    from configs import demo
-    from tcam_jax.commands.ablate import _same_classifier
+class Reached(Exception):
+    """Training would begin; its argument tells whether a classifier was there."""
 
-    def config(**overrides):
-        one = demo.get_config()
-        one.update_from_flattened_dict({k.replace("__", "."): v for k, v in overrides.items()})
-        return one
 
-    plain = config()
+@pytest.fixture
+def shares(tmp_path, monkeypatch):
+    """Tell whether a sweep gives one run's classifier to a run of another config, untrained."""
+
+    def train(config, workdir, stop):
+        raise Reached(is_finished(workdir / CLASSIFIER_DIR))
+
+    monkeypatch.setattr(command, "train_and_evaluate", train)
+    numbers = itertools.count()
+
+    def between(other: dict, mine: dict) -> bool:
+        sweep = tmp_path / str(next(numbers))
+        configs = [demo.get_config(), demo.get_config()]
+        for config, overrides in zip(configs, (other, mine), strict=True):
+            config.dataset.data_dir = str(tmp_path)
+            config.update_from_flattened_dict(overrides)
+        trained, config = configs
+        monkeypatch.setattr(command, "prepared_folder", lambda *where: tmp_path)
+        record_config(trained, sweep / "seed0" / "trained")
+        (sweep / "seed0" / "trained" / CLASSIFIER_DIR).mkdir()
+        finish(sweep / "seed0" / "trained" / CLASSIFIER_DIR, step=3)
+        table = Ablation("table", "", [Variant("new", "", {})])
+        with pytest.raises(Reached) as reached:
+            command.ablate(config, sweep, [table], [0])
+        return reached.value.args[0]
+
+    return between
+
+
+def test_a_classifier_is_shared_only_with_what_would_train_the_same(shares):
     accurate = {
-        "tcam__encoder_checkpoint": "best_classification",
-        "tcam__seed_checkpoint": "best_classification",
+        "tcam.encoder_checkpoint": "best_classification",
+        "tcam.seed_checkpoint": "best_classification",
     }
-    assert _same_classifier(plain, config(tcam__window__n=4, tcam__losses__crf__weight=0.0))
-    assert _same_classifier(plain, config(dataset__config="train_boxes", tcam__seed_source="boxes"))
-    assert _same_classifier(plain, config(tcam__cam_method="cam", **accurate))
-    assert not _same_classifier(plain, config(tcam__cam_method="cam"))
-    assert not _same_classifier(plain, config(classifier__label_smoothing=0.1))
-    assert not _same_classifier(plain, config(model__depth=34))
-    assert not _same_classifier(plain, config(seed=1))
+    assert shares({}, {"tcam.window.n": 4, "tcam.losses.crf.weight": 0.0})
+    assert shares({}, {"dataset.config": "train_boxes", "tcam.seed_source": "boxes"})
+    assert shares({}, {"tcam.cam_method": "cam", **accurate})
+    assert not shares({}, {"tcam.cam_method": "cam"})
+    assert not shares({}, {"classifier.label_smoothing": 0.1})
+    assert not shares({}, {"model.depth": 34})
+    assert not shares({"seed": 1}, {})

@@ -1,8 +1,9 @@
 """The order of operations, on a stage that is quick: what is saved, kept, resumed, rolled back."""
 
 import json
+import shutil
 import signal
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import jax
@@ -14,7 +15,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.runtime.errors import Diverged, InputError
 from tcam_jax.runtime.interruption import Interrupted, Interruption
-from tcam_jax.runtime.parallel import Parallel
+from tcam_jax.runtime.parallel import AXIS, Parallel
 from tcam_jax.train import loop
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.guard import REPORT
@@ -49,6 +50,10 @@ def _step(state, frozen, batch, axis_name=None):
     )
 
 
+# The same objects in every run, so that each is compiled once.
+STEPS = {axis_name: partial(_step, axis_name=axis_name) for axis_name in (None, AXIS)}
+
+
 def _stage(directory: Path, before=None, bad=(), axis_name=None):
     """Twelve steps on batches of noise, NaN where `bad`; `before(number)` is called first."""
 
@@ -69,7 +74,7 @@ def _stage(directory: Path, before=None, bad=(), axis_name=None):
     variables = {"params": {"w": jnp.ones(())}, "batch_stats": {"seen": jnp.zeros(())}}
     return Stage(
         directory=directory,
-        step=partial(_step, axis_name=axis_name),
+        step=STEPS[axis_name],
         state=create_state(variables, OPTIMIZER),
         frozen=None,
         batches=batches,
@@ -86,6 +91,19 @@ def _run(directory, parallel=None, stop=None, saving=None, **stage):
     built = _stage(directory, axis_name=parallel.axis_name, **stage)
     config = ConfigDict(SAVING | (saving or {}))
     loop.run(built, parallel, config, stop or Interruption())
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    """Return a function that gives the directory of a run that nothing stopped; made once."""
+
+    @cache
+    def of(mode: str = "jit", devices: int = 1, bad: tuple[int, ...] = ()) -> Path:
+        directory = tmp_path_factory.mktemp("straight")
+        _run(directory, Parallel(mode, jax.devices()[:devices]), bad=bad)
+        return directory
+
+    return of
 
 
 def _final(directory: Path):
@@ -111,15 +129,16 @@ def _killed_at(moment):
 
 @pytest.mark.parametrize("moment", [1, 5, 7, 11, "validation 0", "validation 8"])
 @pytest.mark.parametrize(("mode", "devices"), [("jit", 1), ("pmap", 2)])
-def test_a_killed_run_resumed_equals_the_uninterrupted_one(tmp_path, moment, mode, devices):
+def test_a_killed_run_resumed_equals_the_uninterrupted_one(
+    straight, tmp_path, moment, mode, devices
+):
     parallel = Parallel(mode, jax.devices()[:devices])
-    _run(tmp_path / "straight", parallel)
     with pytest.raises(KeyboardInterrupt):
         _run(tmp_path / "stopped", parallel, before=_killed_at(moment))
     assert not is_finished(tmp_path / "stopped")
     _run(tmp_path / "stopped", parallel)
     assert is_finished(tmp_path / "stopped")
-    _assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+    _assert_same_run(straight(mode, devices), tmp_path / "stopped")
     metrics = read_metrics(tmp_path / "stopped" / "metrics.jsonl")
     assert [x["step"] for x in metrics if "validation_x" in x] == [0, 4, 8, 12]
     assert _final(tmp_path / "stopped")[1].roles == {"best": {"step": 4, "value": 30.0}}
@@ -127,8 +146,9 @@ def test_a_killed_run_resumed_equals_the_uninterrupted_one(tmp_path, moment, mod
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("moment", [0, 4, 7, 10, "validation 0", "validation 4", "validation 12"])
-def test_a_signalled_run_saves_at_once_and_goes_on_with_the_same_bits(tmp_path, moment, number):
-    _run(tmp_path / "straight")
+def test_a_signalled_run_saves_at_once_and_goes_on_with_the_same_bits(
+    straight, tmp_path, moment, number
+):
     with Interruption() as stop, pytest.raises(Interrupted):
         before = lambda now: now == moment and signal.raise_signal(number)  # noqa: E731
         _run(tmp_path / "stopped", stop=stop, before=before)
@@ -138,37 +158,34 @@ def test_a_signalled_run_saves_at_once_and_goes_on_with_the_same_bits(tmp_path, 
     else:
         assert state.step <= int(moment.split()[1]) + 1 and record.validated
     _run(tmp_path / "stopped")
-    _assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+    _assert_same_run(straight(), tmp_path / "stopped")
 
 
-def test_resumed_on_another_number_of_devices(tmp_path):
-    _run(tmp_path / "straight", Parallel("pmap", jax.devices()[:1]))
+def test_resumed_on_another_number_of_devices(straight, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         _run(tmp_path / "moved", Parallel("pmap", jax.devices()[:4]), before=_killed_at(7))
     _run(tmp_path / "moved", Parallel("shard_map", jax.devices()[:2]))
-    straight, moved = _final(tmp_path / "straight")[0], _final(tmp_path / "moved")[0]
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), straight, moved)
+    one, moved = _final(straight("pmap", 1))[0], _final(tmp_path / "moved")[0]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), one, moved)
 
 
-def test_the_best_and_the_newest_checkpoints_are_kept(tmp_path):
+def test_the_best_and_the_newest_checkpoints_are_kept(straight, tmp_path):
     def kept(directory):
         return sorted(int(p.name) for p in (directory / "checkpoints").iterdir() if p.is_dir())
 
-    _run(tmp_path / "default")
-    assert kept(tmp_path / "default") == [4, 9, 12]
+    assert kept(straight()) == [4, 9, 12]
     _run(tmp_path / "one", saving={"keep_last": 1})
     assert kept(tmp_path / "one") == [4, 12]
     _run(tmp_path / "every", saving={"keep_last": 1, "keep_every_steps": 6})
     assert kept(tmp_path / "every") == [0, 4, 6, 12]
 
 
-def test_best_variables_are_those_of_the_best_step(tmp_path):
-    _run(tmp_path)
-    checkpoints = Checkpoints(tmp_path / "checkpoints")
-    assert last_step(tmp_path) == 12
+def test_best_variables_are_those_of_the_best_step(straight):
+    checkpoints = Checkpoints(straight() / "checkpoints")
+    assert last_step(straight()) == 12
     assert checkpoints.role_step("best", 12) == 4
     best = checkpoints.restore_variables(4)
-    stage = _stage(tmp_path)
+    stage = _stage(straight())
     state = stage.state
     for batch in list(stage.batches(0, 4)):
         state, _ = jax.jit(_step)(state, None, batch)
@@ -207,25 +224,24 @@ def test_single_bad_batches_are_passed_over_and_counted(tmp_path):
 BAD = (4, 5, 6)
 
 
-def test_several_in_a_row_lead_back_once_and_past_the_bad_batches(tmp_path):
-    _run(tmp_path, bad=BAD)
-    state, _ = _final(tmp_path)
+def test_several_in_a_row_lead_back_once_and_past_the_bad_batches(straight):
+    directory = straight(bad=BAD)
+    state, _ = _final(directory)
     assert (state.step, state.skipped, state.data_offset) == (12, 0, 3)
-    stage = _stage(tmp_path)
+    stage = _stage(directory)
     expected = stage.state
     for number in (0, 1, 2, 3, *range(7, 15)):
         (batch,) = stage.batches(number, number + 1)
         expected, _ = jax.jit(_step)(expected, None, batch)
     np.testing.assert_array_equal(state.params["w"], expected.params["w"])
-    lines = read_metrics(tmp_path / "metrics.jsonl")
+    lines = read_metrics(directory / "metrics.jsonl")
     assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
 
 
 @pytest.mark.parametrize("moment", [5, 6, 7, 8, 9])
 @pytest.mark.parametrize("how", ["signal", "kill"])
 @pytest.mark.parametrize("bad", [BAD, (5, 6, 7)])
-def test_a_rollback_does_not_depend_on_when_a_run_was_stopped(tmp_path, bad, moment, how):
-    _run(tmp_path / "straight", bad=bad)
+def test_a_rollback_does_not_depend_on_when_a_run_was_stopped(straight, tmp_path, bad, moment, how):
     seen = set()
 
     def before(now):
@@ -238,7 +254,7 @@ def test_a_rollback_does_not_depend_on_when_a_run_was_stopped(tmp_path, bad, mom
     with Interruption() as stop, pytest.raises((Interrupted, KeyboardInterrupt)):
         _run(tmp_path / "stopped", stop=stop, before=before, bad=bad)
     _run(tmp_path / "stopped", bad=bad)
-    _assert_same_run(tmp_path / "straight", tmp_path / "stopped")
+    _assert_same_run(straight(bad=bad), tmp_path / "stopped")
 
 
 def test_stopped_after_bad_steps_that_nobody_had_looked_at(tmp_path):
@@ -292,36 +308,31 @@ def test_the_best_is_kept_through_a_rollback(tmp_path):
     checkpoints.restore_variables(4)
 
 
-def test_killed_before_any_rename(tmp_path, monkeypatch):
-    """Each file and folder gets its name by a rename, or loses it: a kill before each of them."""
-    _run(tmp_path / "straight")
-    rename, replace = Path.rename, Path.replace
-    left: list[int] = []
+def test_killed_before_any_rename(straight, tmp_path, monkeypatch):
+    """Each file and folder gets its name by a rename, or loses it: a kill before each of them.
 
-    def counted(original):
+    What a kill leaves is copied, from one run, at the moment at which it would have come.
+    """
+    running = tmp_path / "running"
+    left: list[Path] = []
+
+    def copying(original):
         def renamed(self, target):
-            left[0] -= 1
-            if left[0] == 0:
-                raise KeyboardInterrupt
+            left.append(tmp_path / f"killed{len(left)}")
+            shutil.copytree(running, left[-1])
             return original(self, target)
 
         return renamed
 
-    monkeypatch.setattr(Path, "rename", counted(rename))
-    monkeypatch.setattr(Path, "replace", counted(replace))
-    number, finished = 0, False
-    while not finished:
-        number += 1
-        left[:] = [number]
-        try:
-            _run(tmp_path / str(number))
-            finished = True
-        except KeyboardInterrupt:
-            left[:] = [-1]
-            _run(tmp_path / str(number))
-        _assert_same_run(tmp_path / "straight", tmp_path / str(number))
-        assert not [p for p in (tmp_path / str(number)).rglob("*") if "damaged" in p.name]
-    assert number > 20
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", copying(Path.rename))
+        patch.setattr(Path, "replace", copying(Path.replace))
+        _run(running)
+    assert len(left) > 20
+    for killed in left:
+        _run(killed)
+        _assert_same_run(straight(), killed)
+        assert not [p for p in killed.rglob("*") if "damaged" in p.name]
 
 
 def test_the_second_time_it_stops_and_names_the_term_and_the_frames(tmp_path):
