@@ -1,5 +1,5 @@
 # Sourced by the other scripts: makes .venv once, installs into it, and puts it in front.
-#   source launch/environment.sh [test]         # test: the tests' dependencies too
+#   source launch/environment.sh [test]         # test: those of tests and manual too
 # PYTHON names another interpreter (3.11 to 3.13); VENV another folder.
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
@@ -24,7 +24,8 @@ if [ "${1:-}" = test ]; then
     "$VENV/bin/python" - > "$VENV/test-requirements.txt" <<'PYTHON' || exit 1
 import tomllib
 with open("pyproject.toml", "rb") as file:
-    print(*tomllib.load(file)["project"]["optional-dependencies"]["test"], sep="\n")
+    extras = tomllib.load(file)["project"]["optional-dependencies"]
+print(*extras["test"], *extras["docs"], sep="\n")
 PYTHON
     install_once tests "$VENV/test-requirements.txt" \
         --requirement "$VENV/test-requirements.txt" || exit 1

@@ -1,11 +1,22 @@
 #!/usr/bin/env bash
-# Environment, lint, all tests. Arguments go to pytest: bash launch/test.sh tests/losses -k crf
+# Environment, lint, types, the manual, tests.
+#   bash launch/test.sh                        # all of it, as CI runs it
+#   bash launch/test.sh --fast                 # at each commit: without the tests marked `slow`
+#   bash launch/test.sh tests/losses -k crf    # arguments go to pytest
 # Two processes: each waits for a compiler of one thread most of its time. -n 0 for one. Files stay
 # in their order: by the number of tests in them, the longest would come last.
 set -euo pipefail
 source "$(dirname "$0")/environment.sh" test
 
+tier=()
+if [ "${1:-}" = --fast ]; then
+    tier=(-m "not slow")
+    shift
+fi
 ruff check .
 ruff format --check .
 mypy
-python -m pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
+site="$(mktemp -d)"
+trap 'rm -r "$site"' EXIT
+NO_MKDOCS_2_WARNING=1 mkdocs build --strict --site-dir "$site" # --quiet would find no dead link
+python -m pytest -n 2 --dist loadfile --no-loadscope-reorder ${tier[@]+"${tier[@]}"} "$@"

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare
 
-from tcam_jax.data import sampler
 from tcam_jax.data.sampler import steps_per_epoch, target_position, window_indices
 from tcam_jax.data.shot_table import Row, ShotTable
 
