@@ -1,8 +1,9 @@
 """Eight virtual CPU devices, set before JAX is imported anywhere; a tiny prepared dataset.
 
-Programs are compiled without LLVM's optimisations here, and in the commands of tests/launch, where
-most run once: that takes half the time. One that is compiled again, by another test or process of
-the session, comes from the session's cache. tests/launch/chaos.py has the defaults, as a user does.
+Programs are compiled without LLVM's optimisations and by XLA's older way to write fusions here, and
+in the commands of tests/launch, where most run once: that takes a quarter of the time. One that is
+compiled again, by another test or process of the session, comes from the session's cache.
+tests/launch/chaos.py has the defaults, as a user does.
 """
 
 import atexit
@@ -12,7 +13,10 @@ import tempfile
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 # Each in one piece: there is another process for the other core.
-QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
+QUICK_COMPILATION = (
+    "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1 "
+    "--xla_cpu_use_fusion_emitters=false"
+)
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8 "
     f"{QUICK_COMPILATION}"
@@ -38,6 +42,11 @@ TINY = {
     "validation": SplitSize(videos=1, shots=2, frames=2),
     "test": SplitSize(videos=1, shots=1, frames=2),
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: not {"launch", "train"} & set(item.path.parts))
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     return zipfile.ZipFile(next(folder.glob("*.whl")))
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     names = wheel.namelist()
     info = f"tcam_jax-{PROJECT['version']}.dist-info"

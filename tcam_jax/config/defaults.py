@@ -32,7 +32,7 @@ def get_config() -> ConfigDict:
     dataset.crop = 224  # … and cropped to this one; evaluation resizes straight to it
 
     config.model = ConfigDict()
-    config.model.depth = 50  # of the encoder, a ResNet: 18 | 34 | 50 | 101
+    config.model.depth = 50  # of the encoder, a ResNet: 10 | 18 | 34 | 50 | 101
     config.model.strides = (1, 2, 1, 1)  # of the four stages; this gives output stride 8
     # The classification head: wgap | gap | max | lse | wildcat | attention_mil
     config.model.head = "wgap"

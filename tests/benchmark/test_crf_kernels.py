@@ -18,6 +18,7 @@ def test_errors_of_every_way_on_every_map():
             assert 0 < row[name] < 6, row  # percent; 0 would mean that it was compared with itself
 
 
+@pytest.mark.slow
 def test_speed_of_every_way():
     rows = crf_kernels.speed((1, 2), rounds=1)
     ways = {(row["batch"], row["backend"], row["accuracy"]) for row in rows}

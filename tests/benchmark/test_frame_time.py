@@ -34,8 +34,9 @@ def test_summary_and_ratio_by_hand():
     assert ratio([2.0, 9.0, 4.0], [1.0, 3.0, 4.0]) == 2
 
 
+@pytest.mark.slow
 def test_a_row_a_method_and_batch():
-    model = TCAM(3, depth=18)
+    model = TCAM(3, depth=10)
     variables = init_variables(model, jax.random.key(0), 32)
     rows = time_per_frame(model, variables, size=32, batches=(1, 2), rounds=1)
     names = ("classifier", *PUBLISHED_METHODS)

@@ -81,6 +81,7 @@ def test_step_time_by_hand():
     assert step_time(chip, 4, 0.5, figures).total == pytest.approx(0.0636)
 
 
+@pytest.mark.slow
 def test_figures_of_a_step():
     config = youtube_objects.get_config()
     config.model.depth = 18

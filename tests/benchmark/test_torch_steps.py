@@ -32,7 +32,7 @@ B, RESIZE, CROP, STEPS = 4, 72, 64, 2
 @pytest.fixture
 def config():
     config = defaults.get_config()
-    config.model.depth = 18
+    config.model.depth = 10
     config.dataset.resize, config.dataset.crop = RESIZE, CROP
     config.classifier.optimizer.learning_rate = 0.01
     config.tcam.seeds.fg_pixels = config.tcam.seeds.bg_pixels = 3
@@ -71,7 +71,7 @@ def _draws(config, number: int, batch: dict, noise: bool) -> Draws:
 
 def _our_steps(config, stage: str, network, batch):
     """Train `STEPS` steps; return the metrics of each and the variables."""
-    model = TCAM(num_classes=7, depth=18, dtype=jnp.float64)
+    model = TCAM(num_classes=7, depth=10, dtype=jnp.float64)
     variables = jax.tree.map(lambda x: x.astype(jnp.float64), same_weights(network, model))
     shared = {
         "config": config,
@@ -98,7 +98,7 @@ def _our_steps(config, stage: str, network, batch):
 
 
 def _assert_same_variables(ours, network):
-    model = TCAM(num_classes=7, depth=18)
+    model = TCAM(num_classes=7, depth=10)
     theirs = same_weights(network, model)
     for path, expected in jax.tree_util.tree_leaves_with_path(ours):
         found = theirs
@@ -113,12 +113,13 @@ def _in_torch(batch):
     return batch | {"label": batch["label"].long()}
 
 
+@pytest.mark.slow
 def test_stage_1_is_ours(config):
     with jax.enable_x64(True):
         batch = _batch(t=1)
-        network = torch_network(num_classes=7, depth=18).double()
+        network = torch_network(num_classes=7, depth=10).double()
         expected, variables = _our_steps(config, "classifier", network, batch)
-        classifier = Classifier(num_classes=7, depth=18).double()
+        classifier = Classifier(num_classes=7, depth=10).double()
         classifier.load_state_dict(network.state_dict(), strict=False)
         step = ClassifierStep(classifier, config)
         for number in range(STEPS):
@@ -129,6 +130,7 @@ def test_stage_1_is_ours(config):
         _assert_same_variables(variables, network)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("view", "without"), [("frame", ()), ("crop", ()), ("frame", NAMES[:1])])
 def test_stage_2_is_ours(config, view, without):
     config.tcam.seed_view = view
@@ -136,7 +138,7 @@ def test_stage_2_is_ours(config, view, without):
         config.tcam.losses[name].weight = 0.0
     with jax.enable_x64(True):
         batch = _batch(t=2)
-        network = torch_network(num_classes=7, depth=18).double()
+        network = torch_network(num_classes=7, depth=10).double()
         expected, variables = _our_steps(config, "tcam", network, batch)
         step = TCAMStep(network, config)
         for number in range(STEPS):
@@ -152,8 +154,8 @@ def test_stage_2_is_ours(config, view, without):
 
 
 def test_inference_is_ours():
-    network = torch_network(num_classes=7, depth=18)
-    model = TCAM(num_classes=7, depth=18)
+    network = torch_network(num_classes=7, depth=10)
+    model = TCAM(num_classes=7, depth=10)
     frames = _batch(t=1)["frames"][:, 0, :CROP, :CROP]
     logits, maps = infer(network, torch.from_numpy(frames))
     forward = make_forward(model, (TCAM_METHOD,))
@@ -162,18 +164,18 @@ def test_inference_is_ours():
     difference = np.abs(np.asarray(outputs.maps[0], int) - maps.numpy())
     assert difference.max() <= 1  # a level's border
     assert (difference > 0).mean() < 0.01
-    assert np.ptp(maps.numpy()) > 10
+    assert np.ptp(maps.numpy()) > 5
 
 
 def test_draws_are_its_own_where_none_are_given(config):
     torch.manual_seed(0)
-    network = torch_network(num_classes=7, depth=18)
+    network = torch_network(num_classes=7, depth=10)
     step = TCAMStep(network, config)
     batch = _in_torch(_batch(t=2))
     losses = [step(batch, t=1.0)[0] for _ in range(2)]
     assert all(torch.isfinite(loss) for loss in losses)
     config.classifier.optimizer.learning_rate = 0.001
-    first = ClassifierStep(Classifier(num_classes=7, depth=18), config)
+    first = ClassifierStep(Classifier(num_classes=7, depth=10), config)
     losses = [float(first(batch)) for _ in range(3)]
     assert losses[-1] < losses[0]
 
@@ -181,4 +183,4 @@ def test_draws_are_its_own_where_none_are_given(config):
 def test_what_the_twin_lacks_is_refused(config):
     config.tcam.losses.entropy.weight = 1.0
     with pytest.raises(InputError, match=r"tcam\.losses\.entropy\.weight must be 0\.0"):
-        TCAMStep(torch_network(num_classes=7, depth=18), config)
+        TCAMStep(torch_network(num_classes=7, depth=10), config)

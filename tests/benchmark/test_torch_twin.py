@@ -30,15 +30,11 @@ def assert_close(ours, theirs, name):
     ("depth", "strides", "size"),
     [
         (18, STRIDE_8, 224),
-        (18, STRIDE_32, 97),
-        (34, STRIDE_8, 97),
-        (34, STRIDE_32, 224),
+        (34, STRIDE_32, 97),
         (50, STRIDE_8, 224),
         (50, STRIDE_8, 97),
-        (50, STRIDE_32, 224),
         (50, STRIDE_32, 97),
         (101, STRIDE_8, 97),
-        (101, STRIDE_32, 224),
     ],
 )
 def test_features_logits_and_maps_equal_torch(depth, strides, size):

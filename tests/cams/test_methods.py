@@ -229,9 +229,10 @@ def test_bfloat16_features_give_a_float32_map(method):
     np.testing.assert_array_equal(result, expected)
 
 
+@pytest.mark.slow
 def test_layers_above_an_earlier_stage_run_forwards_once():
     """A map at layer3 needs layer4's backward pass; its forward pass is part of `classify`."""
-    model = TCAM(num_classes=3, depth=18)
+    model = TCAM(num_classes=3, depth=10)
     frames = jax.ShapeDtypeStruct((8, 80, 80, 3), jnp.float32)  # 10x10 maps: in all, large ones
     variables = jax.eval_shape(lambda: init_variables(model, jax.random.key(0), 80))
 
@@ -255,8 +256,9 @@ def test_layers_above_an_earlier_stage_run_forwards_once():
     assert operations(maps, variables, frames) < once + layer4 / 2
 
 
+@pytest.mark.slow
 def test_the_gradient_of_one_frame_is_its_row_of_the_batch():
-    model = TCAM(num_classes=3, depth=18)
+    model = TCAM(num_classes=3, depth=10)
     variables = init_variables(model, jax.random.key(0), 32)
     gradient_of = classifier_head(model, variables, "layer3").gradient
     features = jnp.asarray(RNG.gamma(1.0, 1.0, (2, 4, 4, 256)), jnp.float32)

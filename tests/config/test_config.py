@@ -58,7 +58,7 @@ def test_youtube_objects_has_the_published_numbers():
         ("seed", -1, "config.seed must be 0 or more"),
         ("tcam.losses.crf.sigma_xy", 0.0, "config.tcam.losses.crf.sigma_xy must be greater than 0"),
         ("eval.cam_methods", ("cam",), "with tcam.cam_method=layercam in it"),
-        ("model.depth", 20, "one of 18, 34, 50, 101; it is 20"),
+        ("model.depth", 20, "one of 10, 18, 34, 50, 101; it is 20"),
         ("model.strides", (1, 2, 3, 1), "four strides of 1 or 2"),
         ("tcam.epochs", 0, "greater than 0; it is 0"),
         ("tcam.window.n", -1, "0 or more"),

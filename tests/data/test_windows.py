@@ -151,6 +151,7 @@ def jpeg_of(height: int, width: int) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_a_process_that_stops_reading_in_the_middle_ends(photo_data):
     # Threads of the pipeline that are left in Python code would wait for its lock for ever.
     program = (

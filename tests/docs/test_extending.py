@@ -71,7 +71,7 @@ def test_a_loss(example):
 def test_a_head(example):
     config = example("my_head.py").get_config()
     validate(config)
-    config.model.depth = 18
+    config.model.depth = 10
     model = make_model(config, 3)
     variables = init_variables(model, jax.random.key(0), 32)
     frames = jax.random.normal(jax.random.key(1), (2, 32, 32, 3))

@@ -28,6 +28,7 @@ config = demo.get_config()
 config.dataset.data_dir = {data!r}
 config.update_from_flattened_dict(
     {{
+        "model.depth": 10,
         "dataset.resize": 36,
         "dataset.crop": 32,
         "classifier.epochs": 1,

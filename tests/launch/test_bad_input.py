@@ -33,6 +33,7 @@ def test_wrong_config(launch, tmp_path, arguments, expected):
     assert not (tmp_path / "run" / "classifier").exists()
 
 
+@pytest.mark.slow
 def test_a_workdir_that_cannot_be_written(launch, tmp_path, shapes_data):
     occupied = tmp_path / "file"
     occupied.write_text("not a folder")

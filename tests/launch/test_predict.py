@@ -26,7 +26,7 @@ SIZE = 32
 def model(tmp_path_factory):
     """A random network's folder."""
     folder = tmp_path_factory.mktemp("exported") / "model"
-    network = TCAM(num_classes=3, depth=18)
+    network = TCAM(num_classes=3, depth=10)
     variables = init_variables(network, jax.random.key(0), size=SIZE)
     exported.save(folder, network, variables, ("bird", "boat", "cat"), SIZE, 0.4)
     return folder

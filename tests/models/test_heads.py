@@ -134,10 +134,11 @@ def test_kernel_of_a_linear_head_gives_its_logits(name):
         np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEADS)
 def test_every_kind_of_cam_for_every_head(name):
     """cam is the head's own map; one gradient method and those that see the frame work too."""
-    model = TCAM(num_classes=CLASSES, depth=18, head=HEADS[name])
+    model = TCAM(num_classes=CLASSES, depth=10, head=HEADS[name])
     frames = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
     variables = model.init(jax.random.key(1), frames)
     output = model.apply(variables, frames, method="classify")

@@ -17,7 +17,7 @@ OURS = "custom_vjp_call"
 def _loss(train=False, dtype=jnp.float32):
     """Return (params, frames) -> a scalar of everything that classifier and localiser put out."""
     model = TCAM(
-        num_classes=3, depth=18, train_classifier=train, train_localiser=train, dtype=dtype
+        num_classes=3, depth=10, train_classifier=train, train_localiser=train, dtype=dtype
     )
     variables = init_variables(model, jax.random.key(0), SIZE)
 
@@ -71,6 +71,7 @@ def test_derivatives_of_any_order_are_those_of_finite_differences(plain):
     np.testing.assert_allclose(hessian, differences, atol=1e-5 * np.abs(hessian).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_nothing_of_ours_is_in_it_on_any_platform(plain, dtype):
     loss, params = _loss(train=True, dtype=dtype)

@@ -27,6 +27,7 @@ def _count(tree):
 @pytest.mark.parametrize(
     ("depth", "expected"),
     [
+        (10, {"encoder": 4_905_792}),  # pytorchcv's resnet10, likewise
         (18, {"encoder": 11_176_512}),
         (34, {"encoder": 21_284_672}),
         (
@@ -98,6 +99,7 @@ def test_resize_to_one_pixel_takes_the_first_as_torch():
     np.testing.assert_array_equal(resize_align_corners(x, (1, 1)), [[[[0.0]]]])
 
 
+@pytest.mark.slow
 def test_rematerialisation_keeps_the_variables_the_maps_and_the_gradients():
     models = [
         TCAM(num_classes=3, depth=18, train_localiser=True, remat_decoder=remat)
@@ -131,6 +133,7 @@ def test_rematerialisation_keeps_the_variables_the_maps_and_the_gradients():
     assert jaxpr.count("checkpoint") + jaxpr.count("remat") >= 5  # each block
 
 
+@pytest.mark.slow
 def test_prepared_variables_change_nothing_but_are_read():
     model = TCAM(num_classes=3, depth=18)
     frames = jax.random.normal(jax.random.key(1), (8, 80, 80, 3))

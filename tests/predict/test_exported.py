@@ -23,7 +23,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.fixture(scope="module")
 def network():
-    model = TCAM(num_classes=3, depth=18)
+    model = TCAM(num_classes=3, depth=10)
     return model, init_variables(model, jax.random.key(0), size=SIZE)
 
 

@@ -11,7 +11,7 @@ from tcam_jax.data.geometry import Geometry, normalise, resize_map, shrink_frame
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, TCAM, init_variables, select
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers, features_and_seed_maps
 
-MODEL = TCAM(num_classes=10, depth=18)
+MODEL = TCAM(num_classes=10, depth=10)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,7 @@ def _cam(variables, frame, label):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["crop", "frame"])
 @pytest.mark.parametrize("two_classifiers", [False, True])
 def test_equal_to_a_loop(config, sample, classifiers, view, two_classifiers):

@@ -45,9 +45,9 @@ class Traces:
 
 
 def small_config():
-    """ResNet-18, crops of 32 pixels, batches of 16."""
+    """ResNet-10, crops of 32 pixels, batches of 16."""
     config = defaults.get_config()
-    config.model.depth = 18
+    config.model.depth = 10
     config.dataset.resize, config.dataset.crop = 36, 32
     for section in (config.classifier, config.tcam):
         section.batch_size = 16
@@ -83,7 +83,7 @@ def train(config, stage, mode, devices, dtype, steps, accumulation=1, frozen_nor
     parallel = Parallel(mode, jax.devices()[:devices], accumulation)
     model = TCAM(
         num_classes=10,
-        depth=18,
+        depth=10,
         axis_name=parallel.axis_name,
         dtype=dtype,
         train_classifier=stage == "classifier" and not frozen_norm,

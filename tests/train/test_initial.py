@@ -21,7 +21,7 @@ def messages(caplog):
 
 
 def test_random_weights_are_a_visible_warning(config, messages):
-    initial = initial_variables(config, TCAM(num_classes=4, depth=18))
+    initial = initial_variables(config, TCAM(num_classes=4, depth=10))
     assert initial.parts == ()
     report_weights(initial, CLASSIFIER_PARTS, config.model.pretrained)
     ((level, message),) = messages()
@@ -30,7 +30,7 @@ def test_random_weights_are_a_visible_warning(config, messages):
 
 
 def test_a_whole_networks_file_serves_both_stages(config, messages, tmp_path):
-    network, model = torch_network(num_classes=4, depth=18), TCAM(num_classes=4, depth=18)
+    network, model = torch_network(num_classes=4, depth=10), TCAM(num_classes=4, depth=10)
     config.model.pretrained = str(tmp_path / "whole.pth")
     torch.save(network.state_dict(), config.model.pretrained)
     initial = initial_variables(config, model)
@@ -46,7 +46,7 @@ def test_a_whole_networks_file_serves_both_stages(config, messages, tmp_path):
 
 
 def test_folders_that_are_no_sound_checkpoint(config, tmp_path):
-    variables = init_variables(TCAM(num_classes=4, depth=18), jax.random.key(0), 32)
+    variables = init_variables(TCAM(num_classes=4, depth=10), jax.random.key(0), 32)
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     state = create_state(select(variables, CLASSIFIER_PARTS), optax.identity())
     checkpoints.save(7, state, Record({}))

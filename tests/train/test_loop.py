@@ -308,6 +308,7 @@ def test_the_best_is_kept_through_a_rollback(tmp_path):
     checkpoints.restore_variables(4)
 
 
+@pytest.mark.slow
 def test_killed_before_any_rename(straight, tmp_path, monkeypatch):
     """Each file and folder gets its name by a rename, or loses it: a kill before each of them.
 

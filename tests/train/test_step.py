@@ -18,7 +18,7 @@ from tcam_jax.train.step import classifier_step, tcam_step
 
 
 def _run(config, batch, stage, dtype=jnp.float32):
-    model = TCAM(num_classes=10, depth=18, dtype=dtype)
+    model = TCAM(num_classes=10, depth=10, dtype=dtype)
     variables = init_variables(model, jax.random.key(0), config.dataset.crop)
     schedule = stepped_schedule(config[stage].optimizer, 2)
     common = {
@@ -41,6 +41,7 @@ def _run(config, batch, stage, dtype=jnp.float32):
     return stepped, (model, variables)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_classifiers_loss_equals_torch(config, make_batch, smoothing):
     config.classifier.label_smoothing = smoothing
@@ -66,6 +67,7 @@ def test_the_classifiers_loss_equals_torch(config, make_batch, smoothing):
     np.testing.assert_allclose(total / count, expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["classifier", "tcam"])
 def test_bfloat16_computes_but_does_not_keep(config, make_batch, stage):
     """Parameters, optimiser, running statistics, losses stay float32; the loss is about equal."""

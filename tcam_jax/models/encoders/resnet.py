@@ -18,6 +18,7 @@ from tcam_jax.models.layers import Conv, max_pool
 
 # depth -> (blocks in each of the four stages, bottleneck blocks?)
 ARCHITECTURES = {
+    10: ((1, 1, 1, 1), False),
     18: ((2, 2, 2, 2), False),
     34: ((3, 4, 6, 3), False),
     50: ((3, 4, 6, 3), True),
@@ -72,7 +73,7 @@ class ResNet(nn.Module):
     """The encoder: a normalised frame in, the features of every stage out.
 
     Attributes:
-      depth: 18, 34, 50 or 101.
+      depth: 10, 18, 34, 50 or 101.
       strides: stride of each of the four stages; (1, 2, 1, 1) gives output stride 8.
       train: batch norm uses and updates batch statistics.
       axis_name: device axis for synchronised batch norm, or None.

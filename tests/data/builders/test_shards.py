@@ -352,6 +352,7 @@ def test_without_hard_links_an_interruption_at_the_end_loses_no_more_than_time(
     ]
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_error(tmp_path):
     program = (
         "import resource, signal, sys\n"

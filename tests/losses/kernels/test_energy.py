@@ -94,6 +94,7 @@ def test_other_images(name, backend):
     assert relative(gradient, expected_gradient) < 0.04  # few pairs of noise are alike
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["grid", "grid_matmul"])
 @pytest.mark.parametrize("sigma_rgb", [4.0, 40.0, 100.0, 1000.0])
 def test_other_bandwidths(sigma_rgb, backend):

@@ -61,6 +61,7 @@ def test_whole_networks_go_both_ways(depth):
             torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 def test_every_head_goes_both_ways(head):
     model = TCAM(num_classes=4, depth=18, head=HEADS[head])

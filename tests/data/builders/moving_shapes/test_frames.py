@@ -164,6 +164,7 @@ def test_few_background_pixels_have_the_body_s_colour():
     assert np.median(alike) < 0.15 and np.quantile(alike, 0.95) < 0.3
 
 
+@pytest.mark.slow
 def test_at_most_a_small_strip_of_an_object_is_out_of_the_frame():
     wide = np.arange(-64, SIZE + 64, dtype=np.float32)
     shares = []
@@ -202,6 +203,7 @@ def test_parts_are_small_and_the_box_is_the_body_s():
     assert 0.05 < np.mean(shares) < 0.25
 
 
+@pytest.mark.slow
 def test_objects_move_slowly(held_out_boxes):
     neighbours = iou(held_out_boxes[:, :-1], held_out_boxes[:, 1:])
     assert np.quantile(neighbours, 0.05) >= 0.75
@@ -221,6 +223,7 @@ def test_no_centred_box_and_no_whole_frame_will_do(held_out_boxes):
     assert scores[128, 128] <= 0.15
 
 
+@pytest.mark.slow
 def test_an_untrained_network_does_not_find_the_object(held_out_boxes):
     # Not so with bodies brighter or darker than their surroundings: those excite any network.
     frames = [render_shot(0, "test", *which).frames[1] for which in every("test", shots=1)]
@@ -239,6 +242,7 @@ def test_an_untrained_network_does_not_find_the_object(held_out_boxes):
     assert Localisation(found, labels, TAUS_VALIDATION).frame_mean().max() <= 20
 
 
+@pytest.mark.slow
 def test_backgrounds_and_bodies_are_independent_of_the_class(train_scenes):
     classes = [scene.class_id for scene in train_scenes]
     outside, saturated = [], []
