@@ -16,10 +16,11 @@ from tcam_jax.runtime.errors import InputError
 def get_config(variant: str = "resnet18") -> ConfigDict:
     config = defaults.get_config()
     config.dataset.name = "moving_shapes"
-    sizes = {"resnet18": (18, 92, 80), "resnet50": (50, 73, 64)}
+    sizes = {"resnet18": (92, 80), "resnet50": (73, 64)}
     if variant not in sizes:
         raise InputError(f"configs/demo.py knows {sorted(sizes)}, got {variant!r}")
-    config.model.depth, config.dataset.resize, config.dataset.crop = sizes[variant]
+    config.model.encoder = variant
+    config.dataset.resize, config.dataset.crop = sizes[variant]
 
     # From random weights: one learning rate for every layer.
     config.classifier.batch_size = 16

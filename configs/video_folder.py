@@ -22,7 +22,7 @@ def get_config(name: str = "default") -> ConfigDict:
     config.dataset.resize, config.dataset.crop = 146, 128
     if stored := registry.training_size(name):  # NAME_train256: they are stored at this size
         config.dataset.resize, config.dataset.crop = stored, stored * 7 // 8
-    config.model.depth = 18
+    config.model.encoder = "resnet18"
     config.classifier.epochs = config.tcam.epochs = 20
     config.classifier.batch_size = config.tcam.batch_size = 16
     config.classifier.optimizer.learning_rate = 0.015

@@ -6,7 +6,7 @@ with --notorch. Beside --output=FILE.json the table goes to FILE.md. The twin, a
 say, are described in docs/performance.md.
 
     python -m launch.benchmark --batch=4                              # ResNet50, 224 px
-    python -m launch.benchmark --depth=18 --size=80 --batch=16        # as the demo
+    python -m launch.benchmark --encoder=resnet18 --size=80 --batch=16  # as the demo
     python -m launch.benchmark --batch=32 --precision=bfloat16 --seed_view=crop   # a GPU
 """
 
@@ -27,12 +27,12 @@ from tcam_jax.benchmark.case import PARTS, Case
 from tcam_jax.benchmark.comparison import compare, to_markdown
 from tcam_jax.commands import command_line
 from tcam_jax.config import defaults
-from tcam_jax.models.encoders.resnet import ARCHITECTURES
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
-_DEPTH = flags.DEFINE_integer("depth", 50, f"of the ResNet: {', '.join(map(str, ARCHITECTURES))}")
+_ENCODER = flags.DEFINE_enum("encoder", "resnet50", list(ENCODERS), "the network's encoder")
 _SIZE = flags.DEFINE_integer("size", 224, "of the network's frames, pixels", lower_bound=32)
 _BATCH = flags.DEFINE_integer("batch", 4, "samples a step, frames a call", lower_bound=1)
 _N = flags.DEFINE_integer("n", 1, "neighbouring frames of a window", lower_bound=0)
@@ -49,13 +49,13 @@ _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, FILE.
 
 def main() -> None:
     """Measure, print and write."""
-    if _DEPTH.value not in ARCHITECTURES:
-        raise InputError(f"--depth must be one of {', '.join(map(str, ARCHITECTURES))}.")
     if _OUTPUT.value and not _OUTPUT.value.endswith(".json"):
         raise InputError(f"--output must end with .json; got {_OUTPUT.value}.")
     command_line.check_output(_OUTPUT.value)
     if _TORCH.value and find_spec("torch") is None:
         raise InputError("PyTorch is not installed: pip install torch, or give --notorch.")
+    if _TORCH.value and not _ENCODER.value.startswith("resnet"):
+        raise InputError("the PyTorch twin is of ResNets: give --notorch for another encoder.")
     case = Case(_config(), _BATCH.value, tuple(_PARTS.value))
     case.check()
     # Two processes share an accelerator; by default the first would take its memory.
@@ -83,7 +83,7 @@ def main() -> None:
 
 def _config():
     config = defaults.get_config()
-    config.model.depth = _DEPTH.value
+    config.model.encoder = _ENCODER.value
     config.dataset.crop = _SIZE.value
     # As much larger as the published 256 is than 224.
     config.dataset.resize = round(_SIZE.value * config.dataset.resize / 224)

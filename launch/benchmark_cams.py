@@ -11,15 +11,16 @@ from absl import flags
 
 from tcam_jax.benchmark import cam_speed
 from tcam_jax.commands import command_line
-from tcam_jax.models.encoders.resnet import ARCHITECTURES
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
+_WITH_TWIN = [name for name in ENCODERS if name.startswith("resnet")]  # in PyTorch
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "measurements of each way", lower_bound=1)
 _SIZES = flags.DEFINE_list(
-    "sizes", ["50x224x4", "18x80x16"], "ResNet depth x frame size in pixels x batch"
+    "sizes", ["resnet50x224x4", "resnet18x80x16"], "encoder x frame size in pixels x batch"
 )
 
 
@@ -40,15 +41,15 @@ def main() -> None:
         write_whole(Path(_OUTPUT.value), json.dumps(figures, indent=1) + "\n")
 
 
-def _parse(words: str) -> tuple[int, int, int]:
-    numbers = words.split("x")
-    if len(numbers) == 3 and all(map(str.isdigit, numbers)):
-        depth, size, batch = map(int, numbers)
-        if depth in ARCHITECTURES and size > 0 and batch > 0:
-            return depth, size, batch
+def _parse(words: str) -> tuple[str, int, int]:
+    encoder, *numbers = words.rsplit("x", 2)
+    if encoder in _WITH_TWIN and len(numbers) == 2 and all(map(str.isdigit, numbers)):
+        size, batch = map(int, numbers)
+        if size > 0 and batch > 0:
+            return encoder, size, batch
     raise InputError(
-        f"--sizes must be made of DEPTHxSIZExBATCH such as 50x224x4, depths "
-        f"{', '.join(map(str, ARCHITECTURES))}; got {words!r}"
+        f"--sizes must be made of ENCODERxSIZExBATCH such as resnet50x224x4, encoders "
+        f"{', '.join(_WITH_TWIN)}; got {words!r}"
     )
 
 

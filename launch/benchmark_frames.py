@@ -15,6 +15,8 @@ from absl import flags
 
 from tcam_jax.benchmark.frame_time import boxes_per_map, time_per_frame
 from tcam_jax.commands import command_line
+from tcam_jax.config.record import load_config
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM, init_variables
 from tcam_jax.runs.networks import load_tcam
 from tcam_jax.runtime.cores import usable_cores
@@ -35,9 +37,11 @@ def main() -> None:
     command_line.check_output(_OUTPUT.value)
     if _WORKDIR.value:
         trained = load_tcam(Path(_WORKDIR.value))
+        encoder = load_config(Path(_WORKDIR.value)).model.encoder
         model, variables, size = trained.model, trained.variables, trained.size
     else:
-        model, size = TCAM(num_classes=10), 224
+        encoder, size = "resnet50", 224
+        model = TCAM(10, ENCODERS[encoder])
         variables = init_variables(model, jax.random.key(0), size)
     batches = tuple(map(int, _BATCHES.value))
     cores = usable_cores()
@@ -45,7 +49,7 @@ def main() -> None:
     figures = {
         "device": f"{cores} CPU cores" if device.platform == "cpu" else device.device_kind,
         "jax": version("jax"),
-        "network": f"ResNet-{model.depth}, {size} px, {jnp.dtype(model.dtype).name}",
+        "network": f"{encoder}, {size} px, {jnp.dtype(model.dtype).name}",
         "rows": time_per_frame(model, variables, size, batches, _ROUNDS.value),
         "boxes_of_all_thresholds": boxes_per_map(size, _MAPS),
     }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tcam_jax.data.protocol import Data
     from tcam_jax.data.truth import Truth
     from tcam_jax.losses.objective import LOSSES
+    from tcam_jax.models.encoders.registry import ENCODERS
     from tcam_jax.models.heads import HEADS
     from tcam_jax.predict.predictor import Prediction, Predictor
     from tcam_jax.runs.evaluate import evaluate_run
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "CAM_METHODS",
+    "ENCODERS",
     "HEADS",
     "LOSSES",
     "Data",
@@ -46,6 +48,7 @@ _MODULES = {
     "data.protocol": ("Data",),
     "data.truth": ("Truth",),
     "losses.objective": ("LOSSES",),
+    "models.encoders.registry": ("ENCODERS",),
     "models.heads": ("HEADS",),
     "predict.predictor": ("Prediction", "Predictor"),
     "runs.evaluate": ("evaluate_run",),

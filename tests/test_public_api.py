@@ -132,7 +132,7 @@ def get_config():
     config = defaults()
     config.dataset.name = "squares of my own"
     config.dataset.resize, config.dataset.crop = 36, 32
-    config.model.depth = 10
+    config.model.encoder = "resnet10"
     config.model.head = "scaled"
     config.model.head_options = {"factor": 2.0, "name_of_it": "mine"}
     config.tcam.cam_method = "brightest"

@@ -9,14 +9,16 @@ from tcam_jax.benchmark.torch_twin import TCAM as TorchTCAM
 from tcam_jax.models.tcam import TCAM, Variables, init_variables
 from tcam_jax.models.weights.pretrained import adopt
 
-STRIDE_8, STRIDE_32 = (1, 2, 1, 1), (1, 2, 2, 2)
-
 
 def torch_network(seed: int = 0, **kwargs) -> TorchTCAM:
     """A network whose batch norm does something."""
-    generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    network = TorchTCAM(**kwargs).eval()
+    return randomise(TorchTCAM(**kwargs).eval(), seed)
+
+
+def randomise(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
+    """Give batch norm numbers that are not an initialisation's."""
+    generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.weight.data.uniform_(0.5, 1.5, generator=generator)
@@ -34,7 +36,9 @@ def state_dict(network: torch.nn.Module) -> dict[str, np.ndarray]:
 def same_weights(network: torch.nn.Module, model: TCAM) -> Variables:
     """The twin's weights as variables of `model`."""
     shapes = jax.eval_shape(lambda key: init_variables(model, key, 32), jax.random.key(0))
-    return jax.tree.map(jnp.asarray, adopt(shapes, state_dict(network), "the twin").variables)
+    return jax.tree.map(
+        jnp.asarray, adopt(shapes, state_dict(network), "the twin", model).variables
+    )
 
 
 def channels_last(tensor: torch.Tensor) -> np.ndarray:

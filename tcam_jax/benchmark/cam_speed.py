@@ -17,22 +17,23 @@ import numpy as np
 from tcam_jax.benchmark import sides
 from tcam_jax.benchmark.rounds import ratio
 from tcam_jax.cams.methods import class_activation_maps
-from tcam_jax.models.tcam import LAST, TCAM, for_inference, init_variables
+from tcam_jax.models.encoders.registry import ENCODERS
+from tcam_jax.models.tcam import TCAM, for_inference, init_variables
 from tcam_jax.runtime.errors import InputError
 
 NUM_CLASSES = 10
 # The name of each comparison: our method, torch-cam's class, the stage that is looked at.
 METHODS = {
-    "layercam": ("layercam", "LayerCAM", LAST),
-    "gradcam": ("gradcam", "GradCAM", LAST),
-    "gradcampp": ("gradcampp", "GradCAMpp", LAST),
-    "xgradcam": ("xgradcam", "XGradCAM", LAST),
-    "smoothgradcampp": ("smoothgradcampp", "SmoothGradCAMpp", LAST),
+    "layercam": ("layercam", "LayerCAM", "layer4"),
+    "gradcam": ("gradcam", "GradCAM", "layer4"),
+    "gradcampp": ("gradcampp", "GradCAMpp", "layer4"),
+    "xgradcam": ("xgradcam", "XGradCAM", "layer4"),
+    "smoothgradcampp": ("smoothgradcampp", "SmoothGradCAMpp", "layer4"),
     "layercam at layer3": ("layercam", "LayerCAM", "layer3"),
 }
 
 
-def measure(depth: int, size: int, batch: int, rounds: int) -> dict[str, Any]:
+def measure(encoder: str, size: int, batch: int, rounds: int) -> dict[str, Any]:
     """Time every way of making a batch's maps, for each image's most probable class.
 
     Ways of ours (one compiled call a batch): `forward`, class logits alone, and each method. Ways
@@ -41,12 +42,12 @@ def measure(depth: int, size: int, batch: int, rounds: int) -> dict[str, Any]:
     with a list of classes for the whole batch (`batch`).
 
     Returns:
-      `depth`, `size`, `batch`; `ours` and `torchcam`: images a second, the median of the rounds;
+      `encoder`, `size`, `batch`; `ours` and `torchcam`: images a second, the median of the rounds;
       `ratios`: medians over the rounds: `layercam / forward`, and for each method and way
       torch-cam's time over ours.
     """
     require_torchcam()
-    shape = (depth, size, batch)
+    shape = (encoder, size, batch)
     prepare = {"ours": partial(_our_ways, *shape), "torchcam": partial(_torchcam_ways, *shape)}
     measured = sides.measure(prepare, rounds)
     seconds = {side: each.seconds for side, each in measured.items()}
@@ -59,15 +60,15 @@ def measure(depth: int, size: int, batch: int, rounds: int) -> dict[str, Any]:
     for way, times in theirs.items():
         method = "forward" if way.startswith("forward") else way.rsplit(": ", 1)[0]
         ratios[f"torchcam {way} / ours"] = ratio(times, ours[method])
-    return {"depth": depth, "size": size, "batch": batch, **speed, "ratios": ratios}
+    return {"encoder": encoder, "size": size, "batch": batch, **speed, "ratios": ratios}
 
 
 def _images(size: int, batch: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(batch, size, size, 3)).astype(np.float32)
 
 
-def _our_ways(depth: int, size: int, batch: int) -> sides.Prepared:
-    model = TCAM(NUM_CLASSES, depth=depth)
+def _our_ways(encoder: str, size: int, batch: int) -> sides.Prepared:
+    model = TCAM(NUM_CLASSES, ENCODERS[encoder])
     variables = for_inference(model, init_variables(model, jax.random.key(0), size))
     images = jnp.asarray(_images(size, batch))
 
@@ -93,7 +94,7 @@ def _finish(function: Callable, *args: Any, **kwargs: Any) -> None:
     jax.block_until_ready(function(*args, **kwargs))
 
 
-def _torchcam_ways(depth: int, size: int, batch: int) -> sides.Prepared:
+def _torchcam_ways(encoder: str, size: int, batch: int) -> sides.Prepared:
     import torch
     import torchcam.methods
 
@@ -101,6 +102,7 @@ def _torchcam_ways(depth: int, size: int, batch: int) -> sides.Prepared:
 
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    depth = int(encoder.removeprefix("resnet"))
     network = Classifier(NUM_CLASSES, depth).eval().to(device)
     other_layout = Classifier(NUM_CLASSES, depth).eval().to(device)
     other_layout = other_layout.to(memory_format=torch.channels_last)

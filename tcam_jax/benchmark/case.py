@@ -6,7 +6,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.benchmark.training import NUM_CLASSES
-from tcam_jax.cams.methods import CAM_METHODS
+from tcam_jax.cams.methods import CAM_METHODS, ENCODER_MAPS
+from tcam_jax.models.encoders.registry import backbone
 from tcam_jax.runtime.errors import InputError
 
 LOSSES = ("partial_ce", "crf", "size")
@@ -48,7 +49,8 @@ class Case(NamedTuple):
 
     def cam_methods(self) -> tuple[str, ...]:
         """Return the CAM methods that are measured."""
-        return tuple(name for name in CAM_METHODS if name not in _SLOW_CAMS)
+        lacking = set(ENCODER_MAPS) - set(backbone(self.config)().maps)
+        return tuple(name for name in CAM_METHODS if name not in (*_SLOW_CAMS, *lacking))
 
     def frames(self, *shape: int, size: int) -> np.ndarray:
         """Return generated frames with some structure, uint8 `[*shape, size, size, 3]`."""

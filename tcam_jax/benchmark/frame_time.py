@@ -12,7 +12,6 @@ import numpy as np
 from scipy import ndimage
 
 from tcam_jax.benchmark.rounds import summary, take_turns
-from tcam_jax.data.geometry import normalise
 from tcam_jax.evaluate.level_boxes import level_boxes
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
 from tcam_jax.models.tcam import TCAM, Variables, for_inference
@@ -54,7 +53,7 @@ def time_per_frame(
 
     @jax.jit
     def classify(variables: Variables, frames: jax.Array, classes: jax.Array) -> jax.Array:
-        return model.apply(variables, normalise(frames), method="classify").logits
+        return model.apply(variables, model.normalise(frames), method="classify").logits
 
     forwards = {CLASSIFIER_ALONE: classify}
     forwards |= {method: make_forward(model, (method,)) for method in PUBLISHED_METHODS}

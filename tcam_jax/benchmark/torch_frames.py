@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tcam_jax.benchmark.torch_twin import Classifier
-from tcam_jax.data.geometry import MEAN, STD
+from tcam_jax.data.geometry import IMAGENET
 
 
 class Draws(NamedTuple):
@@ -53,7 +53,7 @@ def crop_and_flip(frames: Tensor, draws: Draws, crop: int) -> Tensor:
 def normalise(frames: Tensor, network: Classifier) -> Tensor:
     """Bring frames `[b, h, w, 3]`, 0..255, to the network's input, channels-last `[b, 3, h, w]`."""
     like = network.encoder.conv1.weight
-    mean, std = like.new_tensor(MEAN), like.new_tensor(STD)
+    mean, std = like.new_tensor(IMAGENET.mean), like.new_tensor(IMAGENET.std)
     return ((frames.to(like.dtype) / 255 - mean) / std).permute(0, 3, 1, 2)
 
 

@@ -25,6 +25,7 @@ from tcam_jax.benchmark.torch_losses import crf
 from tcam_jax.benchmark.torch_steps import ClassifierStep, TCAMStep
 from tcam_jax.benchmark.torch_twin import TCAM, Classifier
 from tcam_jax.losses.objective import settings_at
+from tcam_jax.models.encoders.registry import backbone
 
 _AUTOCAST = {"bfloat16": torch.bfloat16, "float32": None}
 _BARRIER_T = 1.0
@@ -43,7 +44,8 @@ def prepare(case: Case, compiled: bool) -> Prepared:
     ways: dict[str, Way] = {}
 
     def network(kind: type = TCAM) -> Any:
-        made = kind(NUM_CLASSES, config.model.depth, tuple(config.model.strides))
+        encoder = backbone(config)()
+        made = kind(NUM_CLASSES, encoder.depth, encoder.strides)
         return made.eval().to(device, memory_format=torch.channels_last)
 
     def here(batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:

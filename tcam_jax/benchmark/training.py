@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, Variables, select
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.runtime.parallel import Step
-from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.train.optimizer import make_optimizer, make_schedule
 from tcam_jax.train.stages import make_model
 from tcam_jax.train.state import TrainState, create_state
 from tcam_jax.train.step import classifier_step, tcam_step
@@ -47,16 +47,16 @@ def training(
       axis_name: of the devices, see `Parallel.axis_name`.
       seeds_apart: stage 2's seeds come from a second classifier, not from the encoder's.
     """
-    optimizer = sgd(config[stage].optimizer)
+    optimizer = make_optimizer(config[stage].optimizer, make_model(config, NUM_CLASSES))
     shared: dict[str, Any] = {
         "config": config,
         "optimizer": optimizer,
-        "schedule": stepped_schedule(config[stage].optimizer, _STEPS_PER_EPOCH),
+        "schedule": make_schedule(config[stage].optimizer, _STEPS_PER_EPOCH, 100),
         "axis_name": axis_name,
     }
 
     def state(variables: Variables) -> TrainState:
-        return create_state(select(variables, parts), optimizer)
+        return create_state(select(variables, parts), optimizer, config[stage].optimizer.ema)
 
     if stage == "classifier":
         parts = CLASSIFIER_PARTS

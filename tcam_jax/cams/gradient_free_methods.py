@@ -100,3 +100,12 @@ def scorecam(
     channels = jnp.arange(features.shape[-1])
     logits = jax.lax.map(through, channels, batch_size=CHANNELS_AT_ONCE)
     return jax.nn.relu(weighted_sum(features, jax.nn.softmax(logits)))
+
+
+def rollout(features: Float[Array, "y x 1"], head: Head, class_index: ClassIndex) -> Array:
+    """Return a transformer's attention rollout, which it made itself: one map for all classes.
+
+    Source: Abnar and Zuidema, ACL 2020, equation 1, with the mean of the heads.
+    """
+    del head, class_index
+    return features[..., 0]

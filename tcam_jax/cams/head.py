@@ -40,23 +40,27 @@ def linear_head(kernel: Float[Array, "c k"]) -> Head:
 
 
 def gradient_of(
-    scores: Callable[[Array], Array],
+    scores: Callable[..., Array], *beside: Array
 ) -> Callable[[Array, ClassIndex], Array]:
     """Return a head's gradient: features `[y, x, c]` and a class to the gradient of its logit.
 
     Under `vmap` it is one vector-Jacobian product of the whole batch.
 
     Args:
-      scores: features of a batch, `[b, y, x, c]`, to class logits `[b, k]`.
+      scores: features of a batch, `[b, y, x, c]`, and what stands beside them, to class logits
+        `[b, k]`.
+      beside: the one frame's, see `Encoder.beside`.
     """
 
-    def of_batch(features: Float[Array, "b y x c"], classes: Int[Array, " b"]) -> Array:
-        logits, pull_back = jax.vjp(scores, features)
+    def of_batch(
+        features: Float[Array, "b y x c"], classes: Int[Array, " b"], *beside: Array
+    ) -> Array:
+        logits, pull_back = jax.vjp(lambda features: scores(features, *beside), features)
         return pull_back(jax.nn.one_hot(classes, logits.shape[1], dtype=logits.dtype))[0]
 
     @custom_vmap
-    def of_frame(features: Array, class_index: Array) -> Array:
-        return of_batch(features[None], class_index[None])[0]
+    def of_frame(*inputs: Array) -> Array:
+        return of_batch(*(array[None] for array in inputs))[0]
 
     @of_frame.def_vmap
     def _(size: int, batched: list[bool], *inputs: Array) -> tuple[Array, bool]:
@@ -66,7 +70,7 @@ def gradient_of(
         )
         return of_batch(*filled), True
 
-    return lambda features, class_index: of_frame(features, jnp.asarray(class_index))
+    return lambda features, class_index: of_frame(features, jnp.asarray(class_index), *beside)
 
 
 def class_gradient(

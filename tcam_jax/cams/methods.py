@@ -15,9 +15,8 @@ from tcam_jax.cams import gradient_free_methods as free
 from tcam_jax.cams import gradient_methods as gradient
 from tcam_jax.cams.head import ClassIndex, Head, gradient_of
 from tcam_jax.cams.normalise import min_max
-from tcam_jax.models.encoders.resnet import FEATURES
 from tcam_jax.models.heads import HeadOutput
-from tcam_jax.models.tcam import LAST, TCAM, ClassifierOutput, Variables
+from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables
 from tcam_jax.runtime.errors import InputError
 
 # (features [y, x, c], head, class index) -> raw map [y, x], of one frame; but for `FRAME_METHODS`.
@@ -32,9 +31,12 @@ CAM_METHODS: dict[str, Callable[..., Array]] = {
     "ablationcam": free.ablationcam,
     "smoothgradcampp": gradient.smoothgradcampp,
     "scorecam": free.scorecam,
+    "rollout": free.rollout,
 }
 # These see the frame too, and have arguments of their own.
 FRAME_METHODS = ("smoothgradcampp", "scorecam")
+# These are maps of the encoder's own, of no class: see `Encoder.maps`.
+ENCODER_MAPS = ("rollout",)
 # These already run the network for many channels of a frame at once: frame by frame, then.
 CHANNEL_BY_CHANNEL = ("ablationcam", "scorecam")
 
@@ -60,24 +62,24 @@ def class_activation_maps(
     output: ClassifierOutput,
     classes: Int[Array, " b"],
     method: str,
-    stage: str = LAST,
+    stage: str | None = None,
 ) -> Float[Array, "b y x"]:
     """Return the normalised maps, 0..1, of a batch of frames, each for its own class.
 
         model, variables, *_ = tcam_jax.runs.networks.load_tcam("runs/demo")
-        frames = tcam_jax.data.geometry.normalise(uint8_frames)
+        frames = model.normalise(uint8_frames)
         output = model.apply(variables, frames, method="classify")
         classes = output.logits.argmax(-1)
         maps = class_activation_maps(model, variables, frames, output, classes, "layercam")
 
     Args:
       model, variables: the network; its batch norm must use running statistics.
-      frames: normalised RGB, see `data.geometry.normalise`; in the run's `config.dataset.crop`.
+      frames: RGB, by `model.normalise`; in the run's `config.dataset.crop`.
       output: `model.classify` of these frames, which is not done again.
       classes: index of each frame's class: the true one, or the predicted one as above.
       method: one of `CAM_METHODS`.
-      stage: the encoder feature that is looked at, see `models.encoders.resnet.FEATURES`; `cam` is
-        a map of the last one, whatever head there is.
+      stage: the encoder feature that is looked at, one of `model.declared.features`; None: the
+        last. `cam` is a map of the last one, whatever head there is.
 
     Returns:
       Maps in the feature's resolution: `[b, y, x]`, the smallest value 0 and the largest 1.
@@ -88,16 +90,23 @@ def class_activation_maps(
     Source:
       Each method's file names its paper; TCAM's seeds are LayerCAM's maps, pooled over time.
     """
-    stages = (LAST,) if method == "cam" else FEATURES
+    encoder = model.declared
+    features = [feature.name for feature in encoder.features]
+    stages, stage = features[-1:] if method == "cam" else features, stage or features[-1]
     for given, known in ((method, CAM_METHODS), (stage, stages)):
         if given not in known:
             raise InputError(f"{method} at {stage}: expected one of {', '.join(known)}")
-    head = classifier_head(model, variables, stage)
+    if method in ENCODER_MAPS and method not in encoder.maps:
+        raise InputError(f"{method} is no map of this encoder; take another CAM method.")
+    beside = tuple(output.features[name] for name in encoder.beside(stage))
+    if method == "smoothgradcampp" and beside:
+        raise InputError(f"smoothgradcampp needs {features[-1]} or an encoder without tokens.")
 
     def classify(seen: Float[Array, "n h w 3"]) -> ClassifierOutput:
         return cast(ClassifierOutput, model.apply(variables, seen, method="classify"))
 
-    def one(frame: Array, features: Array, class_index: Array) -> Array:
+    def one(frame: Array, features: Array, class_index: Array, *beside: Array) -> Array:
+        head = classifier_head(model, variables, stage, *beside)
         if method == "smoothgradcampp":
             # A linear head's gradient does not depend on its input: no noisy frame is needed.
             linear = head.kernel is not None
@@ -109,27 +118,34 @@ def class_activation_maps(
             return min_max(free.scorecam(features, frame, scores, class_index))
         return class_activation_map(method, features, head, class_index)
 
-    inputs = frames, _float32(output.features[stage]), classes
+    seen_features = output.features[method if method in ENCODER_MAPS else stage]
+    inputs = frames, _float32(seen_features), classes, *beside
     if method in CHANNEL_BY_CHANNEL:
         return jax.lax.map(lambda frame_inputs: one(*frame_inputs), inputs)
     return jax.vmap(one)(*inputs)
 
 
-def classifier_head(model: TCAM, variables: Variables, stage: str = LAST) -> Head:
-    """Return what follows `stage` in the classifier, as CAM methods take it."""
+def classifier_head(model: TCAM, variables: Variables, stage: str, *beside: Array) -> Head:
+    """Return what follows `stage` in the classifier, as CAM methods take it.
 
-    def above(features: Float[Array, "b y x c"]) -> HeadOutput:
-        output = model.apply(variables, features, stage, method="classify_from")
+    `beside`: a frame's, see `Encoder.beside`.
+    """
+
+    def above(features: Float[Array, "b y x c"], *beside: Array) -> HeadOutput:
+        output = model.apply(variables, features, stage, *beside, method="classify_from")
         return cast(HeadOutput, output)
 
-    kernel = model.apply(variables, method="linear_kernel") if stage == LAST else None
+    def of_one(features: Float[Array, "y x c"]) -> HeadOutput:
+        return above(features[None], *(array[None] for array in beside))
+
+    kernel = model.apply(variables, method="linear_kernel") if stage == model.last else None
     return Head(
-        scores=lambda features: above(features[None]).logits[0],
-        maps=lambda features: above(features[None]).maps[0],
+        scores=lambda features: of_one(features).logits[0],
+        maps=lambda features: of_one(features).maps[0],
         kernel=cast(Array | None, kernel),
         # As `classify` has run them, not mapped frame by frame: a convolution's form depends on the
         # batch (`models.cpu.winograd`), and XLA sees that these layers' outputs are there already.
-        gradient=gradient_of(lambda features: above(features).logits),
+        gradient=gradient_of(lambda *inputs: above(*inputs).logits, *beside),
     )
 
 

@@ -32,8 +32,16 @@ def get_config() -> ConfigDict:
     dataset.crop = 224  # … and cropped to this one; evaluation resizes straight to it
 
     config.model = ConfigDict()
-    config.model.depth = 50  # of the encoder, a ResNet: 10 | 18 | 34 | 50 | 101
-    config.model.strides = (1, 2, 1, 1)  # of the four stages; this gives output stride 8
+    # resnet10 | resnet18 | resnet34 | resnet50 | resnet101 | vgg16 |
+    # efficientnet_lite0 … efficientnet_lite4 | vit_small_patch16 | deit_small_patch16 |
+    # dinov2_small_patch14 | dinov2_small_patch14_registers, see docs/encoders.md
+    config.model.encoder = "resnet50"
+    # Pixels between two places of its last features: 8 | 16 | 32; None: as usual for the family,
+    # 8 for ResNets (as the reference) and VGG16, 16 for EfficientNet-Lite, a transformer's patch.
+    config.model.output_stride = placeholder(int)
+    # Attributes of it; a flag changes only what a config file has set.
+    config.model.encoder_options = ConfigDict()
+    config.model.decoder_width = 1.0  # factor of the decoder's channels
     # The classification head: wgap | gap | max | lse | wildcat | attention_mil
     config.model.head = "wgap"
     # Attributes of it, such as sharpness of lse; a flag changes only what a config file has set.
@@ -47,7 +55,8 @@ def get_config() -> ConfigDict:
     classifier.accumulation = 1  # microbatches a step: less memory, other batch-norm statistics
     classifier.label_smoothing = 0.0  # share of the target spread over all classes
     classifier.optimizer = _optimizer(learning_rate=0.001)
-    classifier.optimizer.new_layers_ratio = 10.0  # learning-rate factor of layer4 and the head
+    # Learning-rate factor of the encoder's last stage and the head.
+    classifier.optimizer.new_layers_ratio = 10.0
 
     # Stage 2: encoder and head frozen, decoder trained on seeds from temporal CAMs.
     config.tcam = tcam = ConfigDict()
@@ -153,11 +162,24 @@ def loss(weight: float, adaptive: bool = False, **parameters: Any) -> ConfigDict
 def _optimizer(learning_rate: float) -> ConfigDict:
     return ConfigDict(
         {
-            "learning_rate": learning_rate,  # in the first epochs, of SGD
-            "momentum": 0.9,  # of the gradient, Nesterov's
-            "weight_decay": 1e-4,  # of every trained parameter
-            "step_epochs": 15,  # every so many epochs …
+            "name": "sgd",  # any optimiser of optax: sgd, adamw, lion …
+            # Its arguments; none: optax's defaults, but for sgd momentum=0.9 and nesterov=True.
+            "args": ConfigDict(),
+            "learning_rate": learning_rate,  # at its highest
+            # Of every trained parameter: the optimiser's own if it has one, as adamw; else part of
+            # the gradient.
+            "weight_decay": 1e-4,
+            "schedule": "step",  # step | cosine | constant | warmup_cosine
+            "step_epochs": 15,  # of step: every so many epochs …
             "gamma": 0.9,  # … the learning rate is multiplied by this
-            "min_learning_rate": 1e-7,  # it falls no lower
+            "min_learning_rate": 1e-7,  # it falls no lower; the cosines end there
+            "warmup_epochs": 1.0,  # of warmup_cosine: it rises from 0 for so many epochs
+            # ((regular expression, factor), …) of the learning rate, where the expression is found
+            # in a parameter's path such as "encoder/layer4_0/conv1/kernel"; 0 freezes.
+            "multipliers": (),
+            "clip_norm": 0.0,  # longer gradients are shortened to this; 0: none
+            # Decay a step of the average of the parameters that is validated, kept as best and
+            # exported, such as 0.999; 0: the parameters themselves.
+            "ema": 0.0,
         }
     )

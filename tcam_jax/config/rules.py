@@ -1,6 +1,5 @@
 """What the fields of a config may hold: every value that would only fail deep inside."""
 
-import dataclasses
 import inspect
 import math
 from collections.abc import Collection, Mapping
@@ -11,11 +10,12 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import CAM_METHODS
+from tcam_jax.config.model_rules import check_encoder, check_head, reject
 from tcam_jax.data.sampler import WindowMode, window_offsets
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings_at
 from tcam_jax.losses.schedule import SCHEDULE, is_on
-from tcam_jax.models.encoders.resnet import ARCHITECTURES
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.heads import HEADS
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
@@ -28,7 +28,7 @@ PARALLEL_MODES = ("pmap", "shard_map", "jit")
 CHOICES: dict[str, Collection[Any]] = {
     "parallel": PARALLEL_MODES,
     "precision": ("float32", "bfloat16", "float64"),
-    "model.depth": ARCHITECTURES,
+    "model.encoder": ENCODERS,
     "model.head": HEADS,
     "tcam.window.mode": get_args(WindowMode),
     "tcam.cam_method": CAM_METHODS,
@@ -61,14 +61,10 @@ _POSITIVE = (
     "checkpoint.every_steps",
     "checkpoint.keep_last",
     "checkpoint.skips_before_rollback",
+    "model.decoder_width",
 )
 # Parameters of the losses here that must be above 0; a user's own may have any.
 _POSITIVE_PARAMETERS = ("sigma_rgb", "sigma_xy", "scale", "kernel_scale", "target", "tolerance")
-# Options of the heads here, likewise.
-_POSITIVE_OPTIONS = ("sharpness", "modalities", "top", "hidden")
-_OPTIONS_FROM_ZERO = ("bottom", "alpha")
-# Attributes of every head module, which no config sets.
-_EVERY_HEAD = ("num_classes", "parent", "name")
 
 
 def flatten(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> dict[str, Any]:
@@ -91,45 +87,44 @@ def validate(config: ConfigDict) -> None:
     flat = flatten(config)
     for field, allowed in CHOICES.items():
         if flat[field] not in allowed:
-            _reject(field, f"one of {', '.join(map(str, allowed))}", flat[field])
+            reject(field, f"one of {', '.join(map(str, allowed))}", flat[field])
     for field in _POSITIVE:
         if not flat[field] > 0:
-            _reject(field, "greater than 0", flat[field])
+            reject(field, "greater than 0", flat[field])
     if flat["tcam.window.n"] < 0:
-        _reject("tcam.window.n", "0 or more", flat["tcam.window.n"])
+        reject("tcam.window.n", "0 or more", flat["tcam.window.n"])
     if flat["seed"] < 0:
-        _reject("seed", "0 or more", flat["seed"])
+        reject("seed", "0 or more", flat["seed"])
     if flat["dataset.crop"] > flat["dataset.resize"]:
         expected = f"at most dataset.resize={flat['dataset.resize']}"
-        _reject("dataset.crop", expected, flat["dataset.crop"])
-    if len(flat["model.strides"]) != 4 or not set(flat["model.strides"]) <= {1, 2}:
-        _reject("model.strides", "four strides of 1 or 2", flat["model.strides"])
+        reject("dataset.crop", expected, flat["dataset.crop"])
+    check_encoder(config)
     unknown = set(flat["eval.cam_methods"]) - set(CAM_METHODS)
     if unknown:
-        _reject("eval.cam_methods", f"made of {', '.join(CAM_METHODS)}", sorted(unknown))
+        reject("eval.cam_methods", f"made of {', '.join(CAM_METHODS)}", sorted(unknown))
     if config.tcam.cam_method not in flat["eval.cam_methods"]:
         given = flat["eval.cam_methods"]
-        _reject("eval.cam_methods", f"with tcam.cam_method={config.tcam.cam_method} in it", given)
+        reject("eval.cam_methods", f"with tcam.cam_method={config.tcam.cam_method} in it", given)
     if not 0 <= flat["classifier.label_smoothing"] < 1:
         smoothing = flat["classifier.label_smoothing"]
-        _reject("classifier.label_smoothing", "at least 0 and less than 1", smoothing)
-    _check_head(config.model.head, config.model.head_options)
+        reject("classifier.label_smoothing", "at least 0 and less than 1", smoothing)
+    check_head(config.model.head, config.model.head_options)
     for name, settings in config.tcam.losses.items():
         _check_loss(name, settings)
         if settings.get("start_epoch", 1) > config.tcam.epochs:
             expected = f"at most tcam.epochs={config.tcam.epochs}"
-            _reject(f"tcam.losses.{name}.start_epoch", expected, settings.start_epoch)
+            reject(f"tcam.losses.{name}.start_epoch", expected, settings.start_epoch)
         if name in WINDOW_LOSSES and is_on(settings) and config.tcam.window.n < 1:
-            _reject("tcam.window.n", f"1 or more for the loss {name}", config.tcam.window.n)
+            reject("tcam.window.n", f"1 or more for the loss {name}", config.tcam.window.n)
     _try_losses(config)
     from_files, folder = config.tcam.seed_source == "files", config.tcam.seed_dir
     if from_files != bool(folder):
         expected = "a folder of maps with" if from_files else "empty unless"
-        _reject("tcam.seed_dir", f'{expected} tcam.seed_source="files"', folder)
+        reject("tcam.seed_dir", f'{expected} tcam.seed_source="files"', folder)
     if flat["checkpoint.keep_every_steps"] < 0:
-        _reject("checkpoint.keep_every_steps", "0 or more", flat["checkpoint.keep_every_steps"])
+        reject("checkpoint.keep_every_steps", "0 or more", flat["checkpoint.keep_every_steps"])
     if flat["precision"] == "float64" and jax.dtypes.canonicalize_dtype(float) == jnp.float32:
-        _reject("precision", "float32 or bfloat16 unless JAX_ENABLE_X64=1 is set", "float64")
+        reject("precision", "float32 or bfloat16 unless JAX_ENABLE_X64=1 is set", "float64")
     for section in ("classifier", "tcam"):
         batch_size, devices = flat[f"{section}.batch_size"], jax.device_count()
         m = flat[f"{section}.accumulation"]
@@ -137,64 +132,47 @@ def validate(config: ConfigDict) -> None:
             expected = f"a multiple of the {devices} devices"
             if m > 1:
                 expected += f" times {section}.accumulation={m}"
-            _reject(f"{section}.batch_size", expected, batch_size)
-
-
-def _check_head(name: str, options: ConfigDict) -> None:
-    own: dict[str, Any] = {
-        x.name: x.type for x in dataclasses.fields(HEADS[name]) if x.name not in _EVERY_HEAD
-    }
-    for option, value in options.items():
-        if option not in own:
-            _reject("model.head_options", f"made of {', '.join(own) or 'nothing'}", option)
-        if own[option] in (int, float) and not (isinstance(value, own[option] | int)):
-            _reject(f"model.head_options.{option}", f"of type {own[option].__name__}", value)
-        if option in _POSITIVE_OPTIONS and not value > 0:
-            _reject(f"model.head_options.{option}", "greater than 0", value)
-        if option in _OPTIONS_FROM_ZERO and not value >= 0:
-            _reject(f"model.head_options.{option}", "0 or more", value)
-        if option in ("top", "bottom") and value > 1:
-            _reject(f"model.head_options.{option}", "a share, at most 1", value)
+            reject(f"{section}.batch_size", expected, batch_size)
 
 
 def _check_loss(name: str, settings: ConfigDict) -> None:
     if name not in LOSSES:
-        _reject("tcam.losses", f"made of {', '.join(LOSSES)}", name)
+        reject("tcam.losses", f"made of {', '.join(LOSSES)}", name)
     field = f"tcam.losses.{name}"
     if "weight" not in settings:
-        _reject(field, "given a weight", dict(settings))
+        reject(field, "given a weight", dict(settings))
     parameters = inspect.signature(LOSSES[name]).parameters
     types = get_type_hints(LOSSES[name])
     known = [*SCHEDULE, *list(parameters)[1:]]
     for parameter, value in settings.items():
         if parameter not in known:
-            _reject(field, f"made of {', '.join(known)}", parameter)
+            reject(field, f"made of {', '.join(known)}", parameter)
         if parameter in SCHEDULE:
             _check_schedule(f"{field}.{parameter}", parameter, value)
             continue
         annotated = types.get(parameter)
         if get_origin(annotated) is Literal and value not in get_args(annotated):
             expected = f"one of {', '.join(get_args(annotated))}"
-            _reject(f"{field}.{parameter}", expected, value)
+            reject(f"{field}.{parameter}", expected, value)
         if annotated in (int, float) and not _is_number(value):
-            _reject(f"{field}.{parameter}", "a finite number", value)
+            reject(f"{field}.{parameter}", "a finite number", value)
         if parameter in _POSITIVE_PARAMETERS and not value > 0:
-            _reject(f"{field}.{parameter}", "greater than 0", value)
+            reject(f"{field}.{parameter}", "greater than 0", value)
     for parameter in list(parameters)[1:]:
         if parameter not in settings and parameters[parameter].default is inspect.Parameter.empty:
-            _reject(field, f"given {parameter}", dict(settings))
+            reject(field, f"given {parameter}", dict(settings))
     first, last = settings.get("start_epoch", 1), settings.get("end_epoch")
     if last is not None and last < first:
-        _reject(f"{field}.end_epoch", f"at least start_epoch={first}", last)
+        reject(f"{field}.end_epoch", f"at least start_epoch={first}", last)
 
 
 def _check_schedule(field: str, name: str, value: Any) -> None:
     if value is None and name in ("final_weight", "end_epoch"):
         return
     if not _is_number(value):
-        _reject(field, "a finite number", value)
+        reject(field, "a finite number", value)
     if name in ("start_epoch", "end_epoch") and value < 1:
-        _reject(field, "1 or more", value)
+        reject(field, "1 or more", value)
 
 
 def _is_number(value: Any) -> bool:
@@ -206,7 +184,7 @@ def _try_losses(config: ConfigDict) -> None:
     crop = config.dataset.crop
     t = len(window_offsets(config.tcam.window.n, config.tcam.window.mode))
     if not any(map(is_on, config.tcam.losses.values())):
-        _reject("tcam.losses", "of a weight other than 0, one at least", "0 for all")
+        reject("tcam.losses", "of a weight other than 0, one at least", "0 for all")
 
     def image(*shape: int, dtype: type = jnp.float32) -> Any:  # a shape in an array's place
         return jax.ShapeDtypeStruct((1, *shape), dtype)
@@ -226,7 +204,3 @@ def _try_losses(config: ConfigDict) -> None:
         jax.eval_shape(lambda inputs: objective(inputs, losses)[0], inputs)
     except (ValueError, ArithmeticError) as error:
         raise InputError(f"config.tcam.losses, at crops of {crop} pixels: {error}") from error
-
-
-def _reject(field: str, expected: str, value: Any) -> None:
-    raise InputError(f"config.{field} must be {expected}; it is {value!r}. Set --config.{field}=…")

@@ -4,12 +4,19 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key, Num
 
-# ImageNet statistics of RGB in 0..1, as the pretrained encoders expect.
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+
+class Normalisation(NamedTuple):
+    """Mean and standard deviation of RGB in 0..1 that a pretrained encoder expects."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 class Geometry(NamedTuple):
@@ -42,9 +49,11 @@ def transform(
     return jnp.where(geometry.flip, cropped[:, ::-1], cropped)
 
 
-def normalise(frames: Num[Array, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
+def normalise(
+    frames: Num[Array | np.ndarray, "*b h w 3"], normalisation: Normalisation
+) -> Float[Array, "*b h w 3"]:
     """Bring RGB frames of 0..255 (uint8 or float) to the encoder's zero mean, unit variance."""
-    return (frames / 255.0 - jnp.array(MEAN)) / jnp.array(STD)
+    return (frames / 255.0 - jnp.array(normalisation.mean)) / jnp.array(normalisation.std)
 
 
 def resize_map(cam: Float[Array, "y x"], size: int) -> Float[Array, "size size"]:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from tcam_jax.cams.methods import class_activation_maps
-from tcam_jax.data.geometry import normalise, resize_map
+from tcam_jax.data.geometry import resize_map
 from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables, foreground
 
 # The decoder's map, beside the names in `cams.methods.CAM_METHODS`.
@@ -52,7 +52,7 @@ def make_forward(
         variables: Variables, frames: UInt8[Array, "b h w 3"], classes: Int[Array, " b"]
     ) -> FrameOutputs:
         size = frames.shape[1]
-        frames = normalise(frames)
+        frames = model.normalise(frames)
         output = cast(ClassifierOutput, model.apply(variables, frames, method="classify"))
         predicted = output.logits.argmax(-1)
 

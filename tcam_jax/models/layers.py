@@ -1,5 +1,7 @@
 """The networks' convolution and max-pooling: in plain `lax`, or on a CPU by `models.cpu`."""
 
+from typing import Literal
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer
@@ -7,26 +9,33 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from tcam_jax.models import cpu, plain
-from tcam_jax.models.cpu import convolution, pooling
+from tcam_jax.models.cpu import convolution, depthwise, pooling
 
 # torchvision draws convolutions from a normal with variance 2 / fan_out.
 _init_conv = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+# The same, of a channel by itself: fan_out is the kernel's places.
+_init_depthwise = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 
 
 class Conv(nn.Module):
-    """A convolution without bias, padded by kernel_size // 2 on each side as torch does.
+    """A convolution, padded by kernel_size // 2 on each side as torch does.
 
-    Its parameter is that of `flax.linen.Conv`, "kernel" `[height, width, channels, features]`.
+    Its parameters are those of `flax.linen.Conv`: "kernel" `[height, width, channels, features]`,
+    and "bias" `[features]` if it has one.
 
     Attributes:
       features, dtype, kernel_init: as of `flax.linen.Conv`.
       kernel_size: height and width of the kernel, odd.
       stride: in both directions.
+      padding: None as above, or "SAME" of TensorFlow.
+      use_bias: batch norm has its own.
     """
 
     features: int
     kernel_size: int
     stride: int = 1
+    padding: Literal["SAME"] | None = None
+    use_bias: bool = False
     dtype: DTypeLike = jnp.float32
     kernel_init: Initializer = _init_conv
 
@@ -36,12 +45,49 @@ class Conv(nn.Module):
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
-        if cpu.chosen():
+        if cpu.chosen() and self.padding is None:
             terms = self.get_variable(convolution.KERNEL_TERMS, "kernel")
-            return convolution.convolve(x, kernel, self.stride, terms)
-        return plain.convolve(x, kernel, self.stride)
+            y = convolution.convolve(x, kernel, self.stride, terms)
+        else:
+            y = plain.convolve(x, kernel, self.stride, self.padding)
+        if self.use_bias:
+            y += self.param("bias", nn.initializers.zeros, (self.features,)).astype(self.dtype)
+        return y
+
+
+class DepthwiseConv(nn.Module):
+    """A convolution of each channel by itself, without bias, padded as TensorFlow's "SAME".
+
+    Its parameter is that of `flax.linen.Conv`, "kernel" `[height, width, 1, channels]`.
+
+    Attributes:
+      kernel_size, stride: as of `Conv`.
+      dilation: pixels from one tap to the next.
+      dtype: as of `Conv`.
+    """
+
+    kernel_size: int
+    stride: int = 1
+    dilation: int = 1
+    dtype: DTypeLike = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b y x c"]:
+        """Map `[b, h, w, c]` to `[b, ceil(h / stride), ceil(w / stride), c]`."""
+        shape = (self.kernel_size, self.kernel_size, 1, x.shape[-1])
+        kernel = self.param("kernel", _init_depthwise, shape)
+        x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
+        convolve = depthwise.convolve if cpu.chosen() else plain.convolve_depthwise
+        return convolve(x, kernel, self.stride, self.dilation)
 
 
 def max_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b y x c"]:
     """Take the maximum of every 3x3 window, stride 2, padded by 1: the encoder's pooling."""
     return pooling.max_pool(x) if cpu.chosen() else plain.max_pool(x)
+
+
+def halve_by_maximum(x: Float[Array, "b h w c"]) -> Float[Array, "b y x c"]:
+    """Take the maximum of every 2x2 window, stride 2; an odd last row is left out, as by torch."""
+    b, height, width, c = x.shape
+    even = x[:, : height // 2 * 2, : width // 2 * 2]
+    return even.reshape(b, height // 2, 2, width // 2, 2, c).max((2, 4))

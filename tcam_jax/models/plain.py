@@ -1,16 +1,21 @@
 """Convolution and max-pooling in `lax`'s own operations: what GPUs and TPUs compute."""
 
+from typing import Literal
+
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
 
 def convolve(
-    x: Float[Array, "b h w c"], kernel: Float[Array, "k k c d"], stride: int = 1
+    x: Float[Array, "b h w c"],
+    kernel: Float[Array, "k k c d"],
+    stride: int = 1,
+    padding: Literal["SAME"] | None = None,
 ) -> Float[Array, "b y x d"]:
     """Convolve, padded by k // 2 on each side as torch does: `[b, h/stride, w/stride, d]`.
 
-    "SAME" would pad strided layers on one side only at even sizes.
+    "SAME", TensorFlow's, pads strided layers at even sizes on the right and at the bottom only.
     """
     if kernel.shape[0] == stride == 1:
         return lax.dot_general(x, kernel[0, 0], (((3,), (0,)), ((), ())))
@@ -21,8 +26,23 @@ def convolve(
         x,
         kernel,
         (stride, stride),
-        ((half, half), (half, half)),
+        padding or ((half, half), (half, half)),
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+
+
+def convolve_depthwise(
+    x: Float[Array, "b h w c"], kernel: Float[Array, "k k 1 c"], stride: int, dilation: int
+) -> Float[Array, "b y x c"]:
+    """Convolve each channel by itself, padded as TensorFlow's "SAME"."""
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        "SAME",
+        rhs_dilation=(dilation, dilation),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=x.shape[-1],
     )
 
 

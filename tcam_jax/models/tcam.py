@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
+from tcam_jax.data.geometry import normalise
 from tcam_jax.models import cpu
 from tcam_jax.models.cpu.convolution import KERNEL_TERMS, kernel_terms
-from tcam_jax.models.encoders.resnet import FEATURES, ResNet
+from tcam_jax.models.encoders.encoder import Encoder
 from tcam_jax.models.heads import WGAP, HeadOutput
 from tcam_jax.models.unet import MapHead, UNetDecoder
 
@@ -25,16 +27,13 @@ LOCALISER_PARTS = ("decoder", "map_head")
 
 Variables = Mapping[str, Any]
 
-LAST = FEATURES[-1]
-"""The feature that the head reads."""
-
 
 class ClassifierOutput(NamedTuple):
     """What the classifier knows of a batch of frames."""
 
     logits: Float[Array, "b k"]
     maps: Float[Array, "b y x k"]  # the head's native class maps, any range
-    features: Mapping[str, Array]  # "stem", "layer1" … "layer4", each [b, y, x, c]
+    features: Mapping[str, Array]  # by the encoder's names, each [b, y, x, c]
 
 
 class TCAM(nn.Module):
@@ -42,37 +41,51 @@ class TCAM(nn.Module):
 
     Attributes:
       num_classes: k.
-      depth: ResNet depth, see `models.encoders.resnet.ARCHITECTURES`.
-      strides: stride of each encoder stage.
+      backbone: makes the encoder, given `Encoder`'s attributes: one of
+        `models.encoders.registry`.
       head: makes the classification head, given `num_classes`: one of `models.heads`.
       train_classifier: the encoder's batch norm uses batch statistics (stage 1).
       train_localiser: the decoder's batch norm uses batch statistics (stage 2).
       axis_name: device axis for synchronised batch norm, or None.
       dtype: dtype of the computation.
-      remat_decoder: see `models.unet.UNetDecoder`.
+      decoder_width, remat_decoder: see `models.unet.UNetDecoder`.
     """
 
     num_classes: int
-    depth: int = 50
-    strides: tuple[int, int, int, int] = (1, 2, 1, 1)
+    backbone: Callable[..., Encoder]
     head: Callable[..., nn.Module] = WGAP
     train_classifier: bool = False
     train_localiser: bool = False
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
+    decoder_width: float = 1.0
     remat_decoder: bool = False
+
+    @property
+    def declared(self) -> Encoder:
+        """The encoder for what it declares: features, normalisation, names."""
+        return self.backbone(parent=None)
+
+    @property
+    def last(self) -> str:
+        """The name of the feature that the head reads."""
+        return self.declared.features[-1].name
+
+    def normalise(self, frames: Num[Array | np.ndarray, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
+        """Bring frames of 0..255 to what the encoder expects."""
+        return normalise(frames, self.declared.normalisation)
 
     def setup(self):
         """Build the four parts; only those that a method uses get variables at `init`."""
-        self.encoder = ResNet(
-            depth=self.depth,
-            strides=tuple(self.strides),
+        self.encoder = self.backbone(
             train=self.train_classifier,
             axis_name=self.axis_name,
             dtype=self.dtype,
         )
         self.classification_head = self.head(num_classes=self.num_classes)
         self.decoder = UNetDecoder(
+            features=self.declared.features,
+            width_multiplier=self.decoder_width,
             train=self.train_localiser,
             axis_name=self.axis_name,
             dtype=self.dtype,
@@ -83,13 +96,18 @@ class TCAM(nn.Module):
     def classify(self, frames: Float[Array, "b h w 3"]) -> ClassifierOutput:
         """Return logits, class maps and features of normalised `frames [b, h, w, 3]`."""
         features = self.encoder(frames)
-        logits, maps = self.classification_head(features[LAST])
+        logits, maps = self.classification_head(features[self.last])
         return ClassifierOutput(logits, maps, features)
 
-    def classify_from(self, features: Float[Array, "b y x c"], stage: str) -> HeadOutput:
-        """Return logits and class maps, given the encoder's feature `stage` instead of frames."""
-        if stage != LAST:
-            features = self.encoder(features, after=stage)[LAST]
+    def classify_from(
+        self, features: Float[Array, "b y x c"], stage: str, *beside: Array
+    ) -> HeadOutput:
+        """Return logits and class maps, given the encoder's feature `stage` instead of frames.
+
+        `beside`: what the encoder needs besides, see `Encoder.beside`.
+        """
+        if stage != self.last:
+            features = self.encoder(features, stage, *beside)[self.last]
         return self.classification_head(features)
 
     def linear_kernel(self) -> Float[Array, "c k"] | None:

@@ -4,7 +4,7 @@ Source: TCAM section 3 (decoder of F-CAM, Belharbi et al., 2022); widths and res
 reference implementation.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -13,10 +13,11 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from tcam_jax.models.batch_norm import BatchNorm
+from tcam_jax.models.encoders.encoder import Feature
 from tcam_jax.models.layers import Conv
 
 WIDTHS = (256, 128, 64, 32, 16)
-SKIPS = ("layer3", "layer2", "layer1", "stem", None)
+WIDTHS_OF_ONE_SIZE = (192, 96, 48, 2)
 
 # Kaiming uniform for ReLU: bound sqrt(6 / fan_in).
 _init_conv = nn.initializers.variance_scaling(2.0, "fan_in", "uniform")
@@ -62,41 +63,52 @@ def upsample_to(x: Float[Array, "b h w c"], size: tuple[int, int]) -> Float[Arra
 
 
 class UNetDecoder(nn.Module):
-    """Five blocks of upsampling, concatenation with a skip, and two 3x3 convolutions.
+    """Blocks of upsampling, concatenation with a skip, and two 3x3 convolutions.
+
+    From a pyramid of features: one block for each but the last, from coarse to fine, and one
+    without a skip where the finest is not yet of the frame's size. From features of one size, as a
+    vision transformer's: four blocks without skips from the last of them, as in TrCAM-V (Murtaza et
+    al., ANNPR 2024).
 
     Attributes:
+      features: what the encoder declares.
+      width_multiplier: factor of the blocks' channels, for a small encoder.
       train: batch norm uses and updates batch statistics.
       axis_name: device axis for synchronised batch norm, or None.
       dtype: dtype of the computation; parameters stay float32.
-      widths: output channels of the five blocks.
       remat: compute the blocks once more in the backward pass instead of keeping their activations:
         less memory, more time, the same numbers.
     """
 
+    features: tuple[Feature, ...]
+    width_multiplier: float = 1.0
     train: bool = False
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
-    widths: Sequence[int] = WIDTHS
     remat: bool = False
 
     @nn.compact
     def __call__(self, features: Mapping[str, Array]) -> Float[Array, "b h w c"]:
-        """Decode the features of `models.encoders.resnet.ResNet`.
-
-        Args:
-          features: {"stem", "layer1" … "layer4"}, each `[b, y, x, c]`.
-
-        Returns:
-          `[b, 2 * stem height, 2 * stem width, widths[-1]]`.
-        """
+        """Decode the encoder's `features`, each `[b, y, x, c]`: about as large as the frame."""
         # A method, not a module of its own: the names of the variables stay flat.
         block = (
             nn.remat(UNetDecoder._block, static_argnums=(1,)) if self.remat else UNetDecoder._block
         )
-        x = features["layer4"]
-        for i, skip in enumerate(SKIPS):
-            x = block(self, i, x, features.get(skip))
+        finest, *_, last = self.features
+        skips: list[Array | None] = [None] * len(WIDTHS_OF_ONE_SIZE)
+        if finest.stride != last.stride:
+            skips = [features[f.name] for f in self.features[-2::-1]]
+            skips += [None] if finest.stride > 1 else []
+        x = features[last.name]
+        for i, skip in enumerate(skips):
+            x = block(self, i, x, skip)
         return x
+
+    def _width(self, i: int) -> int:
+        if self.features[0].stride != self.features[-1].stride:
+            return max(1, round(self.width_multiplier * WIDTHS[i]))
+        *inner, last = WIDTHS_OF_ONE_SIZE
+        return last if i == len(inner) else max(1, round(self.width_multiplier * inner[i]))
 
     def _block(self, i: int, x: Array, skip: Array | None) -> Array:
         if skip is None:
@@ -106,7 +118,7 @@ class UNetDecoder(nn.Module):
             x = jnp.concatenate([x, skip], axis=-1)
         for j in (1, 2):
             x = Conv(
-                self.widths[i],
+                self._width(i),
                 kernel_size=3,
                 dtype=self.dtype,
                 kernel_init=_init_conv,

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import class_activation_maps
-from tcam_jax.data.geometry import Geometry, normalise, resize_map, shrink_frames, transform
+from tcam_jax.data.geometry import Geometry, resize_map, shrink_frames, transform
 from tcam_jax.data.protocol import Batch
 from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables
 from tcam_jax.pseudo_labels.temporal import temporal_max
@@ -65,7 +65,7 @@ def features_and_seed_maps(
 
     def features_of_views() -> Mapping[str, Array]:
         decoded = views.reshape(-1, *views.shape[2:]) if whole_window else views[:, target]
-        return classify(frozen.encoder, normalise(decoded)).features
+        return classify(frozen.encoder, model.normalise(decoded)).features
 
     valid = batch["valid"]
     if not config.tcam.window.cam_tmp:
@@ -77,7 +77,7 @@ def features_and_seed_maps(
         return features_of_views(), jax.vmap(lambda m, g: transform(m, g, crop))(pooled, geometry)
 
     from_crop = config.tcam.seed_view == "crop"
-    seen = normalise(views if from_crop else shrink_frames(batch["frames"], crop))
+    seen = model.normalise(views if from_crop else shrink_frames(batch["frames"], crop))
     b, t = seen.shape[:2]
     seen = seen.reshape(b * t, *seen.shape[2:])
     seed_variables = frozen.encoder if frozen.seeds is None else frozen.seeds

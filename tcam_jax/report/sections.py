@@ -54,7 +54,7 @@ def summary(
     facts = [
         ("Dataset", f"{results['dataset']} ({results['config']}), {results['split']} split"),
         ("Frames", f"{results['frames']} of {results['videos']} videos, {results['boxes']} boxes"),
-        ("Network", f"ResNet-{config.model.depth}, head {config.model.head}"),
+        ("Network", f"{config.model.encoder}, head {config.model.head}"),
         ("Frames of the network", f"{config.dataset.crop} px, {config.precision}"),
         ("Seeds", f"{config.tcam.cam_method}, n = {window.n} {window.mode}"),
         ("Losses", ", ".join(losses)),

@@ -14,7 +14,7 @@ from tcam_jax.runs.networks import load_tcam, record_classes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.checkpoint import Checkpoints, Record
 from tcam_jax.train.initial import load_weights
-from tcam_jax.train.optimizer import sgd
+from tcam_jax.train.optimizer import make_optimizer
 from tcam_jax.train.stage import finish
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
 from tcam_jax.train.state import create_state
@@ -45,7 +45,7 @@ def import_weights(
         raise InputError(f"the workdir {workdir} must be a new folder; there is something already.")
     model = make_model(config, len(class_names))
     # Given shapes alone, parts that the file does not have are not made.
-    loaded = load_weights(source, variable_shapes(model, config.dataset.crop))
+    loaded = load_weights(str(source), variable_shapes(model, config.dataset.crop), model)
     if "classification_head" not in loaded.parts:
         raise InputError(
             f"{source} must hold a classification head for {len(class_names)} classes; it has "
@@ -65,7 +65,9 @@ def import_weights(
     record_config(config, unfinished)
     record_classes(unfinished, class_names)
     for name, (parts, roles) in stages.items():
-        state = create_state(select(loaded.variables, parts), sgd(config[name].optimizer))
+        state = create_state(
+            select(loaded.variables, parts), make_optimizer(config[name].optimizer, model)
+        )
         # Nothing was measured: below any score.
         best = {role: {"step": 0, "value": -1.0} for role in roles}
         Checkpoints(unfinished / name / "checkpoints").save(0, state, Record(best))
@@ -82,9 +84,9 @@ def export_weights(workdir: Path, target: Path) -> None:
     Raises:
       InputError: there is no finished run, or `target` cannot be written.
     """
-    variables = load_tcam(workdir).variables
+    model, variables, *_ = load_tcam(workdir)
     by_torch = target.suffix == ".safetensors"
-    write_tensors(target, torch_tensors(variables) if by_torch else own_tensors(variables))
+    write_tensors(target, torch_tensors(variables, model) if by_torch else own_tensors(variables))
 
 
 def export_model(workdir: Path, folder: Path) -> None:

@@ -71,7 +71,9 @@ def train_and_evaluate(
 
         def begin() -> None:
             if not (workdir / "config.json").exists():
-                check_weights(config, stages.make_model(config, len(class_names)))
+                model = stages.make_model(config, len(class_names))
+                check_weights(config, model)
+                stages.check_optimizers(config, model)
             make_writable(workdir)
             held.enter_context(locked(workdir))
             record_config(config, workdir)

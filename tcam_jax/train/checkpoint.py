@@ -9,7 +9,7 @@ One process reads and writes; see `runtime.processes` for several.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
@@ -93,7 +93,7 @@ class Checkpoints:
 
         def fill(folder: Path) -> None:
             write_item(folder / "variables", state.variables)
-            write_item(folder / "optimizer", _rest(state))
+            write_item(folder / "optimizer", state.rest)
             write_record(folder / RECORD, record._asdict())
 
         try:
@@ -129,7 +129,7 @@ class Checkpoints:
         """Read the state of checkpoint `step` in the form of `like`, as NumPy arrays."""
         folder = self.directory / str(step)
         variables = read_item(folder / "variables", like.variables)
-        return TrainState(**variables, **read_item(folder / "optimizer", _rest(like)))
+        return like.with_arrays(variables, read_item(folder / "optimizer", like.rest))
 
     def restore_variables(self, step: int) -> Variables:
         """Read the variables of checkpoint `step`, as NumPy arrays.
@@ -228,10 +228,3 @@ def read_variables(folder: Path) -> Variables:
         except (OSError, ValueError, KeyError) as error:
             problem = str(error)
     raise InputError(f"the checkpoint {folder} is damaged ({problem}); use another step.")
-
-
-def _rest(state: TrainState) -> dict[str, Any]:
-    # Variables are a part of their own: prediction reads only them.
-    return {
-        name: value for name, value in vars(state).items() if name not in ("params", "batch_stats")
-    }

@@ -3,13 +3,21 @@
 from pathlib import Path
 
 import jax
+import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.models.tcam import TCAM, Variables, init_variables, variable_shapes
 from tcam_jax.models.weights.pretrained import Pretrained, adopt, own_tensors
+from tcam_jax.models.weights.published import PUBLISHED, published_file
 from tcam_jax.models.weights.weight_files import read_tensors
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.log import log
 from tcam_jax.train.checkpoint import read_variables
+from tcam_jax.train.finished import Finished
+
+# What of a stage are its weights.
+BEST = {"classifier": "best_classification", "tcam": "best_localization"}
+SHOWN = 8  # names in the log
 
 
 def initial_variables(config: ConfigDict, model: TCAM, resumed: bool = False) -> Pretrained:
@@ -27,7 +35,7 @@ def initial_variables(config: ConfigDict, model: TCAM, resumed: bool = False) ->
         drawn = jax.tree.map(lambda x: x.astype(config.precision), drawn)
     if resumed or not config.model.pretrained:
         return Pretrained(drawn, parts=(), left_out=())
-    return load_weights(Path(config.model.pretrained), drawn)
+    return load_weights(config.model.pretrained, drawn, model)
 
 
 def check_weights(config: ConfigDict, model: TCAM) -> None:
@@ -37,17 +45,49 @@ def check_weights(config: ConfigDict, model: TCAM) -> None:
       InputError: see `initial_variables`.
     """
     if config.model.pretrained:
-        load_weights(Path(config.model.pretrained), variable_shapes(model, config.dataset.crop))
+        shapes = variable_shapes(model, config.dataset.crop)
+        load_weights(config.model.pretrained, shapes, model)
 
 
-def load_weights(path: Path, variables: Variables) -> Pretrained:
-    """Put the weights of a file, or of a checkpoint's folder, into `variables`.
+def load_weights(source: str, variables: Variables, model: TCAM) -> Pretrained:
+    """Put weights into the `variables` of `model`.
+
+    Args:
+      source: a name of `models.weights.published`; a file; or a folder: of a checkpoint's step, of
+        a finished stage, of a run, or of an exported model.
+      variables, model: see `adopt`.
 
     Raises:
       InputError: they cannot be read, or do not fit.
     """
-    tensors = own_tensors(read_variables(path)) if path.is_dir() else read_tensors(path)
-    return adopt(variables, tensors, str(path))
+    return adopt(variables, _tensors(source), source, model)
+
+
+def _tensors(source: str) -> dict[str, np.ndarray]:
+    if source in PUBLISHED:
+        return read_tensors(published_file(source))
+    path = Path(source).expanduser()
+    if not path.is_dir():
+        return read_tensors(path)
+    exported = path / "weights.safetensors"
+    if exported.is_file():
+        return read_tensors(exported)
+    if (path / "variables").is_dir():  # of a step
+        return own_tensors(read_variables(path))
+    stages = [path] if (path / "checkpoints").is_dir() else []
+    stages += [path / name for name in BEST if (path / name / "checkpoints").is_dir()]
+    if not stages:
+        raise InputError(
+            f"{path} must be the folder of a run, of a stage, of a checkpoint's step, or of an "
+            "exported model; it is none of these."
+        )
+    tensors = {}
+    for stage in stages:
+        if stage.name not in BEST:
+            raise InputError(f"the stage's folder {path} must be named {' or '.join(BEST)}.")
+        step = Finished(stage).best_step(BEST[stage.name])
+        tensors |= own_tensors(read_variables(stage / "checkpoints" / str(step)))
+    return tensors
 
 
 def report_weights(initial: Pretrained, parts: tuple[str, ...], source: str) -> None:
@@ -55,7 +95,7 @@ def report_weights(initial: Pretrained, parts: tuple[str, ...], source: str) -> 
     if not source:
         log.warning(
             "config.model.pretrained is empty: %s from random weights. The published recipe starts "
-            "from a ResNet trained on ImageNet, see docs/weights.md",
+            "from an encoder trained on ImageNet, see docs/weights.md",
             " and ".join(parts),
         )
         return
@@ -64,5 +104,8 @@ def report_weights(initial: Pretrained, parts: tuple[str, ...], source: str) -> 
         log.info("weights of %s: %s", source, ", ".join(p for p in parts if p in initial.parts))
     if random:
         log.info("not in %s, from random weights: %s", source, ", ".join(random))
+    if initial.naming:
+        log.info("its names are those of %s", initial.naming)
     if initial.left_out:
-        log.info("in it and left out: %s", ", ".join(initial.left_out))
+        shown = ", ".join(initial.left_out[:SHOWN]) + (", …" if initial.left_out[SHOWN:] else "")
+        log.info("%d tensors in it are left out: %s", len(initial.left_out), shown)

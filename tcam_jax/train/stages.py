@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.data.protocol import Data
 from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.models.encoders.registry import ENCODERS, backbone
 from tcam_jax.models.heads import HEADS
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
@@ -19,6 +20,7 @@ from tcam_jax.models.tcam import (
     Variables,
     merge,
     select,
+    variable_shapes,
 )
 from tcam_jax.models.weights.pretrained import Pretrained
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
@@ -31,7 +33,7 @@ from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.finished import Finished
 from tcam_jax.train.initial import initial_variables, report_weights
 from tcam_jax.train.loop import run
-from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.train.optimizer import check_optimizer, make_optimizer, make_schedule
 from tcam_jax.train.stage import Stage, Validation, is_finished
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
@@ -44,22 +46,34 @@ def make_model(config: ConfigDict, num_classes: int, **training: object) -> TCAM
     """Return the network of `config`; `training` sets the fields that differ while training.
 
     Raises:
-      InputError: the head is a user's own, and this process does not know it.
+      InputError: encoder or head is a user's own, and this process does not know it.
     """
-    if config.model.head not in HEADS:
-        raise InputError(
-            f"the head {config.model.head!r} must be in tcam_jax.HEADS: import the file that puts "
-            "it there first."
-        )
+    for part, registry in (("encoder", ENCODERS), ("head", HEADS)):
+        if config.model[part] not in registry:
+            raise InputError(
+                f"the {part} {config.model[part]!r} must be in tcam_jax.{part.upper()}S: import "
+                "the file that puts it there first."
+            )
     return TCAM(
         num_classes=num_classes,
-        depth=config.model.depth,
-        strides=tuple(config.model.strides),
+        backbone=backbone(config),
         head=partial(HEADS[config.model.head], **config.model.head_options),
         dtype=jnp.dtype(config.precision),
+        decoder_width=config.model.decoder_width,
         remat_decoder=config.tcam.remat_decoder,
         **training,
     )
+
+
+def check_optimizers(config: ConfigDict, model: TCAM) -> None:
+    """Check both stages' optimisers before a run is recorded that could not use them.
+
+    Raises:
+      InputError: see `check_optimizer`.
+    """
+    shapes = variable_shapes(model, config.dataset.crop)
+    for section, parts in ((CLASSIFIER_DIR, CLASSIFIER_PARTS), (TCAM_DIR, LOCALISER_PARTS)):
+        check_optimizer(config, section, model, select(shapes, parts)["params"])
 
 
 def classifier_stage(
@@ -86,7 +100,9 @@ def classifier_stage(
     return Stage(
         directory=workdir / CLASSIFIER_DIR,
         step=partial(classifier_step, **parts.for_step),
-        state=create_state(parts.select(CLASSIFIER_PARTS), parts.for_step["optimizer"]),
+        state=create_state(
+            parts.select(CLASSIFIER_PARTS), parts.for_step["optimizer"], section.optimizer.ema
+        ),
         frozen=None,
         batches=lambda first, end: data.training_batches(
             batch_size=section.batch_size,
@@ -133,7 +149,9 @@ def tcam_stage(
     return Stage(
         directory=workdir / TCAM_DIR,
         step=partial(tcam_step, **parts.for_step, steps_per_epoch=parts.steps_per_epoch),
-        state=create_state(parts.select(LOCALISER_PARTS), parts.for_step["optimizer"]),
+        state=create_state(
+            parts.select(LOCALISER_PARTS), parts.for_step["optimizer"], section.optimizer.ema
+        ),
         frozen=FrozenClassifiers(encoder, seeds),
         batches=lambda first, end: data.training_batches(
             batch_size=section.batch_size,
@@ -170,7 +188,7 @@ def _common(
     section = config[directory.name]
     steps_per_epoch = data.steps_per_epoch(section.batch_size)
     model = make_model(config, len(data.class_names), axis_name=parallel.axis_name, **training)
-    schedule = stepped_schedule(section.optimizer, steps_per_epoch)
+    schedule = make_schedule(section.optimizer, steps_per_epoch, section.epochs * steps_per_epoch)
     newest = Checkpoints(directory / "checkpoints").newest
     resumed = processes.broadcast(newest) is not None
     return _Common(
@@ -181,7 +199,7 @@ def _common(
         for_step={
             "config": config,
             "model": model,
-            "optimizer": sgd(section.optimizer),
+            "optimizer": make_optimizer(section.optimizer, model),
             "schedule": schedule,
             "axis_name": parallel.axis_name,
         },

@@ -15,7 +15,7 @@ import optax
 from jaxtyping import Array, PyTree
 from ml_collections import ConfigDict
 
-from tcam_jax.data.geometry import normalise, random_geometry, sample_keys, transform
+from tcam_jax.data.geometry import random_geometry, sample_keys, transform
 from tcam_jax.data.protocol import Batch
 from tcam_jax.data.sampler import target_position
 from tcam_jax.losses.inputs import LossInputs, Window
@@ -41,7 +41,7 @@ def classifier_step(
     schedule: Schedule,
     axis_name: str | None,
 ) -> tuple[TrainState, Metrics]:
-    """Stage 1: one SGD step of cross-entropy on single frames (windows of t = 1).
+    """Stage 1: one step of cross-entropy on single frames (windows of t = 1).
 
     Nothing is frozen; the argument keeps the signature that `Parallel.compile` maps.
     """
@@ -57,7 +57,7 @@ def classifier_step(
         )
         output, updates = model.apply(
             {"params": params, "batch_stats": batch_stats},
-            normalise(images),
+            model.normalise(images),
             method="classify",
             mutable=["batch_stats"],
         )
@@ -65,7 +65,7 @@ def classifier_step(
         targets = optax.smooth_labels(targets, config.classifier.label_smoothing)
         total = optax.softmax_cross_entropy(output.logits, targets).sum() / count
         correct = (output.logits.argmax(-1) == part["label"]).sum()
-        return total, (updates["batch_stats"], {"total": total, "correct": correct})
+        return total, (updates.get("batch_stats", {}), {"total": total, "correct": correct})
 
     grads, batch_stats, sums = accumulate(loss, state, batch)
     sums = over_devices(sums, axis_name)
@@ -76,6 +76,7 @@ def classifier_step(
         sums["total"],
         optimizer=optimizer,
         schedule=schedule,
+        ema=config.classifier.optimizer.ema,
         axis_name=axis_name,
     )
     return updated, metrics | {"train_accuracy": (100.0 * sums["correct"], count)}
@@ -93,7 +94,7 @@ def tcam_step(
     steps_per_epoch: int,
     axis_name: str | None,
 ) -> tuple[TrainState, Metrics]:
-    """Stage 2: one SGD step of the decoder on seeds from temporal CAMs.
+    """Stage 2: one step of the decoder on seeds from temporal CAMs.
 
     Frames of a window → classifier → CAM of the true class each → maximum over time → seeds drawn
     in the target's crop → decoder's map of the target → losses. Where a loss looks at all frames of
@@ -144,7 +145,7 @@ def tcam_step(
         total, terms = objective(
             inputs_of(part, map_logits), losses, **when, axis_name=axis_name, counts=counts
         )
-        return total, (updates["batch_stats"], (total, terms))
+        return total, (updates.get("batch_stats", {}), (total, terms))
 
     grads, batch_stats, (total, terms) = accumulate(loss, state, seen)
     updated, metrics = update(
@@ -154,6 +155,7 @@ def tcam_step(
         over_devices(total, axis_name),
         optimizer=optimizer,
         schedule=schedule,
+        ema=config.tcam.optimizer.ema,
         axis_name=axis_name,
     )
     return updated, {

@@ -80,6 +80,7 @@ def update(
     *,
     optimizer: optax.GradientTransformation,
     schedule: Schedule,
+    ema: float,
     axis_name: str | None,
 ) -> tuple[TrainState, Metrics]:
     """Take one step along the gradient, unless it or the loss is not finite.
@@ -89,8 +90,9 @@ def update(
       local_grads: this device's share of the gradient.
       batch_stats: after the step.
       loss: of the global batch.
-      optimizer: without the learning rate, see `train.optimizer.sgd`.
+      optimizer: at learning rate 1, see `train.optimizer.make_optimizer`.
       schedule: finished steps -> learning rate.
+      ema: decay of the state's average of the parameters, if it has one.
       axis_name: mapped axis the batch is split over, or None.
 
     Returns:
@@ -101,13 +103,15 @@ def update(
     norm = optax.tree.norm(grads)
     learning_rate = schedule(state.step)
     direction, opt_state = optimizer.update(grads, state.opt_state, state.params)
-    updates = jax.tree.map(lambda d: -learning_rate.astype(d.dtype) * d, direction)
-    moved = (optax.apply_updates(state.params, updates), batch_stats, opt_state)
+    updates = jax.tree.map(lambda d: learning_rate.astype(d.dtype) * d, direction)
+    params = optax.apply_updates(state.params, updates)
+    average = None if state.average is None else _blend(ema, state.average, params)
+    moved = (params, average, batch_stats, opt_state)
     finite = jnp.isfinite(loss) & jnp.isfinite(norm)
-    params, batch_stats, opt_state = jax.tree.map(
+    params, average, batch_stats, opt_state = jax.tree.map(
         lambda new, old: jnp.where(finite, new, old),
         moved,
-        (state.params, state.batch_stats, state.opt_state),
+        (state.params, state.average, state.batch_stats, state.opt_state),
     )
     in_a_row = jnp.where(finite, 0, state.skipped_in_a_row + 1)
     one = jnp.ones(())
@@ -116,6 +120,7 @@ def update(
         skipped=state.skipped + (in_a_row > 0),
         skipped_in_a_row=in_a_row,
         params=params,
+        average=average,
         batch_stats=batch_stats,
         opt_state=opt_state,
     ), {
@@ -124,3 +129,7 @@ def update(
         "learning_rate": (learning_rate, one),
         "skipped_in_a_row": (in_a_row, one),
     }
+
+
+def _blend(decay: float, old: PyTree, new: PyTree) -> PyTree:
+    return jax.tree.map(lambda x, y: decay * x + (1 - decay) * y, old, new)

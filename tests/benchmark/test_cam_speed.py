@@ -7,7 +7,7 @@ from tcam_jax.benchmark import cam_speed
 
 @pytest.mark.slow
 def test_every_method_is_measured_beside_torchcam():
-    row = cam_speed.measure(10, 32, batch=2, rounds=1)
+    row = cam_speed.measure("resnet10", 32, batch=2, rounds=1)
     assert set(row["ours"]) == {"forward", *cam_speed.METHODS}
     ways = ("readme", "frozen", "batch")
     theirs = {f"{name}: {way}" for name in cam_speed.METHODS for way in ways}

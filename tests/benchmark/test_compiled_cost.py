@@ -30,7 +30,8 @@ TOLERANCE = 1.15
 
 def _case(*parts):
     config = defaults.get_config()
-    config.model.depth, config.dataset.crop, config.dataset.resize = 18, 32, 36
+    config.model.encoder = "resnet18"
+    config.dataset.crop, config.dataset.resize = 32, 36
     return Case(config, BATCH, parts)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tcam_jax.benchmark.frame_time import PUBLISHED_METHODS, boxes_per_map, time_per_frame
 from tcam_jax.benchmark.rounds import ratio, summary, take_turns
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM, init_variables
 
 
@@ -36,7 +37,7 @@ def test_summary_and_ratio_by_hand():
 
 @pytest.mark.slow
 def test_a_row_a_method_and_batch():
-    model = TCAM(3, depth=10)
+    model = TCAM(3, backbone=ENCODERS["resnet10"])
     variables = init_variables(model, jax.random.key(0), 32)
     rows = time_per_frame(model, variables, size=32, batches=(1, 2), rounds=1)
     names = ("classifier", *PUBLISHED_METHODS)

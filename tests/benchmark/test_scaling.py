@@ -84,7 +84,7 @@ def test_step_time_by_hand():
 @pytest.mark.slow
 def test_figures_of_a_step():
     config = youtube_objects.get_config()
-    config.model.depth = 18
+    config.model.encoder = "resnet18"
     config.dataset.resize, config.dataset.crop = 36, 32
     traced = scaling.trace_step(config, "classifier", jax.devices()[:8], batch_per_device=2)
     found = scaling.figures(traced)

@@ -18,10 +18,11 @@ from tcam_jax.config import defaults
 from tcam_jax.data.geometry import random_geometry, sample_keys
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.losses.log_barrier import barrier_t
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, select
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.train.optimizer import make_optimizer, make_schedule
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
 from tests.torch_networks import same_weights, torch_network
@@ -32,7 +33,7 @@ B, RESIZE, CROP, STEPS = 4, 72, 64, 2
 @pytest.fixture
 def config():
     config = defaults.get_config()
-    config.model.depth = 10
+    config.model.encoder = "resnet10"
     config.dataset.resize, config.dataset.crop = RESIZE, CROP
     config.classifier.optimizer.learning_rate = 0.01
     config.tcam.seeds.fg_pixels = config.tcam.seeds.bg_pixels = 3
@@ -71,12 +72,12 @@ def _draws(config, number: int, batch: dict, noise: bool) -> Draws:
 
 def _our_steps(config, stage: str, network, batch):
     """Train `STEPS` steps; return the metrics of each and the variables."""
-    model = TCAM(num_classes=7, depth=10, dtype=jnp.float64)
+    model = TCAM(num_classes=7, backbone=ENCODERS["resnet10"], dtype=jnp.float64)
     variables = jax.tree.map(lambda x: x.astype(jnp.float64), same_weights(network, model))
     shared = {
         "config": config,
-        "optimizer": sgd(config[stage].optimizer),
-        "schedule": stepped_schedule(config[stage].optimizer, 1),
+        "optimizer": make_optimizer(config[stage].optimizer, model),
+        "schedule": make_schedule(config[stage].optimizer, 1, 10),
         "axis_name": None,
     }
     if stage == "classifier":
@@ -98,7 +99,7 @@ def _our_steps(config, stage: str, network, batch):
 
 
 def _assert_same_variables(ours, network):
-    model = TCAM(num_classes=7, depth=10)
+    model = TCAM(num_classes=7, backbone=ENCODERS["resnet10"])
     theirs = same_weights(network, model)
     for path, expected in jax.tree_util.tree_leaves_with_path(ours):
         found = theirs
@@ -155,7 +156,7 @@ def test_stage_2_is_ours(config, view, without):
 
 def test_inference_is_ours():
     network = torch_network(num_classes=7, depth=10)
-    model = TCAM(num_classes=7, depth=10)
+    model = TCAM(num_classes=7, backbone=ENCODERS["resnet10"])
     frames = _batch(t=1)["frames"][:, 0, :CROP, :CROP]
     logits, maps = infer(network, torch.from_numpy(frames))
     forward = make_forward(model, (TCAM_METHOD,))

@@ -1,15 +1,15 @@
 """Layer by layer, the network is PyTorch's: same weights and images, same features and maps."""
 
+from functools import partial
+
 import jax
 import numpy as np
 import pytest
 import torch
 
-from tcam_jax.models.encoders.resnet import FEATURES
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM
 from tests.torch_networks import (
-    STRIDE_8,
-    STRIDE_32,
     channels_first,
     channels_last,
     same_weights,
@@ -27,24 +27,25 @@ def assert_close(ours, theirs, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("depth", "strides", "size"),
+    ("depth", "output_stride", "size"),
     [
-        (18, STRIDE_8, 224),
-        (34, STRIDE_32, 97),
-        (50, STRIDE_8, 224),
-        (50, STRIDE_8, 97),
-        (50, STRIDE_32, 97),
-        (101, STRIDE_8, 97),
+        (18, 8, 224),
+        (34, 32, 97),
+        (50, 8, 224),
+        (50, 16, 97),
+        (50, 32, 97),
+        (101, 8, 97),
     ],
 )
-def test_features_logits_and_maps_equal_torch(depth, strides, size):
-    network = torch_network(num_classes=7, depth=depth, strides=strides)
-    model = TCAM(num_classes=7, depth=depth, strides=strides)
+def test_features_logits_and_maps_equal_torch(depth, output_stride, size):
+    backbone = partial(ENCODERS[f"resnet{depth}"], output_stride=output_stride)
+    model = TCAM(num_classes=7, backbone=backbone)
+    network = torch_network(num_classes=7, depth=depth, strides=backbone().strides)
     images = np.random.default_rng(0).normal(size=(2, size, size, 3)).astype(np.float32)
     with torch.no_grad():
         logits, maps, features = network(channels_first(images))
     output, map_logits = jax.jit(model.apply)(same_weights(network, model), images)
-    for name, theirs in zip(FEATURES, features, strict=True):
+    for (name, *_), theirs in zip(backbone().features, features, strict=True):
         assert_close(output.features[name], channels_last(theirs), name)
     assert_close(output.logits, logits.numpy(), "logits")
     assert_close(map_logits, channels_last(maps), "maps")
@@ -54,7 +55,9 @@ def test_features_logits_and_maps_equal_torch(depth, strides, size):
 def test_training_mode_and_its_running_statistics_equal_torch():
     """The batch normalises itself; running variances are unbiased (n / (n - 1)) as torch's."""
     network = torch_network(num_classes=7, depth=18).train()
-    model = TCAM(num_classes=7, depth=18, train_classifier=True, train_localiser=True)
+    model = TCAM(
+        num_classes=7, backbone=ENCODERS["resnet18"], train_classifier=True, train_localiser=True
+    )
     variables = same_weights(network, model)
     for seed in range(2):
         # Two 33 px images leave 2 x 5 x 5 values a channel: n / (n - 1) is 2 % away from 1.
@@ -74,11 +77,11 @@ def test_training_mode_and_its_running_statistics_equal_torch():
 
 
 def test_going_on_from_a_stage_equals_the_whole_pass():
-    model = TCAM(num_classes=7, depth=18)
+    model = TCAM(num_classes=7, backbone=ENCODERS["resnet18"])
     variables = same_weights(torch_network(num_classes=7, depth=18), model)
     images = jax.random.normal(jax.random.key(0), (2, 40, 40, 3))
     output = model.apply(variables, images, method="classify")
-    for stage in FEATURES:
+    for stage, *_ in model.declared.features:
         logits, maps = model.apply(variables, output.features[stage], stage, method="classify_from")
         np.testing.assert_allclose(logits, output.logits, atol=1e-5)
         np.testing.assert_allclose(maps, output.maps, atol=1e-5)

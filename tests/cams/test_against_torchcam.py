@@ -16,8 +16,9 @@ import torchcam.methods as torchcam
 from tcam_jax.benchmark.torch_twin import Classifier
 from tcam_jax.cams.methods import class_activation_maps, classifier_head
 from tcam_jax.cams.normalise import min_max
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM
-from tests.torch_networks import STRIDE_8, channels_first, same_weights, torch_network
+from tests.torch_networks import channels_first, same_weights, torch_network
 
 IMAGES = 20
 CLASSES = 5
@@ -37,7 +38,7 @@ OURS = {
 @pytest.fixture(scope="module")
 def networks():
     """torch-cam's network, ours with its weights, and both views of the images."""
-    whole = torch_network(num_classes=CLASSES, depth=DEPTH, strides=STRIDE_8)
+    whole = torch_network(num_classes=CLASSES, depth=DEPTH)
     images = np.random.default_rng(0).normal(size=(IMAGES, 40, 40, 3)).astype(np.float32)
     weight = whole.classification_head.fc.weight.data
     # torch-cam's epsilons (1e-8) are added to squares of gradients, which a head of many places
@@ -47,9 +48,9 @@ def networks():
         mean = whole.encoder(channels_first(images))[-1].mean((0, 2, 3))
     # Without what all images share: classes differ, and maps have both signs.
     weight -= torch.outer(weight @ mean, mean) / (mean @ mean)
-    network = Classifier(CLASSES, DEPTH, STRIDE_8).eval()
+    network = Classifier(CLASSES, DEPTH).eval()
     network.encoder, network.classification_head = whole.encoder, whole.classification_head
-    model = TCAM(num_classes=CLASSES, depth=DEPTH, strides=STRIDE_8)
+    model = TCAM(num_classes=CLASSES, backbone=ENCODERS[f"resnet{DEPTH}"])
     variables = same_weights(whole, model)
     output = jax.jit(partial(model.apply, method="classify"))(variables, images)
     return network, model, variables, images, output
@@ -119,7 +120,7 @@ def test_smooth_gradcampp_with_noise_but_for_torchcams_last_noisy_frame(networks
     noise = [torch.distributions.Normal(0, 0.3).sample((IMAGES, 3, 40, 40)) for _ in range(4)]
     last = jnp.asarray(images + noise[-1].permute(0, 2, 3, 1).numpy())
     noisy = model.apply(variables, last, method="classify").features["layer4"]
-    head = classifier_head(model, variables)
+    head = classifier_head(model, variables, model.last)
 
     def by_hand(clean, noisy, index):
         g = head.kernel[:, index] / (clean.shape[0] * clean.shape[1])

@@ -10,15 +10,19 @@ from tcam_jax.cams import gradient_methods as gradient
 from tcam_jax.cams.head import Head, class_gradient, linear_head
 from tcam_jax.cams.methods import (
     CAM_METHODS,
+    ENCODER_MAPS,
     FRAME_METHODS,
     class_activation_map,
     class_activation_maps,
     classifier_head,
 )
 from tcam_jax.cams.normalise import min_max
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM, init_variables
 
-FEATURE_METHODS = [method for method in CAM_METHODS if method not in FRAME_METHODS]
+FEATURE_METHODS = [
+    method for method in CAM_METHODS if method not in (*FRAME_METHODS, *ENCODER_MAPS)
+]
 RNG = np.random.default_rng(0)
 FEATURES = jnp.asarray(RNG.gamma(1.0, 1.0, (5, 6, 8)), jnp.float32)  # after a ReLU: >= 0
 KERNEL = jnp.asarray(RNG.normal(size=(8, 3)), jnp.float32)
@@ -232,7 +236,7 @@ def test_bfloat16_features_give_a_float32_map(method):
 @pytest.mark.slow
 def test_layers_above_an_earlier_stage_run_forwards_once():
     """A map at layer3 needs layer4's backward pass; its forward pass is part of `classify`."""
-    model = TCAM(num_classes=3, depth=10)
+    model = TCAM(num_classes=3, backbone=ENCODERS["resnet10"])
     frames = jax.ShapeDtypeStruct((8, 80, 80, 3), jnp.float32)  # 10x10 maps: in all, large ones
     variables = jax.eval_shape(lambda: init_variables(model, jax.random.key(0), 80))
 
@@ -258,7 +262,7 @@ def test_layers_above_an_earlier_stage_run_forwards_once():
 
 @pytest.mark.slow
 def test_the_gradient_of_one_frame_is_its_row_of_the_batch():
-    model = TCAM(num_classes=3, depth=10)
+    model = TCAM(num_classes=3, backbone=ENCODERS["resnet10"])
     variables = init_variables(model, jax.random.key(0), 32)
     gradient_of = classifier_head(model, variables, "layer3").gradient
     features = jnp.asarray(RNG.gamma(1.0, 1.0, (2, 4, 4, 256)), jnp.float32)

@@ -7,6 +7,7 @@ from configs import demo, video_folder, youtube_objects
 from tcam_jax.config import defaults
 from tcam_jax.config.record import load_config, record_config
 from tcam_jax.config.rules import flatten, validate
+from tcam_jax.models.encoders.registry import backbone
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.stages import make_model
 
@@ -34,13 +35,14 @@ def test_frames_stored_small_are_trained_at_that_size():
 def test_youtube_objects_has_the_published_numbers():
     config = youtube_objects.get_config("v2.2")
     assert config.dataset.config == "v2.2"
-    assert (config.model.depth, config.model.strides) == (50, (1, 2, 1, 1))
+    assert config.model.encoder == "resnet50"
+    assert backbone(config)().strides == (1, 2, 1, 1)
     assert (config.dataset.resize, config.dataset.crop) == (256, 224)
     for stage, rate in ((config.classifier, 1e-3), (config.tcam, 1e-2)):
         assert (stage.epochs, stage.batch_size) == (100, 32)
         optimizer = stage.optimizer
         assert (optimizer.learning_rate, optimizer.step_epochs, optimizer.gamma) == (rate, 15, 0.9)
-        assert (optimizer.momentum, optimizer.weight_decay) == (0.9, 1e-4)
+        assert (optimizer.name, dict(optimizer.args), optimizer.weight_decay) == ("sgd", {}, 1e-4)
     tcam = config.tcam
     assert (tcam.window.n, tcam.window.mode, tcam.cam_method) == (1, "before", "layercam")
     crf = tcam.losses.crf
@@ -58,8 +60,8 @@ def test_youtube_objects_has_the_published_numbers():
         ("seed", -1, "config.seed must be 0 or more"),
         ("tcam.losses.crf.sigma_xy", 0.0, "config.tcam.losses.crf.sigma_xy must be greater than 0"),
         ("eval.cam_methods", ("cam",), "with tcam.cam_method=layercam in it"),
-        ("model.depth", 20, "one of 10, 18, 34, 50, 101; it is 20"),
-        ("model.strides", (1, 2, 3, 1), "four strides of 1 or 2"),
+        ("model.encoder", "resnet20", "one of resnet10, resnet18, .*; it is 'resnet20'"),
+        ("model.output_stride", 4, "one of 8, 16, 32 for resnet50, or None; it is 4"),
         ("tcam.epochs", 0, "greater than 0; it is 0"),
         ("tcam.window.n", -1, "0 or more"),
         ("tcam.batch_size", 12, "a multiple of the 8 devices; it is 12"),

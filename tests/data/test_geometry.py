@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from tcam_jax.data.geometry import (
+    IMAGENET,
     Geometry,
     normalise,
     random_geometry,
@@ -45,9 +46,9 @@ def test_no_margin_leaves_the_whole_image():
 def test_normalise_against_hand_numbers():
     frame = jnp.array([[[0, 127.5, 255]]])
     expected = [-0.485 / 0.229, (0.5 - 0.456) / 0.224, (1 - 0.406) / 0.225]
-    np.testing.assert_allclose(normalise(frame)[0, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(normalise(frame, IMAGENET)[0, 0], expected, rtol=1e-6)
     np.testing.assert_allclose(
-        normalise(jnp.uint8([[[0, 128, 255]]]))[0, 0, 2], expected[2], rtol=1e-6
+        normalise(jnp.uint8([[[0, 128, 255]]]), IMAGENET)[0, 0, 2], expected[2], rtol=1e-6
     )
 
 

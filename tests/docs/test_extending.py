@@ -16,18 +16,17 @@ from tcam_jax.config.rules import validate
 from tcam_jax.evaluate.results import find_row
 from tcam_jax.losses.inputs import LossInputs
 from tcam_jax.losses.objective import objective
-from tcam_jax.models.encoders.resnet import ARCHITECTURES
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, init_variables, select
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.logs import read_metrics
-from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.train.optimizer import make_optimizer, make_schedule
 from tcam_jax.train.stages import make_model
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step
 from tests.docs.fenced import load
 
-REGISTRIES = (tcam_jax.LOSSES, tcam_jax.HEADS, tcam_jax.CAM_METHODS, ARCHITECTURES)
+REGISTRIES = (tcam_jax.LOSSES, tcam_jax.HEADS, tcam_jax.CAM_METHODS, tcam_jax.ENCODERS)
 
 
 @pytest.fixture
@@ -71,7 +70,7 @@ def test_a_loss(example):
 def test_a_head(example):
     config = example("my_head.py").get_config()
     validate(config)
-    config.model.depth = 10
+    config.model.encoder = "resnet10"
     model = make_model(config, 3)
     variables = init_variables(model, jax.random.key(0), 32)
     frames = jax.random.normal(jax.random.key(1), (2, 32, 32, 3))
@@ -114,22 +113,8 @@ def test_a_cam_method(example):
     np.testing.assert_allclose(linear, np.maximum(features @ kernel[:, 1] / 12, 0), rtol=1e-4)
 
 
-def _parameters_of_a_bottleneck_resnet(blocks):
-    """Weights of convolutions, and two numbers a channel of their batch norms, written out."""
-    total, channels = 7 * 7 * 3 * 64 + 2 * 64, 64
-    for width, count in zip((64, 128, 256, 512), blocks, strict=True):
-        for block in range(count):
-            out = 4 * width
-            total += channels * width + 9 * width * width + width * out + 2 * (2 * width + out)
-            if block == 0:
-                total += channels * out + 2 * out  # the shortcut
-            channels = out
-    return total
-
-
 @pytest.mark.slow
 def test_an_encoder(example):
-    assert _parameters_of_a_bottleneck_resnet((3, 4, 6, 3)) == 25_557_032 - 2_049_000  # torchvision
     config = example("my_encoder.py").get_config()
     validate(config)
     config.dataset.resize = config.dataset.crop = 32
@@ -139,16 +124,17 @@ def test_an_encoder(example):
     model = make_model(config, 2, train_classifier=True)
     variables = select(init_variables(model, jax.random.key(0), 32), CLASSIFIER_PARTS)
     encoder = jax.tree.leaves(variables["params"]["encoder"])
-    expected = _parameters_of_a_bottleneck_resnet((2, 2, 2, 2))
+    channels = (3, 16, 32, 48, 64)
+    expected = sum(9 * a * b + 2 * b for a, b in zip(channels, channels[1:], strict=False))
     assert sum(leaf.size for leaf in encoder) == expected
-    optimizer = sgd(config.classifier.optimizer)
+    optimizer = make_optimizer(config.classifier.optimizer, model)
     step = parallel.compile(
         functools.partial(
             classifier_step,
             config=config,
             model=model,
             optimizer=optimizer,
-            schedule=stepped_schedule(config.classifier.optimizer, 10),
+            schedule=make_schedule(config.classifier.optimizer, 10, 100),
             axis_name=None,
         )
     )
@@ -166,6 +152,24 @@ def test_an_encoder(example):
         state, metrics = step(state, None, parallel.shard(batch))
         losses.append(float(metrics["loss"][0] / metrics["loss"][1]))
     assert losses[-1] < 0.5 * losses[0]
+
+    evaluated = make_model(config, 2)
+    frames = evaluated.normalise(batch["frames"][:2, 0])
+    output = evaluated.apply(state.variables, frames, method="classify")
+    for stage, size in (("stage2", 8), ("stage4", 2)):
+        maps = tcam_jax.class_activation_maps(
+            evaluated, state.variables, frames, output, jnp.array([0, 1]), "layercam", stage
+        )
+        assert maps.shape == (2, size, size)
+    logits = output.logits
+    for feature in evaluated.declared.features[:-1]:
+        again = evaluated.apply(
+            state.variables, output.features[feature.name], feature.name, method="classify_from"
+        )
+        np.testing.assert_allclose(again.logits, logits, rtol=1e-4, atol=1e-5)
+    whole = init_variables(evaluated, jax.random.key(0), 32)
+    map_logits = evaluated.apply(whole, output.features, (32, 32), method="localise")
+    assert map_logits.shape == (2, 32, 32, 2)
 
 
 def _shots(module, count, frames, first=0):

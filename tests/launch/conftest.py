@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 # configs/demo.py at its smallest: what counts here is the machinery, not the score.
 TINY = (
     "--config=configs/demo.py",
-    "--config.model.depth=10",
+    "--config.model.encoder=resnet10",
     "--config.dataset.resize=36",
     "--config.dataset.crop=32",
     "--config.classifier.epochs=2",

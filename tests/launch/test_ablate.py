@@ -28,7 +28,7 @@ config = demo.get_config()
 config.dataset.data_dir = {data!r}
 config.update_from_flattened_dict(
     {{
-        "model.depth": 10,
+        "model.encoder": "resnet10",
         "dataset.resize": 36,
         "dataset.crop": 32,
         "classifier.epochs": 1,
@@ -135,5 +135,5 @@ def test_a_classifier_is_shared_only_with_what_would_train_the_same(shares):
     assert shares({}, {"tcam.cam_method": "cam", **accurate})
     assert not shares({}, {"tcam.cam_method": "cam"})
     assert not shares({}, {"classifier.label_smoothing": 0.1})
-    assert not shares({}, {"model.depth": 34})
+    assert not shares({}, {"model.encoder": "resnet34"})
     assert not shares({"seed": 1}, {})

@@ -6,7 +6,7 @@ import pytest
 
 from tcam_jax.benchmark.case import PARTS
 
-SMALLEST = ("--depth=10", "--size=32", "--batch=2", "--rounds=1")
+SMALLEST = ("--encoder=resnet10", "--size=32", "--batch=2", "--rounds=1")
 
 
 @pytest.mark.slow
@@ -16,7 +16,7 @@ def test_both_sides_are_measured(launch, tmp_path):
     done = launch("benchmark", *SMALLEST, f"--parts={','.join(parts)}", f"--output={output}")
     figures = json.loads(output.read_text())
     assert output.with_suffix(".md").read_text().strip() == done.stdout.strip()
-    assert figures["command"].startswith("python -m launch.benchmark --depth=10")
+    assert figures["command"].startswith("python -m launch.benchmark --encoder=resnet10")
     rows = {row["name"]: row for row in figures["rows"]}
     beside = {name for name, row in rows.items() if "ratio" in row}
     assert beside == {
@@ -37,7 +37,7 @@ def test_both_sides_are_measured(launch, tmp_path):
     [
         ("--parts=steps,speed", "parts must be some of"),
         ("--output=figures.csv", "must end with .json"),
-        ("--depth=19", "--depth must be one of 10, 18, 34, 50, 101"),
+        ("--encoder=resnet19", "resnet18|resnet34"),
     ],
 )
 def test_bad_arguments_are_told_at_once(launch, argument, message):

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tcam_jax.data.video import read_video
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM, init_variables
 from tcam_jax.predict import exported
 from tests.data.test_video import write
@@ -26,7 +27,7 @@ SIZE = 32
 def model(tmp_path_factory):
     """A random network's folder."""
     folder = tmp_path_factory.mktemp("exported") / "model"
-    network = TCAM(num_classes=3, depth=10)
+    network = TCAM(num_classes=3, backbone=ENCODERS["resnet10"])
     variables = init_variables(network, jax.random.key(0), size=SIZE)
     exported.save(folder, network, variables, ("bird", "boat", "cat"), SIZE, 0.4)
     return folder

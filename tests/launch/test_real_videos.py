@@ -43,7 +43,7 @@ def test_train_predict_and_report_without_boxes(folder, tmp_path, launch):
         "--config=configs/video_folder.py:clips",
         f"--config.dataset.data_dir={tmp_path / 'data'}",
         "--config.dataset.options.split_by=time",
-        "--config.model.depth=10",
+        "--config.model.encoder=resnet10",
         "--config.dataset.resize=72",
         "--config.dataset.crop=64",
         "--config.classifier.epochs=12",

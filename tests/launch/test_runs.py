@@ -5,14 +5,20 @@ import re
 import shutil
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 import tcam_jax
+from tcam_jax.config.record import load_config
 from tcam_jax.data.shot_table import load_table
 from tcam_jax.evaluate.results import find_row, read_results
+from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, variable_shapes
+from tcam_jax.runs.exchange import export_model
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.train.initial import load_weights
+from tcam_jax.train.stages import make_model
 from tests.launch.conftest import TINY
 from tests.report.test_page import check_page
 
@@ -155,6 +161,31 @@ def test_predict_and_report_commands(run, launch, tmp_path):
     assert score in page.text and "Milliseconds a frame" in " ".join(page.text)
     lines = (run / "report.csv").read_text().splitlines()
     assert len(lines) == 1 + len(results["rows"]) * (2 + len(results["classes"]))
+
+
+@pytest.mark.slow
+def test_a_run_a_stage_and_an_exported_model_are_weights(run, tmp_path):
+    model = make_model(load_config(run), num_classes=10)
+    shapes = variable_shapes(model, 32)
+    export_model(run, tmp_path / "exported")
+    whole = load_weights(str(run), shapes, model)
+    assert whole.parts == (*CLASSIFIER_PARTS, *LOCALISER_PARTS)
+    for source, parts in (
+        (run / "classifier", CLASSIFIER_PARTS),
+        (tmp_path / "exported", whole.parts),
+    ):
+        loaded = load_weights(str(source), shapes, model)
+        assert loaded.parts == parts
+        for name in parts:
+            jax.tree.map(
+                np.testing.assert_array_equal,
+                loaded.variables["params"][name],
+                whole.variables["params"][name],
+            )
+    with pytest.raises(InputError, match="must be the folder of a run, of a stage"):
+        load_weights(str(tmp_path), shapes, model)
+    with pytest.raises(InputError, match="holds nothing of the encoder"):
+        load_weights(str(run / "tcam"), shapes, model)
 
 
 @pytest.mark.slow

@@ -125,8 +125,11 @@ def test_bad_weights_end_with_one_clear_line(published, shapes_data, tmp_path, l
     for arguments, expected in (
         ([f"--weights={tmp_path / 'none.pth'}"], "there is none"),
         ([f"--weights={damaged}"], "is damaged"),
-        ([f"--weights={tmp_path}"], "must be the folder of a checkpoint's step"),
-        ([f"--weights={published / 'whole.pth'}", "--config.model.depth=34"], "ResNet-10"),
+        ([f"--weights={tmp_path}"], "must be the folder of a run, of a stage"),
+        (
+            [f"--weights={published / 'whole.pth'}", "--config.model.encoder=resnet34"],
+            "is a resnet10",
+        ),
         ([f"--weights={published / 'resnet10.pth'}"], "must hold a classification head"),
     ):
         done = launch("import_weights", *TINY, data, run, *arguments, status=2)

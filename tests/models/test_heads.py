@@ -14,6 +14,7 @@ from tcam_jax.cams.methods import (
     frame_noise,
 )
 from tcam_jax.cams.normalise import min_max
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.heads import HEADS, LSE, WILDCAT
 from tcam_jax.models.tcam import TCAM
 from tcam_jax.runtime.errors import InputError
@@ -138,7 +139,7 @@ def test_kernel_of_a_linear_head_gives_its_logits(name):
 @pytest.mark.parametrize("name", HEADS)
 def test_every_kind_of_cam_for_every_head(name):
     """cam is the head's own map; one gradient method and those that see the frame work too."""
-    model = TCAM(num_classes=CLASSES, depth=10, head=HEADS[name])
+    model = TCAM(num_classes=CLASSES, backbone=ENCODERS["resnet10"], head=HEADS[name])
     frames = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
     variables = model.init(jax.random.key(1), frames)
     output = model.apply(variables, frames, method="classify")
@@ -160,7 +161,7 @@ def test_every_kind_of_cam_for_every_head(name):
         with pytest.raises(InputError, match="expected one of"):
             class_activation_maps(model, variables, frames, output, classes, *unknown)
     if name == "lse":  # a head whose gradient depends on the noise: made by hand
-        head = classifier_head(model, variables)
+        head = classifier_head(model, variables, model.last)
         for i, c in enumerate(classes):
             noisy = model.apply(
                 variables, frames[i] + frame_noise(frames[i].shape), method="classify"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tcam_jax.models import cpu
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM, init_variables
 
 SIZE = 32
@@ -17,7 +18,11 @@ OURS = "custom_vjp_call"
 def _loss(train=False, dtype=jnp.float32):
     """Return (params, frames) -> a scalar of everything that classifier and localiser put out."""
     model = TCAM(
-        num_classes=3, depth=10, train_classifier=train, train_localiser=train, dtype=dtype
+        num_classes=3,
+        backbone=ENCODERS["resnet10"],
+        train_classifier=train,
+        train_localiser=train,
+        dtype=dtype,
     )
     variables = init_variables(model, jax.random.key(0), SIZE)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,
@@ -44,18 +45,20 @@ def _count(tree):
 )
 def test_parameter_counts(depth, expected):
     shapes = jax.eval_shape(
-        TCAM(num_classes=10, depth=depth).init, jax.random.key(0), jnp.zeros((1, 64, 64, 3))
+        TCAM(num_classes=10, backbone=ENCODERS[f"resnet{depth}"]).init,
+        jax.random.key(0),
+        jnp.zeros((1, 64, 64, 3)),
     )
     counts = {part: _count(tree) for part, tree in shapes["params"].items()}
     assert {part: counts[part] for part in expected} == expected
 
 
 @pytest.mark.parametrize(
-    ("strides", "size", "last"),
-    [((1, 2, 1, 1), 224, 28), ((1, 2, 2, 2), 224, 7), ((1, 2, 1, 1), 113, 15)],
+    ("output_stride", "size", "last"), [(8, 224, 28), (16, 224, 14), (32, 224, 7), (8, 113, 15)]
 )
-def test_shapes_at_every_stride_and_at_odd_sizes(strides, size, last):
-    model = TCAM(num_classes=10, depth=18, strides=strides)
+def test_shapes_at_every_stride_and_at_odd_sizes(output_stride, size, last):
+    backbone = partial(ENCODERS["resnet18"], output_stride=output_stride)
+    model = TCAM(num_classes=10, backbone=backbone)
     frames = jnp.zeros((2, size, size, 3))
     (output, map_logits), _ = jax.eval_shape(model.init_with_output, jax.random.key(0), frames)
     assert output.features["layer4"].shape == (2, last, last, 512)
@@ -64,7 +67,7 @@ def test_shapes_at_every_stride_and_at_odd_sizes(strides, size, last):
 
 
 def test_bfloat16_activations_keep_float32_parameters_and_outputs():
-    model = TCAM(num_classes=10, depth=18, dtype=jnp.bfloat16)
+    model = TCAM(num_classes=10, backbone=ENCODERS["resnet18"], dtype=jnp.bfloat16)
     frames = jnp.zeros((1, 32, 32, 3))
     (output, map_logits), variables = jax.eval_shape(
         model.init_with_output, jax.random.key(0), frames
@@ -75,7 +78,9 @@ def test_bfloat16_activations_keep_float32_parameters_and_outputs():
 
 
 def test_parts_come_apart_and_together():
-    variables = TCAM(num_classes=3, depth=18).init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    variables = TCAM(num_classes=3, backbone=ENCODERS["resnet18"]).init(
+        jax.random.key(0), jnp.zeros((1, 32, 32, 3))
+    )
     classifier, localiser = (select(variables, p) for p in (CLASSIFIER_PARTS, LOCALISER_PARTS))
     assert _count(classifier) + _count(localiser) == _count(variables)
     assert jax.tree.structure(merge(classifier, localiser)) == jax.tree.structure(variables)
@@ -102,7 +107,9 @@ def test_resize_to_one_pixel_takes_the_first_as_torch():
 @pytest.mark.slow
 def test_rematerialisation_keeps_the_variables_the_maps_and_the_gradients():
     models = [
-        TCAM(num_classes=3, depth=18, train_localiser=True, remat_decoder=remat)
+        TCAM(
+            num_classes=3, backbone=ENCODERS["resnet18"], train_localiser=True, remat_decoder=remat
+        )
         for remat in (False, True)
     ]
     variables = [init_variables(model, jax.random.key(0), 32) for model in models]
@@ -135,7 +142,7 @@ def test_rematerialisation_keeps_the_variables_the_maps_and_the_gradients():
 
 @pytest.mark.slow
 def test_prepared_variables_change_nothing_but_are_read():
-    model = TCAM(num_classes=3, depth=18)
+    model = TCAM(num_classes=3, backbone=ENCODERS["resnet18"])
     frames = jax.random.normal(jax.random.key(1), (8, 80, 80, 3))
     variables = init_variables(model, jax.random.key(0), 80)
     prepared = for_inference(model, variables)
@@ -144,5 +151,5 @@ def test_prepared_variables_change_nothing_but_are_read():
     halved = jax.tree.map(lambda x: x / 2, {"kernel_terms": prepared["kernel_terms"]})
     assert np.abs(apply({**prepared, **halved}) - apply(variables)).max() > 1e-3
     assert len(jax.tree.leaves(prepared["kernel_terms"]["encoder"])) == 16 * 16  # kernels, terms
-    bfloat16 = TCAM(num_classes=3, depth=18, dtype=jnp.bfloat16)
+    bfloat16 = TCAM(num_classes=3, backbone=ENCODERS["resnet18"], dtype=jnp.bfloat16)
     assert for_inference(bfloat16, variables) is variables

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM, init_variables
 from tcam_jax.predict.exported import load, save
 from tcam_jax.runtime.errors import InputError
@@ -23,7 +24,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.fixture(scope="module")
 def network():
-    model = TCAM(num_classes=3, depth=10)
+    model = TCAM(num_classes=3, backbone=ENCODERS["resnet10"])
     return model, init_variables(model, jax.random.key(0), size=SIZE)
 
 

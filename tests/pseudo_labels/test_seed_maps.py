@@ -7,11 +7,12 @@ import pytest
 
 from tcam_jax.cams.head import linear_head
 from tcam_jax.cams.methods import class_activation_map
-from tcam_jax.data.geometry import Geometry, normalise, resize_map, shrink_frames, transform
+from tcam_jax.data.geometry import Geometry, resize_map, shrink_frames, transform
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, TCAM, init_variables, select
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers, features_and_seed_maps
 
-MODEL = TCAM(num_classes=10, depth=10)
+MODEL = TCAM(num_classes=10, backbone=ENCODERS["resnet10"])
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def sample(config, make_batch):
 
 
 def _cam(variables, frame, label):
-    output = MODEL.apply(variables, normalise(frame[None]), method="classify")
+    output = MODEL.apply(variables, MODEL.normalise(frame[None]), method="classify")
     kernel = variables["params"]["classification_head"]["fc"]["kernel"]
     return class_activation_map(
         "layercam", output.features["layer4"][0], linear_head(kernel), label
@@ -55,7 +56,7 @@ def test_equal_to_a_loop(config, sample, classifiers, view, two_classifiers):
         frozen, batch, views, geometry, target, False, config=config, model=MODEL
     )
     crop, resize = config.dataset.crop, config.dataset.resize
-    expected = MODEL.apply(classifiers[0], normalise(views[:, target]), method="classify")
+    expected = MODEL.apply(classifiers[0], MODEL.normalise(views[:, target]), method="classify")
     for name, stage in expected.features.items():
         np.testing.assert_allclose(features[name], stage, rtol=1e-3, atol=1e-4)
     for i in range(3):
@@ -110,7 +111,7 @@ def test_maps_from_files(config, sample, classifiers):
             jnp.asarray(pooled), Geometry(*(x[i] for x in geometry)), config.dataset.crop
         )
         np.testing.assert_array_equal(maps[i], expected)
-    expected = MODEL.apply(classifiers[0], normalise(views[:, 1]), method="classify")
+    expected = MODEL.apply(classifiers[0], MODEL.normalise(views[:, 1]), method="classify")
     np.testing.assert_allclose(features["layer4"], expected.features["layer4"], atol=1e-4)
 
 
@@ -142,7 +143,7 @@ def test_features_of_whole_windows(config, sample, classifiers, source, two_clas
     features, _ = features_and_seed_maps(
         frozen, batch, views, geometry, 1, True, config=config, model=MODEL
     )
-    frames = normalise(views.reshape(9, *views.shape[2:]))
+    frames = MODEL.normalise(views.reshape(9, *views.shape[2:]))
     expected = MODEL.apply(classifiers[0], frames, method="classify").features
     for name, stage in expected.items():
         np.testing.assert_allclose(features[name], stage, rtol=1e-3, atol=1e-4)

@@ -22,10 +22,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from tcam_jax.config import defaults
+from tcam_jax.models.encoders.registry import backbone
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, init_variables, select
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.runtime.parallel import Parallel
-from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.train.optimizer import make_optimizer, make_schedule
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
 
@@ -47,7 +48,7 @@ class Traces:
 def small_config():
     """ResNet-10, crops of 32 pixels, batches of 16."""
     config = defaults.get_config()
-    config.model.depth = 10
+    config.model.encoder = "resnet10"
     config.dataset.resize, config.dataset.crop = 36, 32
     for section in (config.classifier, config.tcam):
         section.batch_size = 16
@@ -83,7 +84,7 @@ def train(config, stage, mode, devices, dtype, steps, accumulation=1, frozen_nor
     parallel = Parallel(mode, jax.devices()[:devices], accumulation)
     model = TCAM(
         num_classes=10,
-        depth=10,
+        backbone=backbone(config),
         axis_name=parallel.axis_name,
         dtype=dtype,
         train_classifier=stage == "classifier" and not frozen_norm,
@@ -96,8 +97,8 @@ def train(config, stage, mode, devices, dtype, steps, accumulation=1, frozen_nor
     shared = {
         "config": config,
         "model": model,
-        "optimizer": sgd(section.optimizer),
-        "schedule": stepped_schedule(section.optimizer, 2),
+        "optimizer": make_optimizer(section.optimizer, model),
+        "schedule": make_schedule(section.optimizer, 2, 10),
         "axis_name": parallel.axis_name,
     }
     frozen, parts, t = None, CLASSIFIER_PARTS, 1

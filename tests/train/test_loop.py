@@ -26,7 +26,7 @@ from tcam_jax.train.update import update
 
 # Scores after steps 0, 4, 8, 12: the best comes first among equals.
 SCORES = {0: 10.0, 4: 30.0, 8: 30.0, 12: 20.0}
-OPTIMIZER = optax.trace(0.9)
+OPTIMIZER = optax.sgd(1.0, momentum=0.9)
 SAVING = {"every_steps": 3, "keep_last": 2, "keep_every_steps": 0, "skips_before_rollback": 3}
 
 
@@ -46,6 +46,7 @@ def _step(state, frozen, batch, axis_name=None):
         total,
         optimizer=OPTIMIZER,
         schedule=lambda step: 0.1 / (1 + step),
+        ema=0.0,
         axis_name=axis_name,
     )
 

@@ -9,21 +9,22 @@ import numpy as np
 import pytest
 import torch
 
-from tcam_jax.data.geometry import normalise, random_geometry, sample_keys, transform
+from tcam_jax.data.geometry import random_geometry, sample_keys, transform
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, init_variables, select
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
-from tcam_jax.train.optimizer import sgd, stepped_schedule
+from tcam_jax.train.optimizer import make_optimizer, make_schedule
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
 
 
 def _run(config, batch, stage, dtype=jnp.float32):
-    model = TCAM(num_classes=10, depth=10, dtype=dtype)
+    model = TCAM(num_classes=10, backbone=ENCODERS["resnet10"], dtype=dtype)
     variables = init_variables(model, jax.random.key(0), config.dataset.crop)
-    schedule = stepped_schedule(config[stage].optimizer, 2)
+    schedule = make_schedule(config[stage].optimizer, 2, 10)
     common = {
         "config": config,
-        "optimizer": sgd(config[stage].optimizer),
+        "optimizer": make_optimizer(config[stage].optimizer, model),
         "schedule": schedule,
         "axis_name": None,
     }
@@ -56,7 +57,7 @@ def test_the_classifiers_loss_equals_torch(config, make_batch, smoothing):
         ]
     )
     output, _ = model.apply(
-        variables, normalise(images), method="classify", mutable=["batch_stats"]
+        variables, model.normalise(images), method="classify", mutable=["batch_stats"]
     )
     expected = torch.nn.functional.cross_entropy(
         torch.from_numpy(np.array(output.logits)),

@@ -1,19 +1,19 @@
-"""ResNet v1.5 encoders with configurable stage strides.
+"""ResNet v1.5 encoders.
 
-The reference keeps the resolution in the last two stages (strides 1, 2, 1, 1), so a 224 px frame
-gives 28 x 28 features: finer class activation maps from the same ImageNet weights.
+The reference keeps the resolution in the last two stages (output stride 8, without dilation), so a
+224 px frame gives 28 x 28 features: finer class activation maps from the same ImageNet weights.
 Source: He et al., 2016, in the "v1.5" form of torchvision (stride on the 3x3 convolution).
 """
 
-from collections.abc import Mapping
 from functools import partial
+from typing import ClassVar
 
 import flax.linen as nn
-import jax.numpy as jnp
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from tcam_jax.models.batch_norm import BatchNorm
+from tcam_jax.models.encoders.encoder import Encoder, Feature, Renaming
 from tcam_jax.models.layers import Conv, max_pool
 
 # depth -> (blocks in each of the four stages, bottleneck blocks?)
@@ -25,8 +25,35 @@ ARCHITECTURES = {
     101: ((3, 4, 23, 3), True),
 }
 STAGE_WIDTHS = (64, 128, 256, 512)
-FEATURES = ("stem", "layer1", "layer2", "layer3", "layer4")
-"""Names of the encoder's features, from the finest to the last."""
+# output stride -> stride of each stage
+STRIDES = {8: (1, 2, 1, 1), 16: (1, 2, 2, 1), 32: (1, 2, 2, 2)}
+
+_TORCHVISION = Renaming(  # and timm
+    "torchvision",
+    (
+        (r"^layer(\d)_(\d+)", r"layer\1.\2"),
+        (r"downsample_conv\b", "downsample.0"),
+        (r"downsample_bn\b", "downsample.1"),
+    ),
+    classes=("fc.",),
+)
+_TRANSFORMERS = Renaming(
+    "transformers",
+    (
+        (r"^conv1\b", "embedder.embedder.convolution"),
+        (r"^bn1\b", "embedder.embedder.normalization"),
+        (r"\bconv3\b", "layer.2.convolution"),
+        (r"\bconv2\b", "layer.1.convolution"),
+        (r"(?<=\.)conv1\b", "layer.0.convolution"),
+        (r"\bbn3\b", "layer.2.normalization"),
+        (r"\bbn2\b", "layer.1.normalization"),
+        (r"(?<=\.)bn1\b", "layer.0.normalization"),
+        (r"\bdownsample_conv\b", "shortcut.convolution"),
+        (r"\bdownsample_bn\b", "shortcut.normalization"),
+        *((rf"^layer{i}_(\d+)", rf"encoder.stages.{i - 1}.layers.\1") for i in range(1, 5)),
+    ),
+    classes=("classifier.",),
+)
 
 
 class ResidualBlock(nn.Module):
@@ -36,7 +63,7 @@ class ResidualBlock(nn.Module):
       width: channels of the 3x3 convolutions; a bottleneck puts out four times as many.
       stride: stride of the (first) 3x3 convolution and of the shortcut.
       bottleneck: which of the two forms.
-      train, axis_name, dtype: see `ResNet`.
+      train, axis_name, dtype: see `Encoder`.
     """
 
     width: int
@@ -69,34 +96,39 @@ class ResidualBlock(nn.Module):
         return nn.relu(y + shortcut)
 
 
-class ResNet(nn.Module):
-    """The encoder: a normalised frame in, the features of every stage out.
+class ResNet(Encoder):
+    """See `Encoder`.
 
     Attributes:
       depth: 10, 18, 34, 50 or 101.
-      strides: stride of each of the four stages; (1, 2, 1, 1) gives output stride 8.
-      train: batch norm uses and updates batch statistics.
-      axis_name: device axis for synchronised batch norm, or None.
-      dtype: dtype of the computation; parameters stay float32.
     """
 
-    depth: int
-    strides: tuple[int, int, int, int] = (1, 2, 1, 1)
-    train: bool = False
-    axis_name: str | None = None
-    dtype: DTypeLike = jnp.float32
+    depth: int = 50
+
+    last_stage: ClassVar = ("layer4",)
+    renamings: ClassVar = (_TORCHVISION, _TRANSFORMERS)
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """ "stem" (before max-pooling), "layer1" … "layer4"."""
+        features, stride = [Feature("stem", 64, 2)], 4
+        for i, (width, own) in enumerate(zip(STAGE_WIDTHS, self.strides, strict=True), start=1):
+            stride *= own
+            channels = 4 * width if ARCHITECTURES[self.depth][1] else width
+            features.append(Feature(f"layer{i}", channels, stride))
+        return tuple(features)
+
+    @property
+    def strides(self) -> tuple[int, int, int, int]:
+        """Of the four stages."""
+        return STRIDES[self.output_stride]
 
     @nn.compact
     def __call__(
         self, x: Float[Array, "b h w c"], after: str | None = None
-    ) -> Mapping[str, Float[Array, "b y x d"]]:
-        """Return {"stem" (before max-pooling), "layer1" … "layer4"}, each `[b, y, x, c]`.
-
-        Args:
-          x: normalised frames `[b, h, w, 3]`, or one of these features to go on from.
-          after: the name of that feature; what follows it is computed and returned.
-        """
-        done = 0 if after is None else FEATURES.index(after) + 1
+    ) -> dict[str, Float[Array, "b y x d"]]:
+        """See `Encoder`."""
+        done = self.position(after)
         x = x.astype(self.dtype)
         features = {}
         if done == 0:

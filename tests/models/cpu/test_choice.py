@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from tcam_jax.models import cpu
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.layers import Conv
 from tcam_jax.models.tcam import TCAM, for_inference
 from tcam_jax.runtime.errors import InputError
@@ -28,7 +29,7 @@ def test_the_environment_switches_it_off(monkeypatch):
     with cpu.traced_for("cpu"):
         assert not cpu.chosen()
     variables = {"params": {}}
-    assert for_inference(TCAM(num_classes=3), variables) is variables
+    assert for_inference(TCAM(3, ENCODERS["resnet50"]), variables) is variables
 
 
 @pytest.mark.parametrize("value", ["off", "", "2"])

@@ -4,11 +4,14 @@ import jax
 import numpy as np
 import pytest
 import torch
+import transformers
+from flax.traverse_util import flatten_dict
 
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.heads import HEADS
-from tcam_jax.models.tcam import TCAM, init_variables
+from tcam_jax.models.tcam import TCAM, init_variables, variable_shapes
 from tcam_jax.models.weights.pretrained import adopt, own_tensors, torch_tensors
-from tcam_jax.models.weights.torch_names import unet_names
+from tcam_jax.models.weights.torch_names import torch_name
 from tcam_jax.runtime.errors import InputError
 from tests.torch_networks import state_dict, torch_network
 
@@ -25,9 +28,9 @@ def tensors(network):
     return state_dict(network)
 
 
-def _shapes(**kwargs):
-    model = TCAM(**{"num_classes": 4, "depth": 18, **kwargs})
-    return jax.eval_shape(lambda key: init_variables(model, key, 32), jax.random.key(0))
+def _adopt(tensors, source="file", encoder="resnet18", **kwargs):
+    model = TCAM(**{"num_classes": 4, "backbone": ENCODERS[encoder], **kwargs})
+    return adopt(variable_shapes(model, 32), tensors, source, model)
 
 
 def _torchvision(tensors):
@@ -45,9 +48,9 @@ def _trees_equal(one, other):
 def test_whole_networks_go_both_ways(depth):
     network = torch_network(num_classes=4, depth=depth)
     tensors = state_dict(network)
-    loaded = adopt(_shapes(depth=depth), tensors, "file")
+    loaded = _adopt(tensors, encoder=f"resnet{depth}")
     assert loaded.parts == ALL_PARTS and not loaded.left_out
-    back = torch_tensors(loaded.variables)
+    back = torch_tensors(loaded.variables, TCAM(4, ENCODERS[f"resnet{depth}"]))
     counters = {name for name in tensors if name.endswith("num_batches_tracked")}
     assert set(back) == set(tensors) - counters
     assert depth != 50 or len(back) == 319  # as the reference's checkpoints
@@ -64,22 +67,23 @@ def test_whole_networks_go_both_ways(depth):
 @pytest.mark.slow
 @pytest.mark.parametrize("head", HEADS)
 def test_every_head_goes_both_ways(head):
-    model = TCAM(num_classes=4, depth=18, head=HEADS[head])
+    model = TCAM(num_classes=4, backbone=ENCODERS["resnet18"], head=HEADS[head])
     variables = init_variables(model, jax.random.key(0), 32)
-    for tensors in (torch_tensors(variables), own_tensors(variables)):
-        loaded = adopt(_shapes(head=HEADS[head]), tensors, "file")
+    for tensors in (torch_tensors(variables, model), own_tensors(variables)):
+        loaded = _adopt(tensors, head=HEADS[head])
         assert loaded.parts == ALL_PARTS
         _trees_equal(loaded.variables, variables)
     if head == "wildcat":  # class scores are a 1x1 convolution in PyTorch
-        assert torch_tensors(variables)["classification_head.conv.weight"].shape == (20, 512, 1, 1)
+        tensors = torch_tensors(variables, model)
+        assert tensors["classification_head.conv.weight"].shape == (20, 512, 1, 1)
 
 
 def test_a_torchvision_encoder_leaves_its_classes_out_and_the_rest_as_it_was(tensors):
-    model = TCAM(num_classes=4, depth=18)
+    model = TCAM(num_classes=4, backbone=ENCODERS["resnet18"])
     drawn = init_variables(model, jax.random.key(0), 32)
-    loaded = adopt(drawn, _torchvision(tensors), "file")
+    loaded = adopt(drawn, _torchvision(tensors), "file", model)
     assert loaded.parts == ("encoder",) and loaded.left_out == ("fc.weight", "fc.bias")
-    whole = adopt(drawn, tensors, "file")
+    whole = adopt(drawn, tensors, "file", model)
     for collection in ("params", "batch_stats"):
         ours = loaded.variables[collection]
         _trees_equal(ours["encoder"], whole.variables[collection]["encoder"])
@@ -88,45 +92,78 @@ def test_a_torchvision_encoder_leaves_its_classes_out_and_the_rest_as_it_was(ten
 
 @pytest.mark.parametrize("prefix", ["module.", "model.", "_orig_mod.module.", "module._orig_mod."])
 def test_prefixes_of_wrappers(tensors, prefix):
-    loaded = adopt(_shapes(), {prefix + name: x for name, x in tensors.items()}, "file")
-    _trees_equal(loaded.variables, adopt(_shapes(), tensors, "file").variables)
+    loaded = _adopt({prefix + name: x for name, x in tensors.items()})
+    assert loaded.parts == ALL_PARTS
+    _trees_equal(loaded.variables, _adopt(tensors).variables)
 
 
-def test_names_of_transformers():
-    """As `ResNetForImageClassification` of transformers 5 lists them."""
-    names = {
-        "resnet.embedder.embedder.convolution.weight": "encoder.conv1.weight",
-        "resnet.embedder.embedder.normalization.running_var": "encoder.bn1.running_var",
-        "resnet.encoder.stages.0.layers.0.shortcut.convolution.weight": (
-            "encoder.layer1.0.downsample.0.weight"
-        ),
-        "resnet.encoder.stages.0.layers.0.shortcut.normalization.bias": (
-            "encoder.layer1.0.downsample.1.bias"
-        ),
-        "resnet.encoder.stages.3.layers.2.layer.1.convolution.weight": (
-            "encoder.layer4.2.conv2.weight"
-        ),
-        "resnet.encoder.stages.2.layers.5.layer.2.normalization.running_mean": (
-            "encoder.layer3.5.bn3.running_mean"
-        ),
-        "classifier.1.weight": "fc.weight",
+def _renamed(tensors, model, library):
+    """The encoder alone by another library's names."""
+    ours, (theirs,) = (
+        model.declared.renamings[0],
+        [r for r in model.declared.renamings if r.library == library],
+    )
+    shapes = variable_shapes(model, 32)
+    paths = [path for path in flatten_dict(shapes) if path[1] == "encoder"]
+    return {
+        torch_name(path, theirs).removeprefix("encoder."): tensors[torch_name(path, ours)]
+        for path in paths
     }
-    counter = {"resnet.embedder.embedder.normalization.num_batches_tracked": np.zeros(())}
-    renamed = unet_names({name: np.zeros(1) for name in names} | counter)
-    assert list(renamed) == list(names.values())
+
+
+def test_names_of_transformers(tensors):
+    """As `ResNetForImageClassification` of transformers 5 lists them."""
+    config = transformers.ResNetConfig(
+        depths=[2, 2, 2, 2], hidden_sizes=[64, 128, 256, 512], layer_type="basic", num_labels=7
+    )
+    theirs = state_dict(transformers.ResNetForImageClassification(config))
+    loaded = _adopt(theirs)
+    assert loaded.parts == ("encoder",)
+    assert loaded.naming == "transformers, behind 'resnet.'"
+    assert set(loaded.left_out) == {"classifier.1.weight", "classifier.1.bias"}
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "efficientnet_lite0"])
+def test_every_naming_behind_any_prefix_beside_anything(encoder):
+    model = TCAM(num_classes=4, backbone=ENCODERS[encoder])
+    variables = init_variables(model, jax.random.key(1), 32)
+    tensors = torch_tensors(variables, model)
+    drawn = init_variables(model, jax.random.key(0), 32)
+    for renaming in model.declared.renamings:
+        renamed = _renamed(tensors, model, renaming.library)
+        for prefix in ("", "backbone.", "module.encoder_q."):
+            beside = {"queue": np.ones(3), f"{prefix}{renaming.classes[0]}weight": np.ones((2, 2))}
+            if prefix == "":
+                del beside["queue"]
+            given = {prefix + name: x for name, x in renamed.items()} | beside
+            loaded = adopt(drawn, given, "file", model)
+            assert loaded.parts == ("encoder",) and set(loaded.left_out) == set(beside)
+            _trees_equal(loaded.variables["params"]["encoder"], variables["params"]["encoder"])
+            _trees_equal(loaded.variables["params"]["decoder"], drawn["params"]["decoder"])
+
+
+def test_another_head_or_other_classes_are_left_out(tensors):
+    for shapes in ({"num_classes": 6}, {"head": HEADS["lse"]}):
+        loaded = _adopt(tensors, **shapes)
+        assert loaded.parts == ("encoder", "decoder", "map_head")
+        assert set(loaded.left_out) == {
+            "classification_head.fc.weight",
+            "classification_head.fc.bias",
+        }
+    own = own_tensors(_adopt(tensors).variables)
+    assert _adopt(own, num_classes=6).parts == ("encoder", "decoder", "map_head")
 
 
 @pytest.mark.parametrize(
     ("change", "shapes", "message"),
     [
-        (lambda t: t, {"depth": 34}, r"lacks \d+ tensors of the encoder: .*is a ResNet-18;"),
-        (lambda t: t, {"num_classes": 6}, r"fc\.weight \[4, 512\] instead of \[6, 512\]"),
-        (lambda t: t, {"head": HEADS["lse"]}, r"no place for: classification_head\.fc\.weight"),
+        (lambda t: t, {"encoder": "resnet34"}, r"lacks \d+ .* encoder: .*is a resnet18;"),
+        (_torchvision, {"encoder": "resnet10"}, r"no place for: layer1\.1\.conv1.*is a resnet18;"),
         (lambda t: {**t, "extra": np.zeros(1)}, {}, "1 tensors .* no place for: extra"),
         (
             lambda t: {n: x for n, x in t.items() if "layer2.1.bn1.bias" not in n},
             {},
-            r"lacks 1 tensors of the encoder: encoder\.layer2\.1\.bn1\.bias",
+            r"lacks 1 tensors of the encoder: layer2_1/bn1/bias",
         ),
         (
             lambda t: {n: x for n, x in t.items() if not n.startswith("encoder.")},
@@ -143,12 +180,12 @@ def test_names_of_transformers():
             {},
             r"not finite in 1: encoder\.bn1\.bias",
         ),
-        (lambda t: {"blocks.0.attn.qkv.weight": np.zeros((3, 3))}, {}, "is no ResNet"),
+        (lambda t: {"blocks.0.attn.qkv.weight": np.zeros((3, 3))}, {}, "is none of resnet10"),
         (lambda t: {**t, "encoder.bn1.bias": t["encoder.conv1.weight"]}, {}, r"instead of \[64\]"),
     ],
 )
 def test_what_does_not_fit_is_named(tensors, change, shapes, message):
     with pytest.raises(InputError, match=message) as error:
-        adopt(_shapes(**shapes), change(tensors), "weights.pth")
+        _adopt(change(tensors), "weights.pth", **shapes)
     assert str(error.value).startswith("weights.pth does not fit the configured network")
     assert len(str(error.value)) < 700

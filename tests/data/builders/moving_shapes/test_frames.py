@@ -16,6 +16,7 @@ from tcam_jax.data.builders.moving_shapes.scene import SIZE, sample_scene, strea
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION, Localisation, hits, overlaps_by_level
 from tcam_jax.evaluate.level_boxes import level_boxes
 from tcam_jax.evaluate.maps import make_forward
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM, init_variables
 
 AXIS = np.arange(SIZE, dtype=np.float32)
@@ -228,9 +229,9 @@ def test_an_untrained_network_does_not_find_the_object(held_out_boxes):
     # Not so with bodies brighter or darker than their surroundings: those excite any network.
     frames = [render_shot(0, "test", *which).frames[1] for which in every("test", shots=1)]
     boxes = held_out_boxes[:: SPLITS["test"].shots, 1]
-    variables = init_variables(TCAM(10, 18), jax.random.key(0), SIZE)
+    variables = init_variables(TCAM(10, ENCODERS["resnet18"]), jax.random.key(0), SIZE)
     labels = np.repeat(np.arange(10), SPLITS["test"].videos)
-    forward = make_forward(TCAM(10, 18), ("layercam",))
+    forward = make_forward(TCAM(10, ENCODERS["resnet18"]), ("layercam",))
     maps = np.asarray(
         forward(variables, jnp.asarray(np.stack(frames)), jnp.asarray(labels)).maps[0]
     )

@@ -1,0 +1,48 @@
+"""Three steps of both stages with an encoder of every family; interrupted, they end the same."""
+
+import jax
+import numpy as np
+import pytest
+
+from tcam_jax.benchmark.training import training
+from tcam_jax.models.tcam import init_variables
+from tcam_jax.runtime.parallel import Parallel
+from tcam_jax.train.checkpoint import Checkpoints, Record
+from tests.train.device_matrix import STAGES, make_batch
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", ["efficientnet_lite0", "vgg16", "vit_small_patch16"])
+def test_three_steps_of_both_stages_and_again_from_a_checkpoint(config, encoder, tmp_path):
+    config.model.encoder = encoder
+    config.model.decoder_width = 0.5
+    config.dataset.resize, config.dataset.crop = 72, 64
+    for section in (config.classifier, config.tcam):
+        section.optimizer.learning_rate, section.optimizer.ema = 1e-3, 0.9
+        section.batch_size = 4
+    parallel = Parallel("jit", jax.devices()[:1])
+    for stage in STAGES:
+        made = training(config, stage, parallel.axis_name)
+        variables = init_variables(made.model, jax.random.key(0), 64)
+        step = parallel.compile(made.step)
+        frozen = parallel.replicate(made.frozen(variables))
+        first = jax.device_get(made.state(variables))
+        checkpoints = Checkpoints(tmp_path / stage)
+
+        def go_on(state, start, step=step, frozen=frozen, stage=stage, checkpoints=checkpoints):
+            state, losses = parallel.replicate(state), []
+            for i in range(start, 3):
+                t = 1 if stage == "classifier" else 2
+                batch = {name: x[:4] for name, x in make_batch(i, t, 72).items()}
+                state, metrics = step(state, frozen, parallel.shard(batch))
+                losses.append(float(metrics["loss"][0] / metrics["loss"][1]))
+                if start == 0 and i == 0:
+                    checkpoints.save(1, jax.device_get(state), Record({}))
+            return jax.device_get(state), losses
+
+        end, losses = go_on(first, 0)
+        assert np.isfinite(losses).all()
+        moved = jax.tree.map(lambda a, b: not np.array_equal(a, b), first.params, end.params)
+        assert np.mean(jax.tree.leaves(moved)) > 0.9
+        again, _ = go_on(checkpoints.restore(1, first), 1)
+        jax.tree.map(np.testing.assert_array_equal, again, end)
