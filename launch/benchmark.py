@@ -23,7 +23,7 @@ from pathlib import Path
 from absl import flags
 
 from tcam_jax.benchmark import our_ways, sides
-from tcam_jax.benchmark.case import PARTS, Case
+from tcam_jax.benchmark.case import PARTS, WITH_TWIN, Case
 from tcam_jax.benchmark.comparison import compare, to_markdown
 from tcam_jax.commands import command_line
 from tcam_jax.config import defaults
@@ -54,7 +54,7 @@ def main() -> None:
     command_line.check_output(_OUTPUT.value)
     if _TORCH.value and find_spec("torch") is None:
         raise InputError("PyTorch is not installed: pip install torch, or give --notorch.")
-    if _TORCH.value and not _ENCODER.value.startswith("resnet"):
+    if _TORCH.value and _ENCODER.value not in WITH_TWIN:
         raise InputError("the PyTorch twin is of ResNets: give --notorch for another encoder.")
     case = Case(_config(), _BATCH.value, tuple(_PARTS.value))
     case.check()

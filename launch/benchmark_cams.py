@@ -10,13 +10,12 @@ from pathlib import Path
 from absl import flags
 
 from tcam_jax.benchmark import cam_speed
+from tcam_jax.benchmark.case import WITH_TWIN
 from tcam_jax.commands import command_line
-from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
-_WITH_TWIN = [name for name in ENCODERS if name.startswith("resnet")]  # in PyTorch
 _OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "measurements of each way", lower_bound=1)
 _SIZES = flags.DEFINE_list(
@@ -43,13 +42,13 @@ def main() -> None:
 
 def _parse(words: str) -> tuple[str, int, int]:
     encoder, *numbers = words.rsplit("x", 2)
-    if encoder in _WITH_TWIN and len(numbers) == 2 and all(map(str.isdigit, numbers)):
+    if encoder in WITH_TWIN and len(numbers) == 2 and all(map(str.isdigit, numbers)):
         size, batch = map(int, numbers)
         if size > 0 and batch > 0:
             return encoder, size, batch
     raise InputError(
         f"--sizes must be made of ENCODERxSIZExBATCH such as resnet50x224x4, encoders "
-        f"{', '.join(_WITH_TWIN)}; got {words!r}"
+        f"{', '.join(WITH_TWIN)}; got {words!r}"
     )
 
 

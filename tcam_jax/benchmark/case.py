@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.benchmark.training import NUM_CLASSES
 from tcam_jax.cams.methods import CAM_METHODS, ENCODER_MAPS
-from tcam_jax.models.encoders.registry import backbone
+from tcam_jax.models.encoders.registry import ENCODERS, backbone
 from tcam_jax.runtime.errors import InputError
 
 LOSSES = ("partial_ce", "crf", "size")
@@ -18,6 +18,8 @@ WITHOUT = {name: f"stage 2 step without {name}" for name in LOSSES}
 CRF = "CRF alone"
 EVALUATION = "evaluation"
 _SLOW_CAMS = ("ablationcam", "scorecam")  # a forward pass for each channel: hours on a CPU
+
+WITH_TWIN = tuple(name for name in ENCODERS if name.startswith("resnet"))  # in PyTorch
 
 PARTS = ("steps", "losses", "crf", "cams", "inference", "evaluation")
 

@@ -94,9 +94,9 @@ class UNetDecoder(nn.Module):
         block = (
             nn.remat(UNetDecoder._block, static_argnums=(1,)) if self.remat else UNetDecoder._block
         )
-        finest, *_, last = self.features
+        finest, last = self.features[0], self.features[-1]
         skips: list[Array | None] = [None] * len(WIDTHS_OF_ONE_SIZE)
-        if finest.stride != last.stride:
+        if not self._of_one_size:
             skips = [features[f.name] for f in self.features[-2::-1]]
             skips += [None] if finest.stride > 1 else []
         x = features[last.name]
@@ -104,8 +104,12 @@ class UNetDecoder(nn.Module):
             x = block(self, i, x, skip)
         return x
 
+    @property
+    def _of_one_size(self) -> bool:
+        return self.features[0].stride == self.features[-1].stride
+
     def _width(self, i: int) -> int:
-        if self.features[0].stride != self.features[-1].stride:
+        if not self._of_one_size:
             return max(1, round(self.width_multiplier * WIDTHS[i]))
         *inner, last = WIDTHS_OF_ONE_SIZE
         return last if i == len(inner) else max(1, round(self.width_multiplier * inner[i]))

@@ -37,24 +37,27 @@ class TrainState:
     opt_state: PyTree
 
     @property
+    def _evaluated(self) -> str:
+        return "params" if self.average is None else "average"
+
+    @property
     def variables(self) -> Variables:
         """The trained part's variables to be evaluated, as linen modules take them."""
-        params = self.params if self.average is None else self.average
-        return {"params": params, "batch_stats": self.batch_stats}
+        return {"params": getattr(self, self._evaluated), "batch_stats": self.batch_stats}
 
     @property
     def rest(self) -> dict[str, PyTree]:
         """What is not in `variables`, by name."""
-        evaluated = "params" if self.average is None else "average"
-        others = {
-            name: x for name, x in vars(self).items() if name not in (evaluated, "batch_stats")
+        elsewhere = (self._evaluated, "batch_stats")
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name not in elsewhere and value is not None
         }
-        return {name: value for name, value in others.items() if value is not None}
 
     def with_arrays(self, variables: Variables, rest: Mapping[str, PyTree]) -> "TrainState":
         """Return this state with the arrays of another's `variables` and `rest`."""
-        evaluated = "params" if self.average is None else "average"
-        given = {evaluated: variables["params"], "batch_stats": variables["batch_stats"]}
+        given = {self._evaluated: variables["params"], "batch_stats": variables["batch_stats"]}
         return self.replace(**given, **rest)
 
     @property

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from tcam_jax.models.encoders.encoder import Encoder, Renaming
+from tcam_jax.models.encoders.encoder import Encoder, Renaming, Tensors
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, Variables
 from tcam_jax.models.weights.torch_names import (
@@ -26,8 +26,6 @@ from tcam_jax.models.weights.torch_names import (
     without_counters,
 )
 from tcam_jax.runtime.errors import InputError
-
-Tensors = Mapping[str, np.ndarray]
 
 _SHOWN = 5  # names in a message
 
@@ -144,7 +142,8 @@ def _by_torch_names(flat: Mapping[Path, Any], given: Tensors, model: TCAM) -> _F
             name = whole + name
         if name in tensors:
             taken[path] = name
-    rest = [name for name in tensors if name not in set(taken.values())]
+    used = set(taken.values())
+    rest = [name for name in tensors if name not in used]
     classes = (*renaming.classes, *(prefix + name for name in renaming.classes))
     beside = whole is None or not any(path[1] != "encoder" for path in taken)
     left_out = [
@@ -152,7 +151,7 @@ def _by_torch_names(flat: Mapping[Path, Any], given: Tensors, model: TCAM) -> _F
         for name in rest
         if name.startswith(classes) or (beside and taken and not name.startswith(prefix))
     ]
-    unknown = [name for name in rest if name not in set(left_out)]
+    unknown = [name for name in rest if name not in left_out]
     return _Found(tensors, taken, left_out, unknown, f"{renaming.library}, behind {prefix!r}")
 
 
