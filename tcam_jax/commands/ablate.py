@@ -21,8 +21,9 @@ from ml_collections import ConfigDict, config_flags
 from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.commands import command_line
 from tcam_jax.config.ablation import Ablation, Variant
+from tcam_jax.config.continuation import CHANGEABLE
 from tcam_jax.config.paper_ablations import ablations
-from tcam_jax.config.record import CHANGEABLE, load_config
+from tcam_jax.config.record import load_config
 from tcam_jax.config.rules import flatten, validate
 from tcam_jax.data.builders.registry import prepare, prepared_folder
 from tcam_jax.evaluate.results import read_results

@@ -23,7 +23,7 @@ from tcam_jax.report.gallery import choose, read_lines
 from tcam_jax.report.page import render
 from tcam_jax.report.results_tables import results_table, to_csv
 from tcam_jax.report.table import to_markdown
-from tcam_jax.runs.networks import load_networks
+from tcam_jax.runs.networks import load_networks, localising_method
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
@@ -45,17 +45,20 @@ def main() -> None:
     networks = load_networks(
         config, workdir, len(data.class_names), Parallel(config.parallel, jax.devices()[:1])
     )
-    by_method = {baseline: networks.seeds.variables, TCAM_METHOD: networks.tcam.variables}
+    by_method = {baseline: networks.seeds.variables}
+    if networks.tcam is not None:
+        by_method[TCAM_METHOD] = networks.tcam.variables
+    method = localising_method(config)
     maps = Maps(make_model(config, len(data.class_names)), by_method, config)
-    chosen = choose(lines, truth, _PER_CLASS.value)
+    chosen = choose(lines, truth, method, _PER_CLASS.value)
     splits = {name: data.records(name) for name in (split, "validation", "train")}
     found = [
         sections.results_section(results),
         sections.time_section(workdir / "time_per_frame.json"),
         sections.training_section(workdir, results),
         sections.ablation_section(workdir.parent.parent / "ablation.json"),
-        *sections.gallery_sections(chosen, lines, truth, splits[split], maps, baseline),
-        sections.clips_section(splits, maps, results["tau"][TCAM_METHOD]),
+        *sections.gallery_sections(chosen, lines, truth, splits[split], maps, baseline, method),
+        sections.clips_section(splits, maps, method, results["tau"][method]),
     ]
     shown = [section for section in found if section is not None]
     page = render(sections.summary(workdir, config, results, environment), shown)

@@ -28,6 +28,9 @@ def get_config() -> ConfigDict:
     dataset.manual_dir = ""  # your own files, read by `tcam prepare`
     # Further arguments of the dataset's builder, such as split_by of configs/video_folder.py.
     dataset.options = ConfigDict()
+    # Frames of a shot in an epoch, spread over it; a shot of fewer gives each of them once.
+    dataset.frames_per_shot = 1
+    dataset.balanced = False  # as many frames of every class in an epoch
     dataset.resize = 256  # training frames are resized to this square, pixels …
     dataset.crop = 224  # … and cropped to this one; evaluation resizes straight to it
 
@@ -51,7 +54,11 @@ def get_config() -> ConfigDict:
     # Stage 1: classifier. `optimizer` fields have the same meaning in both stages.
     config.classifier = classifier = ConfigDict()
     classifier.batch_size = 32  # frames a step, of all devices together
-    classifier.epochs = 100  # an epoch is one frame of every shot
+    # How long to train, exactly one above 0 of: epochs, in each of which every shot comes once …
+    classifier.epochs = 100
+    classifier.steps = 0  # … or steps …
+    classifier.examples = 0  # … or frames shown, those that come again counted again …
+    classifier.passes = 0.0  # … or times that every frame is shown, on average
     classifier.accumulation = 1  # microbatches a step: less memory, other batch-norm statistics
     classifier.label_smoothing = 0.0  # share of the target spread over all classes
     classifier.optimizer = _optimizer(learning_rate=0.001)
@@ -61,7 +68,10 @@ def get_config() -> ConfigDict:
     # Stage 2: encoder and head frozen, decoder trained on seeds from temporal CAMs.
     config.tcam = tcam = ConfigDict()
     tcam.batch_size = 32  # windows a step, of all devices together
-    tcam.epochs = 100  # an epoch is one window of every shot
+    tcam.epochs = 100  # how long, as of the classifier; all four 0: the classifier alone …
+    tcam.steps = 0  # … or steps …
+    tcam.examples = 0  # … or windows …
+    tcam.passes = 0.0  # … or times that every frame is the target of a window, on average
     tcam.accumulation = 1  # microbatches a step, as of the classifier
     tcam.remat_decoder = False  # less memory: its activations are computed twice
     tcam.optimizer = _optimizer(learning_rate=0.01)
@@ -127,11 +137,12 @@ def get_config() -> ConfigDict:
     )
 
     config.eval = ConfigDict()
+    config.eval.every_steps = 0  # steps between two validations; 0: one after every epoch
     config.eval.batch_size = 32  # frames at once in validation and evaluation
     config.eval.cam_methods = ("cam", "layercam")  # baselines in the table; cam_method among them
 
     config.checkpoint = ConfigDict()
-    config.checkpoint.every_steps = 100  # steps between two, besides one after every epoch
+    config.checkpoint.every_steps = 100  # steps between two, besides one at every validation
     config.checkpoint.keep_last = 2  # so many of the newest stay, and the best that they name
     config.checkpoint.keep_every_steps = 0  # those of every so many steps stay too; 0: none
     # Steps in a row that are not finite and were skipped, after which training goes back.

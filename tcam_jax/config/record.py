@@ -5,31 +5,18 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import jax
 from ml_collections import ConfigDict
 
+from tcam_jax.config.continuation import check_same
 from tcam_jax.config.defaults import get_config
 from tcam_jax.config.rules import flatten
-from tcam_jax.losses.schedule import is_on
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
 RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-
-# Fields that say where and how a run is carried out, not what it computes: they may change.
-CHANGEABLE = (
-    "dataset.data_dir",
-    "dataset.manual_dir",
-    "tcam.seed_dir",
-    "eval.batch_size",
-    "parallel",
-    "deterministic",
-    "tcam.remat_decoder",
-    "checkpoint.keep_last",
-    "checkpoint.keep_every_steps",
-)
 
 
 class Environment(TypedDict):
@@ -68,7 +55,7 @@ def record_config(config: ConfigDict, workdir: Path) -> None:
     make_writable(workdir)
     path = workdir / "config.json"
     if path.exists():
-        _check_same(flatten(load_config(workdir)), flatten(config), workdir)
+        check_same(flatten(load_config(workdir)), flatten(config), workdir)
     write_whole(path, json.dumps(config.to_dict(), indent=2) + "\n")
     environment: Environment = {
         "python": platform.python_version(),
@@ -78,31 +65,6 @@ def record_config(config: ConfigDict, workdir: Path) -> None:
         "git_revision": _git_revision(),
     }
     write_whole(workdir / "environment.json", json.dumps(environment, indent=2) + "\n")
-
-
-def _check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None:
-    absent = "(absent)"
-    changes = [
-        f"  {field}: {old.get(field, absent)!r} there, {new.get(field, absent)!r} now"
-        for field in sorted(old.keys() | new.keys())
-        if field not in CHANGEABLE
-        and old.get(field, absent) != new.get(field, absent)
-        and not (_is_of_idle_loss(field, old) and _is_of_idle_loss(field, new))
-    ]
-    if changes:
-        raise InputError(
-            f"{workdir} holds a run of another config; these fields differ:\n"
-            + "\n".join(changes)
-            + "\nUse the same config to go on with that run, or another workdir."
-        )
-
-
-def _is_of_idle_loss(field: str, flat: dict[str, Any]) -> bool:
-    """Tell whether a field belongs to a loss that is off or absent: it changes nothing."""
-    if not field.startswith("tcam.losses."):
-        return False
-    loss = ".".join(field.split(".")[:3])
-    return not is_on({name: flat.get(f"{loss}.{name}") for name in ("weight", "final_weight")})
 
 
 def _git_revision() -> str | None:

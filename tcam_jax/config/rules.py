@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.config.model_rules import check_encoder, check_head, reject
+from tcam_jax.data.duration import duration_of
 from tcam_jax.data.sampler import WindowMode, window_offsets
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings_at
@@ -42,12 +43,11 @@ CHOICES: dict[str, Collection[Any]] = {
 _POSITIVE = (
     "dataset.resize",
     "dataset.crop",
+    "dataset.frames_per_shot",
     "classifier.batch_size",
-    "classifier.epochs",
     "classifier.optimizer.learning_rate",
     "classifier.optimizer.step_epochs",
     "tcam.batch_size",
-    "tcam.epochs",
     "tcam.optimizer.learning_rate",
     "tcam.optimizer.step_epochs",
     "tcam.seeds.fg_pixels",
@@ -93,8 +93,10 @@ def validate(config: ConfigDict) -> None:
             reject(field, "greater than 0", flat[field])
     if flat["tcam.window.n"] < 0:
         reject("tcam.window.n", "0 or more", flat["tcam.window.n"])
-    if flat["seed"] < 0:
-        reject("seed", "0 or more", flat["seed"])
+    for field in ("seed", "eval.every_steps", "checkpoint.keep_every_steps"):
+        if flat[field] < 0:
+            reject(field, "0 or more", flat[field])
+    _check_durations(config)
     if flat["dataset.crop"] > flat["dataset.resize"]:
         expected = f"at most dataset.resize={flat['dataset.resize']}"
         reject("dataset.crop", expected, flat["dataset.crop"])
@@ -111,7 +113,7 @@ def validate(config: ConfigDict) -> None:
     check_head(config.model.head, config.model.head_options)
     for name, settings in config.tcam.losses.items():
         _check_loss(name, settings)
-        if settings.get("start_epoch", 1) > config.tcam.epochs:
+        if settings.get("start_epoch", 1) > config.tcam.epochs > 0:
             expected = f"at most tcam.epochs={config.tcam.epochs}"
             reject(f"tcam.losses.{name}.start_epoch", expected, settings.start_epoch)
         if name in WINDOW_LOSSES and is_on(settings) and config.tcam.window.n < 1:
@@ -121,8 +123,6 @@ def validate(config: ConfigDict) -> None:
     if from_files != bool(folder):
         expected = "a folder of maps with" if from_files else "empty unless"
         reject("tcam.seed_dir", f'{expected} tcam.seed_source="files"', folder)
-    if flat["checkpoint.keep_every_steps"] < 0:
-        reject("checkpoint.keep_every_steps", "0 or more", flat["checkpoint.keep_every_steps"])
     if flat["precision"] == "float64" and jax.dtypes.canonicalize_dtype(float) == jnp.float32:
         reject("precision", "float32 or bfloat16 unless JAX_ENABLE_X64=1 is set", "float64")
     for section in ("classifier", "tcam"):
@@ -133,6 +133,16 @@ def validate(config: ConfigDict) -> None:
             if m > 1:
                 expected += f" times {section}.accumulation={m}"
             reject(f"{section}.batch_size", expected, batch_size)
+
+
+def _check_durations(config: ConfigDict) -> None:
+    for section in ("classifier", "tcam"):
+        try:
+            duration = duration_of(config[section])
+        except InputError as error:
+            raise InputError(f"config.{section}: {error}") from error
+        if duration is None and section == "classifier":
+            reject("classifier.epochs", "greater than 0, or steps, examples or passes", 0)
 
 
 def _check_loss(name: str, settings: ConfigDict) -> None:

@@ -9,7 +9,13 @@ import numpy as np
 
 from tcam_jax.data.bad_records import MOST_REDRAWS, BadRecords
 from tcam_jax.data.records import Split
-from tcam_jax.data.sampler import redraw_target, target_position, window_indices, windows_around
+from tcam_jax.data.sampler import (
+    Visits,
+    redraw_target,
+    target_position,
+    window_indices,
+    windows_around,
+)
 from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.runtime.errors import InputError
 
@@ -96,6 +102,7 @@ class TrainingWindows:
     mode: str
     size: int
     rows: slice | np.ndarray
+    visits: Visits
     with_boxes: bool
     decoder: Decoder
     bad: BadRecords
@@ -110,6 +117,7 @@ class TrainingWindows:
             batch_size=self.batch_size,
             n=self.n,
             mode=self.mode,
+            visits=self.visits,
         )
         return windows.records[self.rows], windows.valid[self.rows]
 

@@ -7,8 +7,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.data.builders.registry import check_same, training_size
+from tcam_jax.data.protocol import TrainingSize
 from tcam_jax.data.records import Split, dataset_folder, open_split
-from tcam_jax.data.sampler import steps_per_epoch, window_indices
+from tcam_jax.data.sampler import Visits, steps_per_epoch, window_indices
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.data.truth import Truth, read_truth
@@ -38,6 +39,7 @@ class Dataset:
         folder = dataset_folder(config.dataset.data_dir, config.dataset.name, config.dataset.config)
         check_same(folder, dict(config.dataset.options))
         self._config = config
+        self._visits = Visits(config.dataset.frames_per_shot, config.dataset.balanced)
         self._split, self._truth = cache(self._open), cache(self._read_truth)
         self.class_names = self._split("train").class_names
         if len(self.class_names) < 2:
@@ -58,8 +60,13 @@ class Dataset:
         return self._split(split)
 
     def steps_per_epoch(self, batch_size: int) -> int:
-        """Return the steps in which every training shot is visited once."""
-        return steps_per_epoch(self._split("train").table, batch_size)
+        """Return the steps of an epoch, see `data.sampler.Visits`."""
+        return steps_per_epoch(self._split("train").table, batch_size, self._visits)
+
+    def training_size(self) -> TrainingSize:
+        """Return how many shots and frames there are to train on."""
+        table = self._split("train").table
+        return TrainingSize(table.num_shots, table.num_records)
 
     def training_batches(
         self,
@@ -97,6 +104,7 @@ class Dataset:
             mode=mode,
             resize_size=self._config.dataset.resize,
             rows=rows,
+            visits=self._visits,
             with_boxes=boxes,
             seed_dir=seed_dir,
         )
@@ -114,6 +122,7 @@ class Dataset:
             batch_size=batch_size,
             n=0,
             mode="before",
+            visits=self._visits,
         )
         return [split.read_frame_id(record) for record in drawn.records[:, 0].tolist()]
 

@@ -1,7 +1,7 @@
 """What training asks of a dataset, so that it needs neither TensorFlow nor a prepared one."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array
@@ -34,7 +34,7 @@ class Data(Protocol):
         """Names of the classes, `[k]`, in the order of their indices."""
 
     def steps_per_epoch(self, batch_size: int) -> int:
-        """Steps in which every training shot is visited once."""
+        """Steps of an epoch: those in which every training shot is visited once."""
 
     def training_batches(
         self,
@@ -90,6 +90,21 @@ class Data(Protocol):
           frames uint8 `[b here, crop, crop, 3]`, RGB, and record int64 `[b here]`: the number that
           `Truth.records` has for the frame; -1 for what fills up the last batch.
         """
+
+
+class TrainingSize(NamedTuple):
+    """How many shots, and frames in them, there are to train on."""
+
+    shots: int
+    frames: int
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """`Data` that can say how much it is, which durations in passes need; others need not."""
+
+    def training_size(self) -> TrainingSize:
+        """Shots and frames of the training split."""
 
 
 def check_data(data: object) -> None:

@@ -2,7 +2,8 @@
 
 Every epoch visits every shot once, in an order drawn for (seed, epoch); of each shot one target
 frame is drawn uniformly and taken with its n neighbours, never crossing the shot's ends (TCAM,
-section 3: the CAMs of frames t-n..t of a shot are max-pooled).
+section 3: the CAMs of frames t-n..t of a shot are max-pooled). `Visits` says what may differ: more
+frames of a shot, and as many of every class.
 """
 
 import functools
@@ -16,6 +17,30 @@ from tcam_jax.runtime.errors import InputError
 WindowMode = Literal["before", "after", "before_after"]
 
 _ORDER_STREAM, _TARGET_STREAM, _REDRAW_STREAM = 0, 1, 2
+
+
+class Visits(NamedTuple):
+    """What an epoch visits.
+
+    Attributes:
+      frames_per_shot: target frames of a shot, one drawn in each of as many equal parts of it; a
+        shot of fewer frames is visited as often as it has frames.
+      balanced: every class comes equally often, give or take one: of a class with fewer parts than
+        its share each comes several times, of one with more some are left out in this epoch.
+    """
+
+    frames_per_shot: int = 1
+    balanced: bool = False
+
+
+ONCE = Visits()
+
+
+class _Parts(NamedTuple):
+    """Parts of shots, `[parts]` each, of which an epoch draws a target; the records start:stop."""
+
+    start: np.ndarray
+    stop: np.ndarray
 
 
 class WindowIndices(NamedTuple):
@@ -52,20 +77,35 @@ def target_position(n: int, mode: str) -> int:
     return int(np.flatnonzero(window_offsets(n, mode) == 0)[0])
 
 
-def steps_per_epoch(table: ShotTable, batch_size: int) -> int:
-    """ceil(shots / batch_size), the number of batches that visit every shot."""
+def steps_per_epoch(table: ShotTable, batch_size: int, visits: Visits = ONCE) -> int:
+    """ceil(visits / batch_size), the number of batches in which an epoch visits every shot."""
     if batch_size < 1:
         raise InputError(f"expected a batch_size >= 1, got {batch_size}")
-    return -(-table.num_shots // batch_size)
+    return -(-len(_parts(table, visits).start) // batch_size)
 
 
 def window_indices(
-    table: ShotTable, *, seed: int, step: int, batch_size: int, n: int, mode: str
+    table: ShotTable,
+    *,
+    seed: int,
+    step: int,
+    batch_size: int,
+    n: int,
+    mode: str,
+    visits: Visits = ONCE,
 ) -> WindowIndices:
     """The windows of global step `step` (0-based), the same on every host.
 
     The last batch of an epoch is filled up from a second shuffle of that epoch's shots (and more,
     if the batch is larger than the number of shots), with target frames of their own.
+
+    Args:
+        table: the split's.
+        seed: of the order and of the targets.
+        step: global step.
+        batch_size: b, of the global batch.
+        n, mode: the frames of a window, see `window_offsets`.
+        visits: what an epoch visits.
 
     Returns:
         `[b, t]` records and validity; t = n + 1, or 2n + 1 for mode "before_after".
@@ -75,12 +115,20 @@ def window_indices(
     """
     if step < 0 or seed < 0:
         raise InputError(f"expected seed >= 0 and step >= 0, got seed {seed} and step {step}")
-    per_epoch = steps_per_epoch(table, batch_size)
+    per_epoch = steps_per_epoch(table, batch_size, visits)
     epoch, step_in_epoch = divmod(step, per_epoch)
-    order, fraction = _epoch_draws(seed, epoch, table.num_shots, per_epoch * batch_size)
+    parts, num_slots = _parts(table, visits), per_epoch * batch_size
+    if visits.balanced:
+        of_class = table.label[parts.start]
+        by_class = np.argsort(of_class, kind="stable")
+        groups = tuple(np.unique(of_class, return_counts=True)[1].tolist())
+    else:
+        by_class, groups = np.arange(len(parts.start)), (len(parts.start),)
+    order, fraction = _epoch_draws(seed, epoch, groups, num_slots)
     slots = slice(step_in_epoch * batch_size, (step_in_epoch + 1) * batch_size)
 
-    start, stop = table.start[order[slots]], table.stop[order[slots]]
+    chosen = by_class[order[slots]]
+    start, stop = parts.start[chosen], parts.stop[chosen]
     targets = start + np.floor(fraction[slots] * (stop - start)).astype(np.int64)
     return windows_around(table, targets, n=n, mode=mode)
 
@@ -115,17 +163,49 @@ def redraw_target(table: ShotTable, *, seed: int, step: int, slot: int, attempt:
     return int(draws.integers(table.start[shot], table.stop[shot]))
 
 
+def _parts(table: ShotTable, visits: Visits) -> _Parts:
+    if visits.frames_per_shot < 1:
+        raise InputError(f"expected frames_per_shot >= 1, got {visits.frames_per_shot}")
+    if visits.frames_per_shot == 1:
+        return _Parts(table.start, table.stop)
+    lengths = table.stop - table.start
+    counts = np.minimum(visits.frames_per_shot, lengths)
+    shots = np.repeat(np.arange(table.num_shots), counts)
+    number = np.arange(len(shots)) - np.repeat(np.cumsum(counts) - counts, counts)
+    start, length, count = table.start[shots], lengths[shots], counts[shots]
+    return _Parts(start + number * length // count, start + (number + 1) * length // count)
+
+
 # Two epochs: the one being read and, where batches are prefetched over its end, the next.
 @functools.lru_cache(maxsize=2)
 def _epoch_draws(
-    seed: int, epoch: int, num_shots: int, num_slots: int
+    seed: int, epoch: int, groups: tuple[int, ...], num_slots: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Shot number and uniform [0, 1) draw for every slot of an epoch, each `[num_slots]`."""
+    """Number of a part and uniform [0, 1) draw for every slot of an epoch, each `[num_slots]`.
+
+    Parts are numbered one group after the other; `groups` are their sizes. Of each group come
+    equally many.
+    """
     shuffles = np.random.default_rng([seed, epoch, _ORDER_STREAM])
-    rounds = -(-num_slots // num_shots)
-    order = np.concatenate([shuffles.permutation(num_shots) for _ in range(rounds)])[:num_slots]
+    if len(groups) == 1:
+        order = _shuffled(shuffles, groups[0], num_slots)
+    else:
+        # Which groups get what does not divide evenly changes from epoch to epoch.
+        share = np.bincount(_shuffled(shuffles, len(groups), num_slots), minlength=len(groups))
+        first = np.cumsum(groups) - groups
+        drawn = [
+            start + _shuffled(shuffles, size, count)
+            for start, size, count in zip(first, groups, share.tolist(), strict=True)
+        ]
+        order = shuffles.permutation(np.concatenate(drawn))
     fraction = np.random.default_rng([seed, epoch, _TARGET_STREAM]).random(num_slots)
     # Cached arrays are shared by all callers.
     order.setflags(write=False)
     fraction.setflags(write=False)
     return order, fraction
+
+
+def _shuffled(shuffles: np.random.Generator, size: int, count: int) -> np.ndarray:
+    """The numbers 0 … size - 1, shuffled, as often as it takes for `count` of them."""
+    rounds = -(-count // size)
+    return np.concatenate([shuffles.permutation(size) for _ in range(rounds)])[:count]

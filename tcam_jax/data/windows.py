@@ -16,6 +16,7 @@ from tcam_jax.data.bad_records import BadRecords
 from tcam_jax.data.batch_reader import Batch, Decoder, Frames, TrainingWindows
 from tcam_jax.data.decode import decode_jpeg, decode_many, resize, tf  # TensorFlow as set up there
 from tcam_jax.data.records import Split
+from tcam_jax.data.sampler import ONCE, Visits
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.runtime.cores import usable_cores
@@ -36,6 +37,7 @@ def training_batches(
     mode: str,
     resize_size: int,
     rows: slice | np.ndarray = slice(None),
+    visits: Visits = ONCE,
     with_boxes: bool = False,
     seed_dir: str | Path | None = None,
 ) -> Iterator[Batch]:
@@ -58,6 +60,7 @@ def training_batches(
         mode: "before", "after" or "before_after".
         resize_size: s, pixels.
         rows: this process's slots of the global batch, in the order in which they come.
+        visits: what an epoch visits, see `sampler.Visits`.
         with_boxes: also give the target frame's first box.
         seed_dir: also give every frame's map from this folder, see `seed_files.SeedFiles`.
 
@@ -88,6 +91,7 @@ def training_batches(
         mode=mode,
         size=resize_size,
         rows=rows,
+        visits=visits,
         with_boxes=with_boxes,
         decoder=_DECODER,
         bad=BadRecords(split),

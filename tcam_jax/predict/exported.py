@@ -21,6 +21,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, write_whole
 
 SCHEMA = 1
+_MEANING = {TCAM_METHOD: "foreground probability"}  # of a map; a CAM is called by its method
 PLATFORMS = ("cpu", "cuda", "tpu")
 _PROGRAM, _WEIGHTS, _ABOUT = "model.stablehlo", "weights.safetensors", "model.json"
 _NEEDED = ("classes", "size", "tau", "platforms", "sha256")  # what `load` reads of model.json
@@ -50,8 +51,15 @@ def save(
     class_names: Sequence[str],
     size: int,
     tau: float | None,
+    method: str = TCAM_METHOD,
 ) -> None:
-    """Write the network to the new `folder`, whole or not at all; arguments as in `Exported`.
+    """Write the network to the new `folder`, whole or not at all.
+
+    Args:
+      folder: to be made.
+      model, variables: the network.
+      class_names, size, tau: as in `Exported`.
+      method: what its maps are, see `evaluate.maps`; a CAM is the predicted class's.
 
     Raises:
       InputError: `folder` exists, or cannot be written.
@@ -62,7 +70,7 @@ def save(
         name: np.ascontiguousarray(leaf)
         for name, leaf in flatten_dict(jax.device_get(variables), sep="/").items()
     }
-    program = _program(model, variables, weights, size)
+    program = _program(model, variables, weights, size, method)
     unfinished = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
@@ -80,7 +88,7 @@ def save(
             "inputs": "(weights: {name: array} of weights.safetensors, frames: uint8 "
             f"[b, {size}, {size}, 3], RGB, resized bilinearly without keeping the aspect)",
             "outputs": f"(logits: float32 [b, {len(class_names)}], maps: uint8 "
-            f"[b, {size}, {size}], floor(255 * foreground probability))",
+            f"[b, {size}, {size}], floor(255 * {_MEANING.get(method, method)}))",
             "platforms": list(program.platforms),
             "jax": jax.__version__,
             "calling_convention": program.calling_convention_version,
@@ -134,9 +142,13 @@ def _read_about(path: Path) -> dict[str, Any]:
 
 
 def _program(
-    model: TCAM, variables: Variables, weights: Mapping[str, np.ndarray], size: int
+    model: TCAM,
+    variables: Variables,
+    weights: Mapping[str, np.ndarray],
+    size: int,
+    method: str,
 ) -> export.Exported:
-    forward = make_forward(model, (TCAM_METHOD,))
+    forward = make_forward(model, (method,))
     structure = jax.tree.structure(variables)
     # By name, so that the file of the weights is the argument. Sorted names are not the tree's
     # order, so each leaf is looked up.

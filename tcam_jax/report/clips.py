@@ -1,4 +1,4 @@
-"""Short clips of whole shots under TCAM's maps."""
+"""Short clips of whole shots under a method's maps."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,7 +8,6 @@ from PIL import Image
 from tcam_jax.data.records import Split
 from tcam_jax.data.shot_table import ShotTable
 from tcam_jax.evaluate.boxes import largest_box
-from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.report.frames import read_images
 from tcam_jax.report.pictures import Figure, moving, panels
 
@@ -32,25 +31,26 @@ def choose_shots(table: ShotTable) -> list[range]:
     return [range(int(table.start[s]), int(table.start[s] + lengths[s])) for s in shots]
 
 
-def clip(split: Split, records: range, maps: MapsOf, tau: float | None) -> Figure:
+def clip(split: Split, records: range, maps: MapsOf, method: str, tau: float | None) -> Figure:
     """Draw one shot.
 
     Args:
       split: its records.
       records: of the frames.
       maps: (frames, labels) -> each frame's maps, see `report.frames.Maps`.
+      method: the one shown.
       tau: threshold of the boxes; None: Otsu's of each map.
     """
     images = read_images(split, records)
     label = int(split.table.label[records[0]])
     pictures: list[np.ndarray] = []
     for image, made in zip(images, maps(images, [label] * len(images)), strict=True):
-        u8 = made[TCAM_METHOD]
+        u8 = made[method]
         scale = np.tile(np.array(image.size) / len(u8), 2)
         box = (largest_box(u8, tau) * scale)[None]
         if pictures:  # a clip has one size
             image = image.resize(images[0].size)
         pictures.append(panels(image, u8, np.zeros((0, 4)), box))
     name, shot = split.class_names[label], split.read_frame_id(records[0]).rsplit("/", 1)[0]
-    alt = f"Clip of {len(images)} frames of {shot}: TCAM's box in red, and its map"
+    alt = f"Clip of {len(images)} frames of {shot}: the box of {method} in red, and its map"
     return moving(pictures, SECONDS, alt, f"{name}: {shot}, {len(images)} frames")

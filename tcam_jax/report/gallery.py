@@ -29,7 +29,7 @@ class Chosen(NamedTuple):
     """Places of frames in the truth.
 
     Attributes:
-      best, worst: by TCAM's IoU; empty without true boxes.
+      best, worst: by the method's IoU; empty without true boxes.
       failures: {kind: frames}, the kinds of `FAILURES`, all of them.
       side_by_side: some of every class.
     """
@@ -65,15 +65,13 @@ def read_lines(workdir: Path, truth: Truth) -> list[FrameLine]:
     return lines
 
 
-def choose(lines: Sequence[FrameLine], truth: Truth, per_class: int) -> Chosen:
-    """Choose the frames to show: `per_class` of every class, spread evenly, side by side."""
-    known = {
-        i: iou for i, line in enumerate(lines) if (iou := line["iou"][TCAM_METHOD]) is not None
-    }
+def choose(lines: Sequence[FrameLine], truth: Truth, method: str, per_class: int) -> Chosen:
+    """Choose the frames to show of a method; `per_class` of every class, side by side."""
+    known = {i: iou for i, line in enumerate(lines) if (iou := line["iou"][method]) is not None}
     by_iou = sorted(known, key=known.__getitem__, reverse=True)
     failures: dict[str, list[int]] = {kind: [] for kind in FAILURES}
     for i, line in enumerate(lines):
-        kind = failure_of(line, truth.boxes[i])
+        kind = failure_of(line, truth.boxes[i], method)
         if kind:
             failures[kind].append(i)
     side_by_side = []
@@ -88,14 +86,14 @@ def _spread(frames: list[int], count: int) -> list[int]:
     return [frames[place] for place in places]
 
 
-def failure_of(line: FrameLine, true_boxes: np.ndarray) -> str | None:
-    """Return what is wrong with TCAM's answer, a kind of `FAILURES`; None where nothing is."""
+def failure_of(line: FrameLine, true_boxes: np.ndarray, method: str) -> str | None:
+    """Return what is wrong with a method's answer, a kind of `FAILURES`; None where nothing is."""
     if max(line["probabilities"], key=line["probabilities"].__getitem__) != line["label"]:
         return "wrong class"
-    overlap = line["iou"][TCAM_METHOD]
+    overlap = line["iou"][method]
     if overlap is None or overlap >= 0.5:
         return None
-    x0, y0, x1, y1 = line["boxes"][TCAM_METHOD]
+    x0, y0, x1, y1 = line["boxes"][method]
     widths = np.minimum(true_boxes[:, 2], x1) - np.maximum(true_boxes[:, 0], x0)
     heights = np.minimum(true_boxes[:, 3], y1) - np.maximum(true_boxes[:, 1], y0)
     common = np.clip(widths, 0, None) * np.clip(heights, 0, None)

@@ -5,7 +5,6 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.evaluate.protocols import CLASS_FROM, IOUS, LOCALISATIONS, THRESHOLDS
 from tcam_jax.evaluate.results import Results, find_row
 from tcam_jax.evaluate.rows import Row
@@ -164,9 +163,9 @@ def to_csv(results: Results) -> str:
     return text.getvalue()
 
 
-def headline(results: Results) -> tuple[str, str]:
-    """Return TCAM's CorLoc at the validation's threshold, and its interval, as text."""
-    row = find_row(results, TCAM_METHOD, "val")
+def headline(results: Results, method: str) -> tuple[str, str]:
+    """Return a method's CorLoc at the validation's threshold, and its interval, as text."""
+    row = find_row(results, method, "val")
     return number(row["corloc"]), _interval(row["interval"])
 
 

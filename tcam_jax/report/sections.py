@@ -9,7 +9,6 @@ from ml_collections import ConfigDict
 from tcam_jax.config.record import Environment
 from tcam_jax.data.records import Split
 from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.evaluate.results import FrameLine, Results
 from tcam_jax.report.ablation import ablation_note, ablation_tables
 from tcam_jax.report.clips import choose_shots, clip
@@ -25,6 +24,7 @@ from tcam_jax.report.results_tables import (
     protocol_tables,
     time_table,
 )
+from tcam_jax.runs.networks import localising_method
 from tcam_jax.train.logs import read_metrics
 
 _STAGES = {"classifier": "Stage 1, classifier", "tcam": "Stage 2, TCAM"}
@@ -41,9 +41,10 @@ def summary(
       results: see `evaluate.results`.
       environment: content of environment.json.
     """
-    corloc, interval = headline(results)
+    method = localising_method(config)
+    corloc, interval = headline(results, method)
     explanation = (
-        f"CorLoc of TCAM in percent, 95 % interval {interval}: mean over classes of the frames "
+        f"CorLoc of {method} in percent, 95 % interval {interval}: mean over classes of the frames "
         f"whose box has an IoU of at least 0.5 with a true one; {results['split']} split, "
         "threshold from validation."
     )
@@ -58,7 +59,7 @@ def summary(
         ("Frames of the network", f"{config.dataset.crop} px, {config.precision}"),
         ("Seeds", f"{config.tcam.cam_method}, n = {window.n} {window.mode}"),
         ("Losses", ", ".join(losses)),
-        ("Checkpoint", next(c for c in results["classification"] if c.startswith(TCAM_METHOD))),
+        ("Checkpoint", list(results["classification"])[-1]),
         ("Random seed", str(config.seed)),
         ("Device", f"{len(environment['devices'])} × {environment['devices'][0]}"),
         ("Versions", f"jax {environment['packages']['jax']}, Python {environment['python']}"),
@@ -119,6 +120,7 @@ def gallery_sections(
     split: Split,
     maps: Maps,
     baseline: str,
+    method: str,
 ) -> list[Section]:
     """Return the sections of frames: best and worst, failures, the CAM baseline beside TCAM.
 
@@ -126,8 +128,10 @@ def gallery_sections(
       chosen: see `report.gallery`.
       lines: of predictions.jsonl.
       truth: of the evaluated split, whose records are `split`.
-      maps: of TCAM and the baseline.
+      maps: of both methods.
       baseline: the CAM method.
+      method: the run's, see `runs.networks.localising_method`; the baseline too where the
+        classifier was trained alone.
     """
     shown = chosen.shown()
     images = dict(zip(shown, read_images(split, truth.records[shown].tolist()), strict=True))
@@ -144,17 +148,15 @@ def gallery_sections(
     sections = []
     if chosen.best:
         groups = [
-            Group(
-                "Best", "The highest IoU with a true box.", figures=draw(chosen.best, TCAM_METHOD)
-            ),
-            Group("Worst", "The lowest.", figures=draw(chosen.worst, TCAM_METHOD)),
+            Group("Best", "The highest IoU with a true box.", figures=draw(chosen.best, method)),
+            Group("Worst", "The lowest.", figures=draw(chosen.worst, method)),
         ]
         sections.append(Section("extremes", "Best and worst", groups))
     groups = [
         Group(
             f"{kind.capitalize()}: {len(frames)} of {len(lines)} frames",
             FAILURES[kind],
-            figures=draw(chosen.examples(kind), TCAM_METHOD),
+            figures=draw(chosen.examples(kind), method),
         )
         for kind, frames in chosen.failures.items()
         if frames
@@ -162,19 +164,23 @@ def gallery_sections(
     if not groups:
         groups = [Group(text="There is none.")]
     sections.append(Section("failures", "Failures", groups))
+    if method == baseline:
+        return sections
     text = (
         f"Left the map of {baseline} for the true class, of the classifier that gave the seeds; "
         "right that of TCAM."
     )
-    figures = draw(chosen.side_by_side, baseline, TCAM_METHOD)
+    figures = draw(chosen.side_by_side, baseline, method)
     pairs = [Group(text=text, figures=figures, pairs=True)]
     return [*sections, Section("cam-and-tcam", "CAM and TCAM", pairs)]
 
 
-def clips_section(splits: Mapping[str, Split], maps: Maps, tau: float | None) -> Section | None:
+def clips_section(
+    splits: Mapping[str, Split], maps: Maps, method: str, tau: float | None
+) -> Section | None:
     """Return clips of the first of `splits` that has shots long enough; None where none has."""
     for name, split in splits.items():
-        figures = [clip(split, records, maps, tau) for records in choose_shots(split.table)]
+        figures = [clip(split, records, maps, method, tau) for records in choose_shots(split.table)]
         if figures:
             group = Group(text=f"From the {name} split.", figures=figures)
             return Section("clips", "Clips", [group])

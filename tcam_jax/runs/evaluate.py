@@ -97,6 +97,8 @@ def evaluate_networks(
         (networks.seeds, tuple(config.eval.cam_methods)),
         (networks.tcam, (TCAM_METHOD,)),
     ):
+        if network is None:
+            continue
         model = make_model(config, num_classes)
         variables = for_inference(model, network.variables)
         forward = make_forward(model, methods, also_predicted=methods != (TCAM_METHOD,))
@@ -161,7 +163,8 @@ def _write_predictions(
     true box, in the evaluated square, as scored; null for a frame without true boxes.
     """
     classes = results["classes"]
-    probabilities = np.array(jax.nn.softmax(scored[TCAM_METHOD].logits, axis=-1))
+    predicting = list(scored.values())[-1]  # TCAM's network, if there is one
+    probabilities = np.array(jax.nn.softmax(predicting.logits, axis=-1))
     lines = []
     for i, frame_id in enumerate(truth.ids):
         scale = np.tile(truth.sizes[i] / size, 2)

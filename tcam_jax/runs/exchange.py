@@ -15,7 +15,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.checkpoint import Checkpoints, Record
 from tcam_jax.train.initial import load_weights
 from tcam_jax.train.optimizer import make_optimizer
-from tcam_jax.train.stage import finish
+from tcam_jax.train.stage import IMPORTED, finish
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
 from tcam_jax.train.state import create_state
 
@@ -69,15 +69,15 @@ def import_weights(
             select(loaded.variables, parts), make_optimizer(config[name].optimizer, model)
         )
         # Nothing was measured: below any score.
-        best = {role: {"step": 0, "value": -1.0} for role in roles}
-        Checkpoints(unfinished / name / "checkpoints").save(0, state, Record(best))
-        finish(unfinished / name, 0)
+        best = {role: {"step": IMPORTED, "value": -1.0} for role in roles}
+        Checkpoints(unfinished / name / "checkpoints").save(IMPORTED, state, Record(best))
+        finish(unfinished / name, IMPORTED)
     unfinished.replace(workdir)
     return tuple(stages)
 
 
 def export_weights(workdir: Path, target: Path) -> None:
-    """Write a finished run's TCAM network: `.safetensors` by PyTorch's names, or our `.msgpack`.
+    """Write a finished run's network: `.safetensors` by PyTorch's names, or our `.msgpack`.
 
     The encoder and the head are those of `config.tcam.encoder_checkpoint`.
 
@@ -90,7 +90,7 @@ def export_weights(workdir: Path, target: Path) -> None:
 
 
 def export_model(workdir: Path, folder: Path) -> None:
-    """Write a finished run's TCAM network as a folder that predicts by itself.
+    """Write a finished run's network as a folder that predicts by itself.
 
     For the threshold see `runs.networks.TrainedTCAM`, for the files `predict.exported`.
 

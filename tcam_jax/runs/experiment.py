@@ -19,7 +19,9 @@ from tcam_jax.runtime.lock import locked
 from tcam_jax.runtime.log import start_logging
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train import stages
+from tcam_jax.train.both_stages import train
 from tcam_jax.train.initial import check_weights
+from tcam_jax.train.planning import log_plans, plans
 
 
 def train_and_evaluate(
@@ -58,22 +60,13 @@ def train_and_evaluate(
     """
     workdir, stop = Path(workdir).expanduser(), stop or Interruption()
     stop.agree_by(processes.all_reduce_any)
-    validate(config)
-    if data is None:
-        data = dataset = Dataset(config)
-        if config.tcam.seed_source == "files":
-            dataset.check_seed_files(config.tcam.seed_dir)
-    check_data(data)
-    # What is missing should be missed before anything is recorded or trained.
-    data.truth("test")
+    data = _checked(config, data)
     class_names = tuple(data.class_names)
     with ExitStack() as held:
 
         def begin() -> None:
             if not (workdir / "config.json").exists():
-                model = stages.make_model(config, len(class_names))
-                check_weights(config, model)
-                stages.check_optimizers(config, model)
+                _check_network(config, class_names)
             make_writable(workdir)
             held.enter_context(locked(workdir))
             record_config(config, workdir)
@@ -83,7 +76,43 @@ def train_and_evaluate(
         start_logging(workdir, quiet=not processes.is_first())
         parallel = Parallel(config.parallel)
         log_devices(parallel)
-        ran = stages.train(config, data, parallel, workdir, stop)
+        log_plans(config, data)
+        ran = train(config, data, parallel, workdir, stop)
         if not ran and processes.broadcast((workdir / "results.json").exists):
             return processes.broadcast(lambda: read_results(workdir))
         return evaluate_networks(config, workdir, data, parallel, "test", stop)
+
+
+def dry_run(config: ConfigDict, data: Data | None = None) -> None:
+    """Do of `train_and_evaluate` what can be done without training, and write nothing.
+
+    Everything is checked, and the log says how long both stages would train on the data there is.
+
+    Args:
+      config, data: as of `train_and_evaluate`.
+
+    Raises:
+      InputError, TypeError: as of `train_and_evaluate`.
+    """
+    data = _checked(config, data)
+    _check_network(config, tuple(data.class_names))
+    log_plans(config, data)
+
+
+def _checked(config: ConfigDict, data: Data | None) -> Data:
+    validate(config)
+    if data is None:
+        data = dataset = Dataset(config)
+        if config.tcam.seed_source == "files":
+            dataset.check_seed_files(config.tcam.seed_dir)
+    check_data(data)
+    # What is missing should be missed before anything is recorded or trained.
+    data.truth("test")
+    plans(config, data)
+    return data
+
+
+def _check_network(config: ConfigDict, class_names: tuple[str, ...]) -> None:
+    model = stages.make_model(config, len(class_names))
+    check_weights(config, model)
+    stages.check_optimizers(config, model)

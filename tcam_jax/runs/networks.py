@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.config.record import load_config
+from tcam_jax.data.duration import duration_of
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.models.tcam import (
@@ -39,10 +40,20 @@ class Network(NamedTuple):
 
 
 class Networks(NamedTuple):
-    """The networks of a finished run: the CAM baselines' classifier, and TCAM whole."""
+    """The networks of a finished run.
+
+    Attributes:
+      seeds: the classifier of the CAM baselines.
+      tcam: the whole network; None where the classifier was trained alone.
+    """
 
     seeds: Network
-    tcam: Network
+    tcam: Network | None
+
+
+def localising_method(config: ConfigDict) -> str:
+    """Return what a run's boxes come from: TCAM, or the CAMs of a classifier trained alone."""
+    return config.tcam.cam_method if duration_of(config.tcam) is None else TCAM_METHOD
 
 
 def load_networks(
@@ -55,18 +66,22 @@ def load_networks(
     """
     restore = partial(_restore, config, workdir, num_classes, parallel)
     seeds = restore(CLASSIFIER_DIR, config.tcam.seed_checkpoint, CLASSIFIER_PARTS)
-    return Networks(seeds, load_tcam_network(config, workdir, num_classes, parallel))
+    if localising_method(config) != TCAM_METHOD:
+        return Networks(seeds, None)
+    return Networks(seeds, load_predicting(config, workdir, num_classes, parallel))
 
 
-def load_tcam_network(
+def load_predicting(
     config: ConfigDict, workdir: Path, num_classes: int, parallel: Parallel
 ) -> Network:
-    """Restore the one of `load_networks` that predicts.
+    """Restore the one of `load_networks` that predicts, by `localising_method`.
 
     Raises:
       InputError: a stage is not trained to its end.
     """
     restore = partial(_restore, config, workdir, num_classes, parallel)
+    if localising_method(config) != TCAM_METHOD:
+        return restore(CLASSIFIER_DIR, config.tcam.seed_checkpoint, CLASSIFIER_PARTS)
     encoder = restore(CLASSIFIER_DIR, config.tcam.encoder_checkpoint, CLASSIFIER_PARTS)
     localiser = restore(TCAM_DIR, "best_localization", LOCALISER_PARTS)
     return Network(merge(encoder.variables, localiser.variables), localiser.checkpoint)
@@ -128,6 +143,7 @@ class TrainedTCAM(NamedTuple):
       size: of the frames, pixels.
       tau: the threshold that evaluation chose on validation; None (Otsu's threshold of each map)
         where there were no boxes, or the run has not been evaluated.
+      method: what maps come from, see `localising_method`.
     """
 
     model: TCAM
@@ -135,10 +151,11 @@ class TrainedTCAM(NamedTuple):
     class_names: tuple[str, ...]
     size: int
     tau: float | None
+    method: str
 
 
 def load_tcam(workdir: str | Path) -> TrainedTCAM:
-    """Read a finished run's TCAM network and how to use it.
+    """Read a finished run's network and how to use it.
 
     Args:
       workdir: folder of the run.
@@ -150,16 +167,16 @@ def load_tcam(workdir: str | Path) -> TrainedTCAM:
     config = load_config(workdir)
     class_names = read_classes(workdir)
     parallel = Parallel(config.parallel, jax.devices()[:1])
-    network = load_tcam_network(config, workdir, len(class_names), parallel)
-    tau = None
+    network = load_predicting(config, workdir, len(class_names), parallel)
+    tau, method = None, localising_method(config)
     if (workdir / "results.json").exists():
-        tau = read_results(workdir)["tau"][TCAM_METHOD]
+        tau = read_results(workdir)["tau"][method]
     model = make_model(config, len(class_names))
-    return TrainedTCAM(model, network.variables, class_names, config.dataset.crop, tau)
+    return TrainedTCAM(model, network.variables, class_names, config.dataset.crop, tau, method)
 
 
 def load(workdir: str | Path, **options: Any) -> Predictor:
-    """Return a run's TCAM network, ready to predict.
+    """Return a run's network, ready to predict.
 
         model = tcam_jax.load("runs/demo", regions="all")
         predictions = model.predict(frames)
@@ -180,11 +197,13 @@ def load(workdir: str | Path, **options: Any) -> Predictor:
     """
     keep_programs()
     trained = load_tcam(workdir)
-    forward = make_forward(trained.model, (TCAM_METHOD,))
+    forward = make_forward(trained.model, (trained.method,))
     variables = for_inference(trained.model, trained.variables)
+    names, asked = trained.class_names, options.get("class_name")
+    shown = names.index(asked) if asked in names else PREDICTED  # `Predictor` refuses others
 
     def outputs(frames: np.ndarray) -> tuple[jax.Array, jax.Array]:
-        classes = np.full(len(frames), PREDICTED, np.int32)
+        classes = np.full(len(frames), shown, np.int32)
         logits, maps, _ = forward(variables, frames, classes)
         return logits, maps[0]
 

@@ -17,16 +17,26 @@ def start_logging(workdir: Path, quiet: bool = False) -> None:
       quiet: of a process beside the one that writes: nothing is logged but warnings about the
         data, which no other process may see, to standard error.
     """
+    log_to_terminal(quiet)
+    if not quiet:
+        _add(logging.FileHandler(workdir / "log.txt"))
+
+
+def log_to_terminal(quiet: bool = False) -> None:
+    """Send the package's log to standard output alone; `quiet` as of `start_logging`."""
     log.setLevel(logging.CRITICAL if quiet else logging.INFO)
     log.propagate = False
     log.handlers.clear()
     if quiet:
         logging.getLogger("tcam_jax.data").setLevel(logging.WARNING)
         log.addHandler(logging.StreamHandler())
-        return
-    for handler in (_AboveTheBar(), logging.FileHandler(workdir / "log.txt")):
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-        log.addHandler(handler)
+    else:
+        _add(_AboveTheBar())
+
+
+def _add(handler: logging.Handler) -> None:
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log.addHandler(handler)
 
 
 class _AboveTheBar(logging.Handler):

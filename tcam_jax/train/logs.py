@@ -101,8 +101,8 @@ class Progress:
     """A bar (stage, step, loss, ETA) on a terminal; elsewhere a plain log line at each report."""
 
     def __init__(self, stage: str, first_step: int, num_steps: int):
-        self._stage, self._first, self._total = stage, first_step, num_steps
-        self._start = time.monotonic()
+        self._stage, self._total = stage, num_steps
+        self._start, self._timed_from, self._compiled = time.monotonic(), first_step, False
         self._bar = tqdm(
             total=num_steps,
             initial=first_step,
@@ -113,7 +113,10 @@ class Progress:
         )
 
     def advance(self) -> None:
-        """Count one finished step."""
+        """Count one started step."""
+        if not self._compiled:  # the first step's time says nothing of the others'
+            self._start, self._timed_from = time.monotonic(), self._timed_from + 1
+            self._compiled = True
         self._bar.update()
 
     def report(self, step: int, loss: float | None, timing: Mapping[str, float]) -> None:
@@ -128,7 +131,7 @@ class Progress:
         self._bar.set_postfix(loss=shown, speed=f"{rate:.0f}/s", data=f"{waiting:.0f}%")
         if self._bar.disable:
             elapsed = time.monotonic() - self._start
-            left = elapsed / max(step - self._first, 1) * (self._total - step)
+            left = elapsed / max(step - self._timed_from, 1) * (self._total - step)
             line = "%s step %d/%d loss %s, %.0f examples/s (%.0f %% waiting for data), ETA %.0fs"
             log.info(line, self._stage, step, self._total, shown, rate, waiting, left)
 

@@ -88,14 +88,16 @@ class _Training:
             self.step += 1
             self._pending.append(metrics)
             self._progress.advance()
-            epoch_ends = self.step % self._stage.steps_per_epoch == 0
-            saves = epoch_ends or self.step % self._config.every_steps == 0
+            validates = (
+                self.step % self._stage.validate_every == 0 or self.step == self._stage.num_steps
+            )
+            saves = validates or self.step % self._config.every_steps == 0
             looks = saves or self.step % LOG_EVERY == 0
             if looks and self._look():
                 return
             if saves:
-                self._save(validated=not epoch_ends)
-            if epoch_ends:
+                self._save(validated=not validates)
+            if validates:
                 self._validate()
             # Asking the other processes costs time: only where all wait for metrics anyway.
             if (looks or jax.process_count() == 1) and self._stop.requested():

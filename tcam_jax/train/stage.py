@@ -13,6 +13,7 @@ from tcam_jax.runtime.parallel import Step
 from tcam_jax.train.state import TrainState
 
 FINISHED = "finished"  # a file in the stage's folder; it holds the number of the last step
+IMPORTED = 0  # that number where the weights came from elsewhere
 
 
 class Validation(NamedTuple):
@@ -42,6 +43,7 @@ class Stage(NamedTuple):
       validate: (trained variables, on this process's devices; finished steps) -> `Validation`.
       batch_size: of the global batch.
       steps_per_epoch, num_steps: lengths.
+      validate_every: steps between two validations; the last step is validated in any case.
     """
 
     directory: Path
@@ -54,6 +56,7 @@ class Stage(NamedTuple):
     batch_size: int
     steps_per_epoch: int
     num_steps: int
+    validate_every: int
 
 
 def is_finished(directory: Path) -> bool:
@@ -64,6 +67,11 @@ def is_finished(directory: Path) -> bool:
 def last_step(directory: Path) -> int | None:
     """Return the number of steps of the finished stage in `directory`; None: it is not finished."""
     return int((directory / FINISHED).read_text()) if is_finished(directory) else None
+
+
+def reopen(directory: Path) -> None:
+    """Take the mark away from a finished stage, to train it for longer."""
+    (directory / FINISHED).unlink()
 
 
 def finish(directory: Path, step: int) -> None:

@@ -4,11 +4,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
+from tcam_jax.data.duration import plan_of
 from tcam_jax.data.protocol import Data
 from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.models.encoders.registry import ENCODERS, backbone
@@ -27,14 +26,12 @@ from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption
-from tcam_jax.runtime.log import log
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.finished import Finished
 from tcam_jax.train.initial import initial_variables, report_weights
-from tcam_jax.train.loop import run
 from tcam_jax.train.optimizer import check_optimizer, make_optimizer, make_schedule
-from tcam_jax.train.stage import Stage, Validation, is_finished
+from tcam_jax.train.stage import Stage, Validation
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
 from tcam_jax.train.validation import make_validation
@@ -114,9 +111,7 @@ def classifier_stage(
         ),
         frames_of=lambda number: data.frames_of_batch(number, section.batch_size),
         validate=validate,
-        batch_size=section.batch_size,
-        steps_per_epoch=parts.steps_per_epoch,
-        num_steps=parts.num_steps,
+        **parts.lengths,
     )
 
 
@@ -148,7 +143,12 @@ def tcam_stage(
 
     return Stage(
         directory=workdir / TCAM_DIR,
-        step=partial(tcam_step, **parts.for_step, steps_per_epoch=parts.steps_per_epoch),
+        step=partial(
+            tcam_step,
+            **parts.for_step,
+            steps_per_epoch=parts.lengths["steps_per_epoch"],
+            epochs=-(-parts.lengths["num_steps"] // parts.lengths["steps_per_epoch"]),
+        ),
         state=create_state(
             parts.select(LOCALISER_PARTS), parts.for_step["optimizer"], section.optimizer.ema
         ),
@@ -165,15 +165,12 @@ def tcam_stage(
         ),
         frames_of=lambda number: data.frames_of_batch(number, section.batch_size),
         validate=validate,
-        batch_size=section.batch_size,
-        steps_per_epoch=parts.steps_per_epoch,
-        num_steps=parts.num_steps,
+        **parts.lengths,
     )
 
 
 class _Common(NamedTuple):
-    steps_per_epoch: int
-    num_steps: int
+    lengths: dict[str, int]  # keyword arguments of `Stage`
     resumed: bool  # from a checkpoint
     initial: Pretrained  # of the whole network
     for_step: dict[str, Any]  # keyword arguments of both steps
@@ -186,14 +183,18 @@ def _common(
     config: ConfigDict, directory: Path, data: Data, parallel: Parallel, **training: bool
 ) -> _Common:
     section = config[directory.name]
-    steps_per_epoch = data.steps_per_epoch(section.batch_size)
+    plan = plan_of(section, data)
     model = make_model(config, len(data.class_names), axis_name=parallel.axis_name, **training)
-    schedule = make_schedule(section.optimizer, steps_per_epoch, section.epochs * steps_per_epoch)
+    schedule = make_schedule(section.optimizer, plan.steps_per_epoch, plan.num_steps)
     newest = Checkpoints(directory / "checkpoints").newest
     resumed = processes.broadcast(newest) is not None
     return _Common(
-        steps_per_epoch=steps_per_epoch,
-        num_steps=section.epochs * steps_per_epoch,
+        lengths={
+            "batch_size": plan.batch_size,
+            "steps_per_epoch": plan.steps_per_epoch,
+            "num_steps": plan.num_steps,
+            "validate_every": config.eval.every_steps or plan.steps_per_epoch,
+        },
         resumed=resumed,
         initial=initial_variables(config, model, resumed=resumed),
         for_step={
@@ -204,45 +205,3 @@ def _common(
             "axis_name": parallel.axis_name,
         },
     )
-
-
-def train(
-    config: ConfigDict, data: Data, parallel: Parallel, workdir: Path, stop: Interruption
-) -> bool:
-    """Run both stages; one that is finished is not built or run again.
-
-    Returns:
-      Whether there was anything left to run.
-
-    Raises:
-      Interrupted, InputError, Diverged: see `train.loop.run`.
-    """
-    truth = data.truth("validation")
-    if not truth.has_boxes:
-        log.warning(
-            "the validation split has no boxes: CorLoc is unknown, the classifier is selected by "
-            "accuracy, TCAM's last step is taken, and boxes are drawn at Otsu's threshold"
-        )
-    ran = False
-    for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam_stage)):
-        stop.check()
-        if processes.broadcast(partial(is_finished, workdir / name)):
-            log.info("%s: finished before", name)
-            continue
-        ours = parallel.with_accumulation(config[name].accumulation)
-        stage = build(config, data, ours, workdir, stop)
-        trained, frozen = (_count(tree) for tree in (stage.state.params, stage.frozen))
-        log.info(
-            "%s: %s parameters trained, %s numbers frozen; validated on %d frames",
-            name,
-            f"{trained:,}",
-            f"{frozen:,}",
-            len(truth.ids),
-        )
-        run(stage, ours, config.checkpoint, stop)
-        ran = True
-    return ran
-
-
-def _count(tree: PyTree) -> int:
-    return sum(leaf.size for leaf in jax.tree.leaves(tree))

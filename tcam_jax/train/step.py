@@ -93,8 +93,9 @@ def tcam_step(
     schedule: Schedule,
     steps_per_epoch: int,
     axis_name: str | None,
+    epochs: int = 1,
 ) -> tuple[TrainState, Metrics]:
-    """Stage 2: one step of the decoder on seeds from temporal CAMs.
+    """Stage 2: one step of the decoder on seeds from temporal CAMs, in a training of `epochs`.
 
     Frames of a window → classifier → CAM of the true class each → maximum over time → seeds drawn
     in the target's crop → decoder's map of the target → losses. Where a loss looks at all frames of
@@ -114,7 +115,7 @@ def tcam_step(
     m = batch["label"].shape[0]
     finished_epochs = state.step // steps_per_epoch
     t = barrier_t(finished_epochs, **config.tcam.barrier)
-    when = {"epoch": finished_epochs + 1, "epochs": config.tcam.epochs}
+    when = {"epoch": finished_epochs + 1, "epochs": epochs}
 
     def inputs_of(part: LabelledWindows, map_logits: Array) -> LossInputs:
         window = None

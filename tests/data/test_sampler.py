@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare
 
-from tcam_jax.data.sampler import steps_per_epoch, target_position, window_indices
+from tcam_jax.data.sampler import ONCE, Visits, steps_per_epoch, target_position, window_indices
 from tcam_jax.data.shot_table import Row, ShotTable
 
 MODES = ("before", "after", "before_after")
@@ -19,14 +19,20 @@ def table_of(*lengths: int) -> ShotTable:
     )
 
 
-def targets_of(table, epoch, batch_size, seed=0):
+def targets_of(table, epoch, batch_size, seed=0, visits=ONCE):
     """The target records of all slots of an epoch."""
-    per_epoch = steps_per_epoch(table, batch_size)
+    per_epoch = steps_per_epoch(table, batch_size, visits)
     steps = range(epoch * per_epoch, (epoch + 1) * per_epoch)
     return np.concatenate(
         [
             window_indices(
-                table, seed=seed, step=step, batch_size=batch_size, n=0, mode="before"
+                table,
+                seed=seed,
+                step=step,
+                batch_size=batch_size,
+                n=0,
+                mode="before",
+                visits=visits,
             ).records[:, 0]
             for step in steps
         ]
@@ -133,3 +139,41 @@ def test_order_and_targets_are_independent():
     for place, drawn in itertools.product(range(8), range(8)):
         counts = np.histogram2d(shots[:, place], frames[:, drawn], bins=(8, 2))[0]
         assert chi2_contingency(counts).pvalue > 1e-3 / 64
+
+
+def test_several_frames_of_a_shot_are_spread_over_it():
+    table = table_of(12, 1, 3, 7)
+    visits = Visits(frames_per_shot=3)
+    assert steps_per_epoch(table, 10, visits) == 1  # 3 + 1 + 3 + 3
+    drawn = Counter()
+    for epoch in range(2000):
+        targets = targets_of(table, epoch, batch_size=10, visits=visits)
+        assert Counter(table.shot[targets].tolist()) == {0: 3, 1: 1, 2: 3, 3: 3}
+        inside = np.sort(targets[table.shot[targets] == 0])
+        np.testing.assert_array_equal(inside // 4, [0, 1, 2])  # one in each third
+        assert set(targets[table.shot[targets] == 2]) == {13, 14, 15}  # as many as it has frames
+        drawn.update(inside.tolist())
+    assert chisquare([drawn[record] for record in range(12)]).pvalue > 1e-3
+    # Thirds of seven frames: 0-1, 2-3, 4-6.
+    last = np.sort(targets[table.shot[targets] == 3]) - 16
+    assert last[0] in (0, 1) and last[1] in (2, 3) and last[2] in (4, 5, 6)
+
+
+@pytest.mark.parametrize("batch_size", [4, 5])
+def test_balanced_epochs_have_as_many_frames_of_every_class(batch_size):
+    table = table_of(2, 2, 2, 2, 2, 2, 5)  # classes 0, 1, 2 of two shots each, class 3 of one
+    visits = Visits(balanced=True)
+    slots = batch_size * steps_per_epoch(table, batch_size, visits)
+    extra, shots = Counter(), Counter()
+    for epoch in range(400):
+        targets = targets_of(table, epoch, batch_size, visits=visits)
+        classes = Counter(table.label[targets].tolist())
+        assert set(classes.values()) <= {slots // 4, -(-slots // 4)}
+        extra.update(label for label, count in classes.items() if count > slots // 4)
+        shots.update(table.shot[targets].tolist())
+    if slots % 4:  # what does not divide evenly goes round
+        assert chisquare([extra[label] for label in range(4)]).pvalue > 1e-3
+    assert chisquare([shots[shot] for shot in range(6)]).pvalue > 1e-3
+    assert abs(shots[6] / (shots[0] + shots[1]) - 1) < 0.05
+    orders = {tuple(targets_of(table, epoch, batch_size, visits=visits)) for epoch in range(20)}
+    assert len(orders) == 20

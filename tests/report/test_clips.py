@@ -32,7 +32,7 @@ def test_a_clip_of_stored_frames_moves(shapes_data):
         assert len(set(labels)) == 1
         return [{TCAM_METHOD: np.eye(16, k=i, dtype=np.uint8)} for i in range(len(images))]
 
-    found = clip(split, range(0, 3), maps, 0.5)
+    found = clip(split, range(0, 3), maps, "tcam", 0.5)
     kind, _, text = found.uri.partition(";base64,")
     picture = Image.open(io.BytesIO(base64.b64decode(text)))
     assert kind == "data:image/webp" and picture.n_frames == 3

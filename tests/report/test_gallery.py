@@ -31,13 +31,13 @@ def line(box, iou, label="cat", guess="cat", frame_id="cat/v/s/1.jpg"):
     ],
 )
 def test_failures_by_kind(found, kind):
-    assert failure_of(found, TRUE_BOX) == kind
+    assert failure_of(found, TRUE_BOX, "tcam") == kind
 
 
 def test_without_true_boxes_only_the_class_can_be_wrong():
     none = np.zeros((0, 4))
-    assert failure_of(line([0, 0, 1, 1], None), none) is None
-    assert failure_of(line([0, 0, 1, 1], None, guess="dog"), none) == "wrong class"
+    assert failure_of(line([0, 0, 1, 1], None), none, "tcam") is None
+    assert failure_of(line([0, 0, 1, 1], None, guess="dog"), none, "tcam") == "wrong class"
 
 
 def _truth(labels):
@@ -54,7 +54,7 @@ def _truth(labels):
 def test_best_worst_and_some_of_every_class():
     ious = [0.9, 0.1, None, 0.5, 0.7, 0.3, 0.6, 0.2, 0.8, 0.4, 0.95, 0.05, 0.55, 0.45]
     lines = [line([40, 20, 80, 60], iou) for iou in ious]
-    chosen = choose(lines, _truth([0] * 10 + [1] * 4), per_class=3)
+    chosen = choose(lines, _truth([0] * 10 + [1] * 4), "tcam", per_class=3)
     assert chosen.best == [10, 0, 8, 4, 6, 12]
     assert chosen.worst == [11, 1, 7, 5, 9, 13]
     assert chosen.side_by_side == [0, 4, 9, 10, 11, 13]

@@ -20,12 +20,12 @@ from tcam_jax.train import loop
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.guard import REPORT
 from tcam_jax.train.logs import read_metrics
-from tcam_jax.train.stage import Stage, Validation, is_finished, last_step
+from tcam_jax.train.stage import Stage, Validation, is_finished, last_step, reopen
 from tcam_jax.train.state import create_state
 from tcam_jax.train.update import update
 
-# Scores after steps 0, 4, 8, 12: the best comes first among equals.
-SCORES = {0: 10.0, 4: 30.0, 8: 30.0, 12: 20.0}
+# Scores after steps 0, 4, 8, 12 …: the best comes first among equals.
+SCORES = {0: 10.0, 4: 30.0, 8: 30.0, 12: 20.0, 16: 30.0, 20: 40.0}
 OPTIMIZER = optax.sgd(1.0, momentum=0.9)
 SAVING = {"every_steps": 3, "keep_last": 2, "keep_every_steps": 0, "skips_before_rollback": 3}
 
@@ -55,8 +55,8 @@ def _step(state, frozen, batch, axis_name=None):
 STEPS = {axis_name: partial(_step, axis_name=axis_name) for axis_name in (None, AXIS)}
 
 
-def _stage(directory: Path, before=None, bad=(), axis_name=None):
-    """Twelve steps on batches of noise, NaN where `bad`; `before(number)` is called first."""
+def _stage(directory: Path, before=None, bad=(), axis_name=None, num_steps=12):
+    """Some steps on batches of noise, NaN where `bad`; `before(number)` is called first."""
 
     def batches(first, end):
         for number in range(first, end):
@@ -83,7 +83,8 @@ def _stage(directory: Path, before=None, bad=(), axis_name=None):
         validate=validate,
         batch_size=8,
         steps_per_epoch=4,
-        num_steps=12,
+        num_steps=num_steps,
+        validate_every=4,
     )
 
 
@@ -263,7 +264,7 @@ def test_stopped_after_bad_steps_that_nobody_had_looked_at(tmp_path):
     saving = {"every_steps": 6}
     bad = (1, 2, 3)
     stages = {
-        name: _stage(tmp_path / name, bad=bad)._replace(steps_per_epoch=12)
+        name: _stage(tmp_path / name, bad=bad)._replace(steps_per_epoch=12, validate_every=12)
         for name in ("straight", "stopped")
     }
     config, parallel = ConfigDict(SAVING | saving), Parallel("jit", jax.devices()[:1])
@@ -279,7 +280,7 @@ def test_stopped_after_bad_steps_that_nobody_had_looked_at(tmp_path):
     with Interruption() as stop, pytest.raises(Interrupted):
         loop.run(stages["stopped"]._replace(batches=batches), parallel, config, stop)
     assert Checkpoints(tmp_path / "stopped" / "checkpoints").newest() == 5
-    again = _stage(tmp_path / "stopped", bad=bad)._replace(steps_per_epoch=12)
+    again = _stage(tmp_path / "stopped", bad=bad)._replace(steps_per_epoch=12, validate_every=12)
     loop.run(again, parallel, config, Interruption())
     _assert_same_run(tmp_path / "straight", tmp_path / "stopped")
     assert _final(tmp_path / "stopped")[0].data_offset == 4
@@ -307,6 +308,27 @@ def test_the_best_is_kept_through_a_rollback(tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     assert checkpoints.role_step("best", 12) == 4
     checkpoints.restore_variables(4)
+
+
+def test_a_finished_stage_made_longer_equals_one_that_was_longer_from_the_start(tmp_path):
+    _run(tmp_path / "longer")
+    reopen(tmp_path / "longer")
+    assert not is_finished(tmp_path / "longer")
+    _run(tmp_path / "longer", num_steps=20)
+    _run(tmp_path / "long", num_steps=20)
+    _assert_same_run(tmp_path / "long", tmp_path / "longer")
+    assert last_step(tmp_path / "longer") == 20
+
+
+def test_validated_when_asked_and_at_the_end(tmp_path):
+    stage = _stage(tmp_path)._replace(validate_every=5)
+    stage = stage._replace(
+        validate=lambda variables, step: Validation({"x": float(step)}, {}, None)
+    )
+    config, parallel = ConfigDict(SAVING), Parallel("jit", jax.devices()[:1])
+    loop.run(stage, parallel, config, Interruption())
+    lines = read_metrics(tmp_path / "metrics.jsonl")
+    assert [line["step"] for line in lines if "x" in line] == [0, 5, 10, 12]
 
 
 @pytest.mark.slow
@@ -369,7 +391,7 @@ def test_nothing_crosses_between_host_and_device_in_a_step(tmp_path, monkeypatch
     counting = Counting()
     parallel = Parallel("pmap", jax.devices()[:2])
     stage = _stage(tmp_path, before=counting, axis_name=parallel.axis_name)
-    stage = stage._replace(num_steps=20, steps_per_epoch=20)
+    stage = stage._replace(num_steps=20, steps_per_epoch=20, validate_every=20)
     stage = stage._replace(validate=lambda variables, step: Validation({}, {"best": 1.0}, None))
     monkeypatch.setattr(jax._src.array.ArrayImpl, "_value", property(counted))
     config = ConfigDict(SAVING | {"every_steps": 100})

@@ -1,0 +1,102 @@
+"""How long a stage trains: in epochs, steps, examples or passes. Code sees steps.
+
+An epoch is the paper's: `frames_per_shot` frames, one by default, of every shot. A pass is every
+frame once, on average.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ml_collections import ConfigDict
+
+from tcam_jax.data.protocol import Counted, Data
+from tcam_jax.runtime.errors import InputError
+
+UNITS = ("epochs", "steps", "examples", "passes")
+
+
+class Duration(NamedTuple):
+    """An amount above 0 of one of `UNITS`."""
+
+    unit: str
+    amount: float
+
+
+def duration_of(section: Mapping[str, Any] | ConfigDict) -> Duration | None:
+    """Return how long a stage trains; None: not at all, every one of `UNITS` is 0.
+
+    Args:
+      section: `config.classifier` or `config.tcam`.
+
+    Raises:
+      InputError: a number is negative or not finite, or several are above 0.
+    """
+    given = {unit: section[unit] for unit in UNITS if section[unit]}
+    for unit, amount in given.items():
+        if not 0 < amount < math.inf:
+            raise InputError(f"{unit} must be 0 (not used) or greater; it is {amount}.")
+    if len(given) > 1:
+        shown = " and ".join(f"{unit}={amount}" for unit, amount in given.items())
+        raise InputError(
+            f"exactly one of {', '.join(UNITS)} must say how long to train; {shown} are given. Set "
+            "all but one to 0."
+        )
+    return next((Duration(*item) for item in given.items()), None)
+
+
+class Plan(NamedTuple):
+    """How long a stage trains, and what it sees meanwhile.
+
+    Attributes:
+      batch_size: of the global batch.
+      steps_per_epoch, num_steps: lengths.
+      frames: that there are to train on; None: the data does not say.
+    """
+
+    batch_size: int
+    steps_per_epoch: int
+    num_steps: int
+    frames: int | None
+
+    @property
+    def examples(self) -> int:
+        """Frames that are targets of a step, those that come again counted again."""
+        return self.num_steps * self.batch_size
+
+    @property
+    def passes(self) -> float | None:
+        """Times that a frame is a target, on average."""
+        return None if self.frames is None else self.examples / self.frames
+
+
+def plan_of(section: ConfigDict, data: Data) -> Plan:
+    """Return the plan of a stage.
+
+    Args:
+      section: `config.classifier` or `config.tcam`.
+      data: what it trains on.
+
+    Raises:
+      InputError: see `duration_of`; or passes are asked for and `data` does not count its frames.
+    """
+    duration, batch_size = duration_of(section), section.batch_size
+    steps_per_epoch = data.steps_per_epoch(batch_size)
+    frames = data.training_size().frames if isinstance(data, Counted) else None
+    match duration:
+        case None:
+            steps = 0
+        case Duration("epochs", epochs):
+            steps = int(epochs) * steps_per_epoch
+        case Duration("steps", count):
+            steps = int(count)
+        case Duration("examples", examples):
+            steps = math.ceil(examples / batch_size)
+        case Duration(_, passes):
+            if frames is None:
+                raise InputError(
+                    f"passes={passes} needs data with the member training_size (see "
+                    "tcam_jax.data.protocol.Counted); say epochs, steps or examples instead."
+                )
+            steps = math.ceil(passes * frames / batch_size)
+    return Plan(batch_size, steps_per_epoch, steps, frames)

@@ -1,0 +1,80 @@
+"""Both stages, one after the other, each from where it is to the end that the config says."""
+
+from functools import partial
+from pathlib import Path
+
+import jax
+from jaxtyping import PyTree
+from ml_collections import ConfigDict
+
+from tcam_jax.data.duration import plan_of
+from tcam_jax.data.protocol import Data
+from tcam_jax.runtime import processes
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.interruption import Interruption
+from tcam_jax.runtime.log import log
+from tcam_jax.runtime.parallel import Parallel
+from tcam_jax.train.loop import run
+from tcam_jax.train.stage import IMPORTED, last_step, reopen
+from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, classifier_stage, tcam_stage
+
+
+def train(
+    config: ConfigDict, data: Data, parallel: Parallel, workdir: Path, stop: Interruption
+) -> bool:
+    """Run both stages; one that is finished is not built or run again, unless it is to be longer.
+
+    Returns:
+      Whether there was anything left to run.
+
+    Raises:
+      Interrupted, InputError, Diverged: see `train.loop.run`.
+      InputError: a stage has been trained for longer than `config` says.
+    """
+    truth = data.truth("validation")
+    if not truth.has_boxes:
+        log.warning(
+            "the validation split has no boxes: CorLoc is unknown, the classifier is selected by "
+            "accuracy, TCAM's last step is taken, and boxes are drawn at Otsu's threshold"
+        )
+    ran = False
+    for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam_stage)):
+        stop.check()
+        num_steps = plan_of(config[name], data).num_steps
+        if not num_steps:
+            continue
+        done = processes.broadcast(partial(last_step, workdir / name))
+        if done in (IMPORTED, num_steps):
+            log.info("%s: finished before", name)
+            continue
+        if done is not None:
+            processes.broadcast(partial(_lengthen, workdir, name, done, num_steps))
+        ours = parallel.with_accumulation(config[name].accumulation)
+        stage = build(config, data, ours, workdir, stop)
+        trained, frozen = (_count(tree) for tree in (stage.state.params, stage.frozen))
+        log.info(
+            "%s: %s parameters trained, %s numbers frozen; validated on %d frames",
+            name,
+            f"{trained:,}",
+            f"{frozen:,}",
+            len(truth.ids),
+        )
+        run(stage, ours, config.checkpoint, stop)
+        ran = True
+    return ran
+
+
+def _lengthen(workdir: Path, name: str, done: int, num_steps: int) -> None:
+    """Open the finished stage `name` again; results that no longer hold go first."""
+    if num_steps < done:
+        raise InputError(
+            f"{workdir / name} has been trained for {done} steps, and config.{name} now says "
+            f"{num_steps}; it can be made longer, not shorter. Take another workdir."
+        )
+    log.info("%s: finished at step %d, now goes on to step %d", name, done, num_steps)
+    (workdir / "results.json").unlink(missing_ok=True)
+    reopen(workdir / name)
+
+
+def _count(tree: PyTree) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))

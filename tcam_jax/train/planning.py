@@ -1,0 +1,67 @@
+"""How long both stages will train on the data there is, said before they do."""
+
+from collections.abc import Iterator
+
+from ml_collections import ConfigDict
+
+from tcam_jax.data.duration import Plan, plan_of
+from tcam_jax.data.protocol import Counted, Data
+from tcam_jax.runtime.log import log
+
+# Frames below which a stage has too little to learn from. What was seen to be enough, by the demo
+# (moving_shapes, seven epochs from random weights) and on photographs from ImageNet's weights.
+ENOUGH_FROM_RANDOM, ENOUGH_FROM_PRETRAINED, ENOUGH_FOR_DECODER = 6000, 2000, 2000
+
+
+def plans(config: ConfigDict, data: Data) -> dict[str, Plan]:
+    """Return the plan of each stage, by its name; TCAM's has 0 steps where it is not wanted.
+
+    Raises:
+      InputError: see `data.duration.plan_of`.
+    """
+    return {name: plan_of(config[name], data) for name in ("classifier", "tcam")}
+
+
+def log_plans(config: ConfigDict, data: Data) -> None:
+    """Log what is trained on, and for how long; warn where that is too little.
+
+    Raises:
+      InputError: see `plans`.
+    """
+    if isinstance(data, Counted):
+        shots, frames = data.training_size()
+        log.info("training data: %d frames in %d shots", frames, shots)
+    for name, plan in plans(config, data).items():
+        log.info("%s: %s", name, ", ".join(_words(plan)))
+    classifier, tcam = plans(config, data).values()
+    enough = ENOUGH_FROM_PRETRAINED if config.model.pretrained else ENOUGH_FROM_RANDOM
+    weights = "pretrained" if config.model.pretrained else "random"
+    if classifier.examples < enough:
+        log.warning(
+            "classifier: it will be shown %d frames; from %s weights it needs some %d or more to "
+            "learn anything. Give it longer, such as --config.classifier.epochs=0 "
+            "--config.classifier.steps=%d",
+            classifier.examples,
+            weights,
+            enough,
+            -(-enough // classifier.batch_size),
+        )
+    if 0 < tcam.examples < ENOUGH_FOR_DECODER:
+        log.warning(
+            "tcam: its decoder begins at random and will be shown %d frames; it needs some %d or "
+            "more. Give it longer, such as --config.tcam.epochs=0 --config.tcam.steps=%d",
+            tcam.examples,
+            ENOUGH_FOR_DECODER,
+            -(-ENOUGH_FOR_DECODER // tcam.batch_size),
+        )
+
+
+def _words(plan: Plan) -> Iterator[str]:
+    if not plan.num_steps:
+        yield "not trained"
+        return
+    yield f"{plan.num_steps} steps of {plan.batch_size} frames"
+    epochs = plan.num_steps / plan.steps_per_epoch
+    yield f"{epochs:.4g} epochs of {plan.steps_per_epoch} step{'s' * (plan.steps_per_epoch > 1)}"
+    if plan.passes is not None:
+        yield f"a frame is shown {plan.passes:.2g} times on average"
