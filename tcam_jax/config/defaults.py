@@ -138,6 +138,9 @@ def get_config() -> ConfigDict:
 
     config.eval = ConfigDict()
     config.eval.every_steps = 0  # steps between two validations; 0: one after every epoch
+    # What TCAM's map is: logit (thresholds of which keep their meaning) | probability (as the
+    # reference); both are scored, this one selects checkpoints and predicts.
+    config.eval.map = "logit"
     config.eval.batch_size = 32  # frames at once in validation and evaluation
     config.eval.cam_methods = ("cam", "layercam")  # baselines in the table; cam_method among them
 

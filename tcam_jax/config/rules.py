@@ -23,6 +23,7 @@ from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.runtime.errors import InputError
 
 CHECKPOINT_ROLES = ("best_classification", "best_localization")
+MAPS = ("logit", "probability")
 PARALLEL_MODES = ("pmap", "shard_map", "jit")
 
 # What a field may be, by its name. Registries as they are when asked: users add to them.
@@ -33,6 +34,7 @@ CHOICES: dict[str, Collection[Any]] = {
     "model.head": HEADS,
     "tcam.window.mode": get_args(WindowMode),
     "tcam.cam_method": CAM_METHODS,
+    "eval.map": MAPS,
     "tcam.encoder_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_source": ("cam", "boxes", "files"),

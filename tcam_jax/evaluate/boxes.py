@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from skimage.filters import threshold_otsu
 
+from tcam_jax.evaluate.logit_map import otsu_level_of_logits
+
 LEVELS = 256
 """Number of thresholds that can differ on a map quantised to 8 bits."""
 
@@ -120,19 +122,26 @@ def otsu_level(levels: UInt8[np.ndarray, "h w"]) -> int:
     return 0 if levels.min() == levels.max() else int(threshold_otsu(levels))
 
 
-def threshold_level(levels: UInt8[np.ndarray, "h w"], tau: float | None) -> int:
+def threshold_level(
+    levels: UInt8[np.ndarray, "h w"], tau: float | None, of_logits: bool = False
+) -> int:
     """Level of one threshold on one map; arguments as of `largest_box`."""
+    if of_logits:
+        return otsu_level_of_logits(levels) if tau is None else int(level_of(tau, LEVELS - 1))
     return otsu_level(levels) if tau is None else int(level_of(tau, int(levels.max())))
 
 
-def largest_box(levels: UInt8[np.ndarray, "h w"], tau: float | None) -> Int[np.ndarray, "4"]:
+def largest_box(
+    levels: UInt8[np.ndarray, "h w"], tau: float | None, of_logits: bool = False
+) -> Int[np.ndarray, "4"]:
     """Box predicted from one map at one threshold.
 
     Args:
       levels: uint8 [h, w], a quantised map.
       tau: threshold in 0..1, relative to the maximum of the map; None: Otsu's.
+      of_logits: the map is of `evaluate.logit_map`; tau is then on its scale, whatever the maximum.
 
     Returns:
       int32 [4]: see `box_of_mask`.
     """
-    return box_of_mask(levels > threshold_level(levels, tau))
+    return box_of_mask(levels > threshold_level(levels, tau, of_logits))

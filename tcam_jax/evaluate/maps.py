@@ -10,10 +10,13 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from tcam_jax.cams.methods import class_activation_maps
 from tcam_jax.data.geometry import resize_map
+from tcam_jax.evaluate.logit_map import to_scale
 from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables, foreground
 
-# The decoder's map, beside the names in `cams.methods.CAM_METHODS`.
-TCAM_METHOD = "tcam"
+# The decoder's maps, beside the names in `cams.methods.CAM_METHODS`: of its logits, see
+# `evaluate.logit_map`; and of its foreground probability, as the reference has it.
+TCAM_METHOD, TCAM_PROBABILITY = "tcam", "tcam_probability"
+OF_DECODER = (TCAM_METHOD, TCAM_PROBABILITY)
 PREDICTED = -1  # as a class index: take the most probable class
 
 
@@ -39,11 +42,11 @@ def make_forward(
     """Return a jitted function (variables, frames, class indices) -> `FrameOutputs`.
 
     `frames` are uint8 of the evaluation size; a CAM is made for the given class index, or for the
-    predicted class where it is `PREDICTED`, and enlarged to the frame; TCAM's map is the
-    foreground probability, the same for all classes.
+    predicted class where it is `PREDICTED`, and enlarged to the frame; TCAM's maps are the
+    same for all classes.
 
     Args:
-      methods: names of CAM methods, or `TCAM_METHOD`.
+      methods: names of CAM methods, or of `OF_DECODER`.
       also_predicted: make the predicted classes' maps too.
     """
 
@@ -57,11 +60,12 @@ def make_forward(
         predicted = output.logits.argmax(-1)
 
         def one_method(method: str, classes: Int[Array, " b"]) -> Float[Array, "b h w"]:
-            if method == TCAM_METHOD:
-                map_logits = model.apply(
-                    variables, output.features, (size, size), method="localise"
-                )
-                return foreground(cast(Array, map_logits))
+            if method in OF_DECODER:
+                localised = model.apply(variables, output.features, (size, size), method="localise")
+                map_logits = cast(Array, localised)
+                if method == TCAM_PROBABILITY:
+                    return foreground(map_logits)
+                return to_scale(map_logits[..., 1] - map_logits[..., 0])
             cams = class_activation_maps(model, variables, frames, output, classes, method)
             return jax.vmap(lambda cam: resize_map(cam, size))(cams)
 

@@ -6,8 +6,12 @@ threshold, where tau comes from:
   "val_per_class", "test_per_class": likewise, one tau a class (CoLo-CAM's and TrCAM-V's scripts do
     the latter); the true class says which. A class without validation frames takes the common tau.
   "fixed": 0.2 of the map's maximum (Zhou et al., "Learning Deep Features for Discriminative
-    Localization", CVPR 2016).
-  "otsu": Otsu's level of each map.
+    Localization", CVPR 2016); of TCAM's logits 0.5, where foreground and background are equally
+    likely.
+  "otsu": Otsu's level of each map; of TCAM's logits too, not of their quantised scale.
+  "agreement", of TCAM's logits: one for all frames, at which the boxes of the validation frames
+    have the largest mean IoU with those of the CAMs; true boxes are not looked at.
+  Others of `evaluate.threshold_rules`, of TCAM's logits: from each map, its CAM and its frame.
 regions: the box of the "largest" region (the paper), or the boxes of "all" regions and of their
   holes, of which the best counts (MaxBoxAccV2, as the authors' code has it).
 iou: 0.3, 0.5 (CorLoc) or 0.7 with any true box; "mean" of the three: MaxBoxAccV2 where regions is
@@ -29,14 +33,24 @@ from jaxtyping import Bool, Float, Int
 from tcam_jax.evaluate.bootstrap import VideoBootstrap
 from tcam_jax.evaluate.boxes import level_of
 from tcam_jax.evaluate.corloc import TAUS_TEST, TAUS_VALIDATION, Localisation, hits
+from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.evaluate.rows import ProtocolRow, Scores, mean_scores, scores_of, unknown_scores
+from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
 from tcam_jax.pseudo_labels.regions import REGIONS
 
 THRESHOLDS = ("val", "test", "val_per_class", "test_per_class", "fixed", "otsu")
+AGREEMENT = "agreement"
 IOUS = (0.3, 0.5, 0.7)
 LOCALISATIONS = {"gt_known": None, "top1": 1, "top5": 5}
 CLASS_FROM = ("truth", "prediction")
-FIXED_TAU = 0.2
+FIXED_TAU, FIXED_TAU_OF_LOGITS = 0.2, 0.5
+
+
+def thresholds_of(method: str) -> tuple[str, ...]:
+    """Return the thresholds under which a method is scored."""
+    if method != TCAM_METHOD:
+        return THRESHOLDS
+    return tuple(dict.fromkeys((*THRESHOLDS, AGREEMENT, *THRESHOLD_RULES)))
 
 
 class Judgement(NamedTuple):
@@ -44,8 +58,8 @@ class Judgement(NamedTuple):
 
     Attributes:
       overlaps: for each of `REGIONS`, best IoU at each level, `[frames, 256]`.
-      peaks: maximum of each quantised map, 0..255.
-      otsu: Otsu's level of each map.
+      peaks: what tau is a share of: maximum of each quantised map, 0..255; 255 for TCAM's logits.
+      levels: by rule, the level of each map.
       labels: true class of each frame.
       ranks: how many classes are likelier than the true one; 0: it is predicted.
       videos: number of each frame's video.
@@ -53,7 +67,7 @@ class Judgement(NamedTuple):
 
     overlaps: Mapping[str, Float[np.ndarray, "frames 256"]]
     peaks: Int[np.ndarray, "frames"]
-    otsu: Int[np.ndarray, "frames"]
+    levels: Mapping[str, Int[np.ndarray, "frames"]]
     labels: Int[np.ndarray, "frames"]
     ranks: Int[np.ndarray, "frames"]
     videos: Int[np.ndarray, "frames"]
@@ -94,12 +108,19 @@ def ranks_of(
 
 
 def protocol_rows(
-    validation: Judgement | None, test: Judgement | None, class_names: Sequence[str]
+    validation: Judgement | None,
+    test: Judgement | None,
+    class_names: Sequence[str],
+    method: str,
+    agreed: float | None = None,
 ) -> list[ProtocolRow]:
     """Score one kind of map under every protocol but `class_from`.
 
     Args:
       validation, test: None where the split has no boxes; what needs them is null.
+      class_names: `[k]`.
+      method: whose map it is.
+      agreed: tau of "agreement".
 
     Returns:
       Rows with the keys threshold … per_class of `evaluate.results`.
@@ -112,12 +133,19 @@ def protocol_rows(
         return None if judged is None else judged.sweep(taus, *setting)
 
     rows: list[ProtocolRow] = []
-    for threshold, regions, localisation in itertools.product(THRESHOLDS, REGIONS, LOCALISATIONS):
+    for threshold, regions, localisation in itertools.product(
+        thresholds_of(method), REGIONS, LOCALISATIONS
+    ):
         of_ious: list[ProtocolRow] = []
         samples: list[np.ndarray] = []
         for iou in IOUS:
             setting = (regions, iou, localisation)
-            tau = _choose(threshold, setting, sweep, class_names)
+            if threshold == AGREEMENT:
+                tau: float | dict[str, float] | None = agreed
+            elif threshold == "fixed":
+                tau = FIXED_TAU_OF_LOGITS if method == TCAM_METHOD else FIXED_TAU
+            else:
+                tau = _choose(threshold, setting, sweep, class_names)
             levels = _levels(threshold, tau, test, class_names)
             scores = unknown_scores(len(class_names))
             if test is not None and bootstrap is not None and levels is not None:
@@ -154,9 +182,7 @@ def _choose(
     class_names: Sequence[str],
 ) -> float | dict[str, float] | None:
     """Return tau, tau per class, or None where there is none."""
-    if threshold == "fixed":
-        return FIXED_TAU
-    if threshold == "otsu":
+    if threshold in THRESHOLD_RULES:
         return None
     split, _, per_class = threshold.partition("_")
     swept = sweep(split, setting)
@@ -176,8 +202,8 @@ def _levels(
     """Return each frame's level; None where there are no boxes, or none to choose tau by."""
     if judged is None:
         return None
-    if threshold == "otsu":
-        return judged.otsu
+    if threshold in THRESHOLD_RULES:
+        return judged.levels[threshold]
     if isinstance(tau, dict):
         return judged.levels_at(np.array([tau[name] for name in class_names])[judged.labels])
     return None if tau is None else judged.levels_at(tau)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -10,11 +11,12 @@ import numpy as np
 
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.bootstrap import video_of
-from tcam_jax.evaluate.boxes import otsu_level
-from tcam_jax.evaluate.corloc import overlaps_by_level, scale_boxes
+from tcam_jax.evaluate.boxes import LEVELS, largest_box, threshold_level
+from tcam_jax.evaluate.corloc import iou, overlaps_by_level, scale_boxes
 from tcam_jax.evaluate.level_boxes import level_boxes
-from tcam_jax.evaluate.maps import TCAM_METHOD, FrameOutputs
+from tcam_jax.evaluate.maps import OF_DECODER, TCAM_METHOD, FrameOutputs
 from tcam_jax.evaluate.protocols import Judgement, ranks_of
+from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES, Evidence
 from tcam_jax.models.tcam import Variables
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.cores import usable_cores
@@ -27,16 +29,32 @@ class MapAnswers(NamedTuple):
 
     Attributes:
       boxes: the largest region's box at each of the 256 levels, int32 `[frames, 256, 4]`.
-      peaks: the map's largest value, 0..255, int32 `[frames]`.
-      otsu: Otsu's level of the map, 0..254, int32 `[frames]`.
+      peaks: what tau is a share of, int32 `[frames]`: the map's largest value, 0..255; 255 for
+        TCAM's map, whose scale is the same for all frames.
+      levels: by rule (`evaluate.threshold_rules`), that of each map, 0..254, int32 `[frames]`;
+        "otsu" alone for other maps than TCAM's, and without a guide.
       overlaps: for each of `REGIONS`, the best IoU with a true box at each level, float64
         `[frames, 256]`; NaN for a frame without true boxes.
+      agreement: IoU of the box at each level with that of the guiding CAM's Otsu region, float64
+        `[frames, 256]`; 0 for other maps than TCAM's, and without a guide.
     """
 
     boxes: np.ndarray
     peaks: np.ndarray
-    otsu: np.ndarray
+    levels: Mapping[str, np.ndarray]
     overlaps: Mapping[str, np.ndarray]
+    agreement: np.ndarray
+
+
+class _Guide(NamedTuple):
+    """A CAM and the frame it is of; or those of a batch."""
+
+    cam: np.ndarray
+    image: np.ndarray
+
+    def of(self, place: int) -> "_Guide":
+        """Return those of one frame of a batch."""
+        return _Guide(self.cam[place], self.image[place])
 
 
 class SplitScores(NamedTuple):
@@ -61,6 +79,7 @@ def score_split(
     methods: Sequence[str],
     shard: Callable[[Batch], Mapping[str, jax.Array]],
     all_reduce: Callable[[np.ndarray], np.ndarray],
+    guided: bool = False,
 ) -> SplitScores:
     """Run `forward` (of `evaluate.maps.make_forward`, for `methods`) over `batches`.
 
@@ -70,9 +89,11 @@ def score_split(
       batches: this process's {"frames": uint8 [b, s, s, 3], "record": int64 [b]}; padding has
         record -1, and every frame of `truth` comes once, in some process.
       truth: of all frames.
-      methods: those of `forward`.
+      methods: those of `forward`, but for its guide.
       shard: spreads a batch over the devices, see `runtime.parallel.Parallel.shard_flat`.
       all_reduce: adds up the arrays of all processes, see `runtime.processes.all_reduce_sum`.
+      guided: `forward` has one method more, a CAM, and makes the predicted classes' maps too: the
+        rules that need no boxes are asked for the levels of TCAM's map.
 
     CAMs are made for the true class, as the reference scores them, and for the predicted one if
     `forward` does so. Maps are judged on all cores that the process may use.
@@ -96,7 +117,10 @@ def score_split(
             if logits is None:
                 logits = np.zeros((count, outputs.logits.shape[-1]), outputs.logits.dtype)
             logits[indices] = outputs.logits[real]
-            _judge_batch(answers, outputs, methods, real, indices, truth, pool)
+            guides = None
+            if guided and outputs.predicted_maps is not None:
+                guides = _Guide(outputs.predicted_maps[-1], batch["frames"])
+            _judge_batch(answers, outputs, methods, guides, real, indices, truth, pool)
     if logits is None:
         raise ValueError("expected at least one batch, got none")
     frames = int(all_reduce(np.array(timed)))  # the processes work at the same time
@@ -112,15 +136,18 @@ def _sources(
 ) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
     for class_from, maps in (("truth", outputs.maps), ("prediction", outputs.predicted_maps)):
         if maps is not None:
-            yield from zip(((method, class_from) for method in methods), maps, strict=True)
+            for method, of_method in zip(methods, maps, strict=False):  # the guide is not judged
+                if class_from == "truth" or method not in OF_DECODER:  # TCAM's: of all classes
+                    yield (method, class_from), of_method
 
 
 def _no_answers(count: int) -> MapAnswers:
     return MapAnswers(
         boxes=np.zeros((count, 256, 4), np.int32),
         peaks=np.zeros(count, np.int32),
-        otsu=np.zeros(count, np.int32),
+        levels={rule: np.zeros(count, np.int32) for rule in THRESHOLD_RULES},
         overlaps={regions: np.zeros((count, 256)) for regions in REGIONS},
+        agreement=np.zeros((count, 256)),
     )
 
 
@@ -128,6 +155,7 @@ def _judge_batch(
     answers: dict[tuple[str, str], MapAnswers],
     outputs: FrameOutputs,
     methods: Sequence[str],
+    guides: _Guide | None,
     real: np.ndarray,
     indices: Sequence[int],
     truth: Truth,
@@ -135,28 +163,43 @@ def _judge_batch(
 ) -> None:
     """Judge the maps of a batch's `real` frames, whose places in `truth` are `indices`."""
     wrong = outputs.logits[real].argmax(-1) != truth.labels[indices]
-    to_judge: list[tuple[MapAnswers, int, np.ndarray]] = []
-    to_copy: list[tuple[MapAnswers, MapAnswers, int]] = []
+    to_judge: list[Callable[[], None]] = []
+    to_copy: list[Callable[[], None]] = []
     for source, maps in _sources(outputs, methods):
         into = answers.setdefault(source, _no_answers(len(truth.labels)))
         same = answers[source[0], "truth"]  # as the predicted class's, where that is right
-        for index, u8, differs in zip(indices, maps[real], wrong, strict=True):
+        for place, index, differs in zip(real, indices, wrong, strict=True):
             if source[1] == "truth" or differs:
-                to_judge.append((into, index, u8))
+                of_logits = source[0] == TCAM_METHOD
+                guide = guides.of(place) if guides and of_logits else None
+                to_judge.append(partial(_judge, into, index, maps[place], truth, of_logits, guide))
             else:
-                to_copy.append((into, same, index))
+                to_copy.append(partial(_copy, into, same, index))
     # Each map has rows of its own in the answers, so that the threads do not meet.
-    for _ in pool.map(lambda one: _judge(one[0], one[1], one[2], truth), to_judge):
+    for _ in pool.map(lambda judge: judge(), to_judge):
         pass  # raises what a thread has raised
-    for one in to_copy:
-        _copy(*one)
+    for copy in to_copy:
+        copy()
 
 
-def _judge(into: MapAnswers, index: int, u8: np.ndarray, truth: Truth) -> None:
+def _judge(
+    into: MapAnswers,
+    index: int,
+    u8: np.ndarray,
+    truth: Truth,
+    of_logits: bool,
+    guide: _Guide | None,
+) -> None:
     boxes = level_boxes(u8)
     into.boxes[index] = boxes.largest_boxes()
-    into.peaks[index] = u8.max()
-    into.otsu[index] = otsu_level(u8)
+    into.peaks[index] = LEVELS - 1 if of_logits else u8.max()
+    into.levels["otsu"][index] = threshold_level(u8, None, of_logits)
+    if guide is not None:
+        cam_box = largest_box(guide.cam, None)
+        seen = Evidence(u8, into.boxes[index], guide.cam, cam_box, guide.image)
+        for name, rule in THRESHOLD_RULES.items():
+            into.levels[name][index] = rule(seen)
+        into.agreement[index] = iou(into.boxes[index], cam_box[None])[:, 0]
     true_boxes = scaled_truth(truth, index, len(u8))
     unknown = dict.fromkeys(REGIONS, np.nan)
     overlaps = overlaps_by_level(boxes, true_boxes) if len(true_boxes) else unknown
@@ -182,11 +225,11 @@ def judge(
     if not boxed.any():
         return None
     # TCAM's map is that of all classes.
-    answers = scores.maps[method, "truth" if method == TCAM_METHOD else class_from]
+    answers = scores.maps[method, "truth" if method in OF_DECODER else class_from]
     return Judgement(
         overlaps={name: rows[boxed] for name, rows in answers.overlaps.items()},
         peaks=answers.peaks[boxed],
-        otsu=answers.otsu[boxed],
+        levels={rule: levels[boxed] for rule, levels in answers.levels.items()},
         labels=truth.labels[boxed],
         ranks=ranks_of(scores.logits, truth.labels)[boxed],
         videos=video_of(truth.ids)[boxed],
@@ -197,3 +240,12 @@ def scaled_truth(truth: Truth, index: int, size: int) -> np.ndarray:
     """Return the true boxes `[g, 4]` of one frame in pixels of the `size` x `size` evaluation."""
     width, height = truth.sizes[index]
     return scale_boxes(truth.boxes[index], int(width), int(height), size)
+
+
+def agreed_level(scores: SplitScores, method: str) -> int:
+    """Return the level at which a map's boxes agree best with its guide's, by their mean IoU.
+
+    True boxes are not looked at.
+    """
+    agreement = scores.maps[method, "truth"].agreement.mean(0)
+    return int(agreement[: LEVELS - 1].argmax())

@@ -14,17 +14,34 @@ import safetensors.numpy
 from flax.traverse_util import flatten_dict
 from jax import export, lax
 
-from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, FrameOutputs, make_forward
+from tcam_jax.evaluate.logit_map import LOGIT_SCALE
+from tcam_jax.evaluate.maps import (
+    PREDICTED,
+    TCAM_METHOD,
+    TCAM_PROBABILITY,
+    FrameOutputs,
+    make_forward,
+)
 from tcam_jax.models import cpu
 from tcam_jax.models.tcam import TCAM, Variables
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, write_whole
 
-SCHEMA = 1
-_MEANING = {TCAM_METHOD: "foreground probability"}  # of a map; a CAM is called by its method
+SCHEMA = 2
+_MEANING = {  # of a map; a CAM is called by its method
+    TCAM_METHOD: f"(0.5 + z / (2 (|z| + {LOGIT_SCALE:g}))), z = foreground - background logit",
+    TCAM_PROBABILITY: "foreground probability",
+}
 PLATFORMS = ("cpu", "cuda", "tpu")
 _PROGRAM, _WEIGHTS, _ABOUT = "model.stablehlo", "weights.safetensors", "model.json"
-_NEEDED = ("classes", "size", "tau", "platforms", "sha256")  # what `load` reads of model.json
+_NEEDED = (
+    "classes",
+    "size",
+    "tau",
+    "of_logits",
+    "platforms",
+    "sha256",
+)  # what `load` reads of model.json
 
 
 class Exported(NamedTuple):
@@ -32,16 +49,18 @@ class Exported(NamedTuple):
 
     Attributes:
       forward: uint8 frames [b, size, size, 3], RGB -> (float32 logits [b, k], uint8 maps
-        [b, size, size]: floor(255 * foreground probability)).
+        [b, size, size]: floor(255 * value)).
       class_names: [k].
       size: of the frames, pixels.
       tau: threshold, share of a map's maximum; None: Otsu's threshold of each map.
+      of_logits: the maps are of `evaluate.logit_map`, and tau is on their scale.
     """
 
     forward: Callable[[Any], tuple[jax.Array, jax.Array]]
     class_names: tuple[str, ...]
     size: int
     tau: float | None
+    of_logits: bool
 
 
 def save(
@@ -51,7 +70,7 @@ def save(
     class_names: Sequence[str],
     size: int,
     tau: float | None,
-    method: str = TCAM_METHOD,
+    method: str,
 ) -> None:
     """Write the network to the new `folder`, whole or not at all.
 
@@ -77,14 +96,16 @@ def save(
         unfinished.mkdir()
         (unfinished / _PROGRAM).write_bytes(program.serialize())
         (unfinished / _WEIGHTS).write_bytes(safetensors.numpy.save(weights))
+        scale = "255" if method == TCAM_METHOD else "the map's maximum"
         about = {
             "schema": SCHEMA,
             "classes": list(class_names),
             "size": size,
             "tau": tau,
-            "threshold": "a pixel is foreground where map > int(tau * the map's maximum); tau "
-            "null: Otsu's threshold of each map. The box is that of the 8-connected region with "
-            "the largest outer contour.",
+            "of_logits": method == TCAM_METHOD,
+            "threshold": f"a pixel is foreground where map > int(tau * {scale}); tau null: Otsu's "
+            "threshold of each map. The box is that of the 8-connected region with the largest "
+            "outer contour.",
             "inputs": "(weights: {name: array} of weights.safetensors, frames: uint8 "
             f"[b, {size}, {size}, 3], RGB, resized bilinearly without keeping the aspect)",
             "outputs": f"(logits: float32 [b, {len(class_names)}], maps: uint8 "
@@ -123,7 +144,11 @@ def load(folder: str | Path) -> Exported:
     weights = jax.device_put(safetensors.numpy.load((folder / _WEIGHTS).read_bytes()))
     call = jax.jit(program.call)
     return Exported(
-        lambda frames: call(weights, frames), tuple(about["classes"]), about["size"], about["tau"]
+        lambda frames: call(weights, frames),
+        tuple(about["classes"]),
+        about["size"],
+        about["tau"],
+        about["of_logits"],
     )
 
 

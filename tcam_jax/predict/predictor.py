@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from tcam_jax.evaluate.boxes import box_of_mask, boxes_of_mask, threshold_level
+from tcam_jax.evaluate.logit_map import logits_of
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.stopwatch import Stopwatch
@@ -34,7 +35,8 @@ class Prediction(NamedTuple):
       probability: its probability, 0..1.
       boxes: x0, y0, x1, y1 each, in pixels of the frame as given; the largest region's first.
       scores: mean foreground probability inside each box, 0..1.
-      map: foreground map, uint8 `[s, s]`, floor(255 * probability), at the network's size.
+      map: foreground map, uint8 `[s, s]`, floor(255 * value), at the network's size: of its logits,
+        see `evaluate.logit_map`, its probability, or a CAM, as the run's `eval.map` says.
     """
 
     class_index: int
@@ -62,6 +64,8 @@ class Predictor:
       class_names: `[k]`.
       size: the square that frames are resized to, pixels.
       tau: threshold, share of a map's maximum; None: Otsu's threshold of each map.
+      of_logits: the maps are of `evaluate.logit_map`; tau is then on their scale, 0..1, and the
+        same logit for all maps.
       batch_size: frames per forward pass.
       regions: "largest": one box a frame; "all": one for each connected region above the threshold.
       class_name: report this class; None: the most probable one. The map, and so the boxes, are
@@ -77,6 +81,7 @@ class Predictor:
         class_names: Sequence[str],
         size: int,
         tau: float | None,
+        of_logits: bool = False,
         *,
         batch_size: int = 16,
         regions: str = "largest",
@@ -94,7 +99,7 @@ class Predictor:
             raise InputError(f"tau must be in 0..1, below 1; got {tau}.")
         if batch_size < 1:
             raise InputError(f"batch_size must be 1 or more frames; got {batch_size}.")
-        self._forward = forward
+        self._forward, self._of_logits = forward, of_logits
         self._boxes_of = boxes_of_mask if regions == "all" else _one_box
         self._class = None if class_name is None else self.class_names.index(class_name)
 
@@ -193,12 +198,13 @@ class Predictor:
         probabilities = np.exp(logits - logits.max())
         probabilities /= probabilities.sum()
         index = int(probabilities.argmax()) if self._class is None else self._class
-        mask = u8 > threshold_level(u8, self.tau)
+        mask = u8 > threshold_level(u8, self.tau, self._of_logits)
+        foreground = 1 / (1 + np.exp(-logits_of(u8))) if self._of_logits else u8 / 255
         scale_x, scale_y = size[1] / self.size, size[0] / self.size
         boxes, scores = [], []
         for x0, y0, x1, y1 in self._boxes_of(mask).tolist():
             boxes.append((x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y))
-            scores.append(float(u8[y0 : y1 + 1, x0 : x1 + 1].mean() / 255))
+            scores.append(float(foreground[y0 : y1 + 1, x0 : x1 + 1].mean()))
         return Prediction(
             index, self.class_names[index], float(probabilities[index]), boxes, scores, u8
         )

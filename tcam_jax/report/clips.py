@@ -8,6 +8,7 @@ from PIL import Image
 from tcam_jax.data.records import Split
 from tcam_jax.data.shot_table import ShotTable
 from tcam_jax.evaluate.boxes import largest_box
+from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.report.frames import read_images
 from tcam_jax.report.pictures import Figure, moving, panels
 
@@ -47,7 +48,7 @@ def clip(split: Split, records: range, maps: MapsOf, method: str, tau: float | N
     for image, made in zip(images, maps(images, [label] * len(images)), strict=True):
         u8 = made[method]
         scale = np.tile(np.array(image.size) / len(u8), 2)
-        box = (largest_box(u8, tau) * scale)[None]
+        box = (largest_box(u8, tau, method == TCAM_METHOD) * scale)[None]
         if pictures:  # a clip has one size
             image = image.resize(images[0].size)
         pictures.append(panels(image, u8, np.zeros((0, 4)), box))

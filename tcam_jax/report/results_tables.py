@@ -5,19 +5,28 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from tcam_jax.evaluate.protocols import CLASS_FROM, IOUS, LOCALISATIONS, THRESHOLDS
+from tcam_jax.evaluate.protocols import (
+    AGREEMENT,
+    CLASS_FROM,
+    IOUS,
+    LOCALISATIONS,
+    thresholds_of,
+)
 from tcam_jax.evaluate.results import Results, find_row
 from tcam_jax.evaluate.rows import Row
+from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
 from tcam_jax.report.published import Published, published_rows
 from tcam_jax.report.table import Table, number, to_markdown
 
-_TITLES = {
+_TITLES: dict[str | None, str] = {
     "val": "τ from validation",
     "test": "τ maximised on {split}",
     "val_per_class": "τ per class from validation",
     "test_per_class": "τ per class, maximised on {split}",
     "fixed": "τ fixed",
     "otsu": "Otsu's, per map",
+    AGREEMENT: "agreement with CAMs",
+    **{rule: f"{rule.replace('_', ' ')}, per map" for rule in THRESHOLD_RULES if rule != "otsu"},
     None: "fixed box",
 }
 
@@ -84,7 +93,7 @@ def protocol_tables(results: Results) -> list[Table]:
     for regions, title in (("largest", "The largest region's box"), ("all", "All regions' boxes")):
         rows = []
         for method in methods:
-            for threshold in THRESHOLDS:
+            for threshold in thresholds_of(method):
                 found = [find_row(results, method, threshold, regions, iou) for iou in _ious()]
                 cells = [method, _TITLES[threshold].format(**results)]
                 rows.append(cells + [number(row["corloc"]) for row in found])

@@ -15,9 +15,9 @@ from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.bootstrap import video_of
-from tcam_jax.evaluate.boxes import level_of
+from tcam_jax.evaluate.boxes import LEVELS, level_of
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
-from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
+from tcam_jax.evaluate.maps import OF_DECODER, TCAM_METHOD, make_forward
 from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, protocol_rows
 from tcam_jax.evaluate.results import (
     Curves,
@@ -28,7 +28,13 @@ from tcam_jax.evaluate.results import (
     write_results,
 )
 from tcam_jax.evaluate.rows import Row
-from tcam_jax.evaluate.split import SplitScores, accuracy, judge, score_split
+from tcam_jax.evaluate.split import (
+    SplitScores,
+    accuracy,
+    agreed_level,
+    judge,
+    score_split,
+)
 from tcam_jax.models.tcam import for_inference
 from tcam_jax.runs.networks import load_networks
 from tcam_jax.runtime import processes
@@ -93,15 +99,17 @@ def evaluate_networks(
     rows = fixed_box_rows(truth, size, num_classes)
     classification, seconds, curves = {}, {}, {}
     scored: dict[str, SplitScores] = {}  # by method, on `split`
-    for network, methods in (
-        (networks.seeds, tuple(config.eval.cam_methods)),
-        (networks.tcam, (TCAM_METHOD,)),
+    agreed: dict[str, float] = {}
+    # TCAM's maps are guided by the CAMs that its seeds came from.
+    for network, methods, guide in (
+        (networks.seeds, tuple(config.eval.cam_methods), ()),
+        (networks.tcam, OF_DECODER, (config.tcam.cam_method,)),
     ):
         if network is None:
             continue
         model = make_model(config, num_classes)
         variables = for_inference(model, network.variables)
-        forward = make_forward(model, methods, also_predicted=methods != (TCAM_METHOD,))
+        forward = make_forward(model, (*methods, *guide), also_predicted=True)
         scores = {
             name: score_split(
                 forward,
@@ -111,12 +119,22 @@ def evaluate_networks(
                 methods,
                 parallel.shard_flat,
                 processes.all_reduce_sum,
+                guided=bool(guide),
             )
             for name in truths
         }
+        if guide:
+            level = agreed_level(scores["validation"], TCAM_METHOD)
+            agreed[TCAM_METHOD] = (level + 0.5) / (LEVELS - 1)
         for method, whose in itertools.product(methods, CLASS_FROM):
             judged = {name: judge(scores[name], truths[name], method, whose) for name in truths}
-            of_protocol = protocol_rows(judged["validation"], judged[split], data.class_names)
+            of_protocol = protocol_rows(
+                judged["validation"],
+                judged[split],
+                data.class_names,
+                method,
+                agreed.get(method),
+            )
             rows += [
                 {"method": method, "checkpoint": network.checkpoint, "class_from": whose, **row}
                 for row in of_protocol
@@ -137,7 +155,7 @@ def evaluate_networks(
         "rows": rows,
         "curves": _curves(curves),
         "classification": classification,
-        "tau": {method: _tau(rows, method) for method in scored},
+        "tau": {method: _tau(rows, method, agreed.get(method)) for method in scored},
         "seconds_per_frame": seconds,
     }
     if not processes.is_first():
@@ -172,7 +190,9 @@ def _write_predictions(
         ious: dict[str, float | None] = {}
         for method, scores in scored.items():
             answers, tau = scores.maps[method, "truth"], results["tau"][method]
-            level = int(answers.otsu[i] if tau is None else level_of(tau, int(answers.peaks[i])))
+            level = int(
+                answers.levels["otsu"][i] if tau is None else level_of(tau, int(answers.peaks[i]))
+            )
             boxes[method] = (answers.boxes[i, level] * scale).tolist()
             overlap = float(answers.overlaps["largest"][i, level])
             ious[method] = None if math.isnan(overlap) else overlap
@@ -187,10 +207,10 @@ def _write_predictions(
     write_whole(path, "".join(lines))
 
 
-def _tau(rows: list[Row], method: str) -> float | None:
-    """Return the validation's threshold, one for all classes; None where it has no boxes."""
+def _tau(rows: list[Row], method: str, agreed: float | None) -> float | None:
+    """Return the validation's threshold, one for all classes; `agreed` where it has no boxes."""
     tau = find_row({"rows": rows}, method, "val")["tau"]
-    return tau if isinstance(tau, float) else None
+    return tau if isinstance(tau, float) else agreed
 
 
 def _curves(of_methods: Mapping[str, list[float] | None]) -> Curves | None:

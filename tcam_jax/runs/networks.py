@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.config.record import load_config
 from tcam_jax.data.duration import duration_of
-from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
+from tcam_jax.evaluate.maps import OF_DECODER, PREDICTED, TCAM_METHOD, make_forward
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
@@ -29,7 +29,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.finished import Finished
-from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
+from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model, map_method
 
 
 class Network(NamedTuple):
@@ -52,8 +52,8 @@ class Networks(NamedTuple):
 
 
 def localising_method(config: ConfigDict) -> str:
-    """Return what a run's boxes come from: TCAM, or the CAMs of a classifier trained alone."""
-    return config.tcam.cam_method if duration_of(config.tcam) is None else TCAM_METHOD
+    """Return what a run's boxes come from: a map of TCAM, or a classifier's CAMs without it."""
+    return config.tcam.cam_method if duration_of(config.tcam) is None else map_method(config)
 
 
 def load_networks(
@@ -66,7 +66,7 @@ def load_networks(
     """
     restore = partial(_restore, config, workdir, num_classes, parallel)
     seeds = restore(CLASSIFIER_DIR, config.tcam.seed_checkpoint, CLASSIFIER_PARTS)
-    if localising_method(config) != TCAM_METHOD:
+    if localising_method(config) not in OF_DECODER:
         return Networks(seeds, None)
     return Networks(seeds, load_predicting(config, workdir, num_classes, parallel))
 
@@ -80,7 +80,7 @@ def load_predicting(
       InputError: a stage is not trained to its end.
     """
     restore = partial(_restore, config, workdir, num_classes, parallel)
-    if localising_method(config) != TCAM_METHOD:
+    if localising_method(config) not in OF_DECODER:
         return restore(CLASSIFIER_DIR, config.tcam.seed_checkpoint, CLASSIFIER_PARTS)
     encoder = restore(CLASSIFIER_DIR, config.tcam.encoder_checkpoint, CLASSIFIER_PARTS)
     localiser = restore(TCAM_DIR, "best_localization", LOCALISER_PARTS)
@@ -211,5 +211,6 @@ def load(workdir: str | Path, **options: Any) -> Predictor:
         "class_names": trained.class_names,
         "size": trained.size,
         "tau": trained.tau,
+        "of_logits": trained.method == TCAM_METHOD,
     }
     return Predictor(outputs, **about | options)

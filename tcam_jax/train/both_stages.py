@@ -35,7 +35,8 @@ def train(
     if not truth.has_boxes:
         log.warning(
             "the validation split has no boxes: CorLoc is unknown, the classifier is selected by "
-            "accuracy, TCAM's last step is taken, and boxes are drawn at Otsu's threshold"
+            "accuracy, TCAM's last step is taken, and the threshold is that at which boxes agree "
+            "best with those of the CAMs"
         )
     ran = False
     for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam_stage)):

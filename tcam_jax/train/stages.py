@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.data.duration import plan_of
 from tcam_jax.data.protocol import Data
-from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.evaluate.maps import TCAM_METHOD, TCAM_PROBABILITY
 from tcam_jax.models.encoders.registry import ENCODERS, backbone
 from tcam_jax.models.heads import HEADS
 from tcam_jax.models.tcam import (
@@ -60,6 +60,11 @@ def make_model(config: ConfigDict, num_classes: int, **training: object) -> TCAM
         remat_decoder=config.tcam.remat_decoder,
         **training,
     )
+
+
+def map_method(config: ConfigDict) -> str:
+    """Return which of TCAM's maps validation and prediction use, see `evaluate.maps`."""
+    return {"logit": TCAM_METHOD, "probability": TCAM_PROBABILITY}[config.eval.map]
 
 
 def check_optimizers(config: ConfigDict, model: TCAM) -> None:
@@ -133,7 +138,7 @@ def tcam_stage(
 
     encoder_here = parallel.local_view(encoder)
     evaluated = make_model(config, len(data.class_names))
-    measure = make_validation(config, data, parallel, evaluated, TCAM_METHOD, stop)
+    measure = make_validation(config, data, parallel, evaluated, map_method(config), stop)
 
     def validate(variables: Variables, step: int) -> Validation:
         measured = measure(merge(encoder_here, variables))

@@ -6,6 +6,7 @@ import pytest
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.protocols import Judgement, protocol_rows
 from tcam_jax.evaluate.results import find_row, fixed_box_rows, read_results, write_results
+from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
 from tcam_jax.report.results_tables import results_table
 from tcam_jax.runtime.errors import InputError
 
@@ -19,7 +20,7 @@ def judgement(overlaps: dict[int, list[float]], labels, ranks=(0, 0, 0)) -> Judg
     return Judgement(
         overlaps={"largest": rows, "all": np.maximum(rows, 0.6)},
         peaks=np.full(count, 250),
-        otsu=np.full(count, 7),
+        levels=dict.fromkeys(THRESHOLD_RULES, np.full(count, 7)),
         labels=np.array(labels),
         ranks=np.array(ranks[:count]),
         videos=np.arange(count),
@@ -28,7 +29,7 @@ def judgement(overlaps: dict[int, list[float]], labels, ranks=(0, 0, 0)) -> Judg
 
 def _rows(validation, test, classes=("a", "b", "c"), method="cam"):
     origin = {"method": method, "checkpoint": "here", "class_from": "truth"}
-    return {"rows": [origin | row for row in protocol_rows(validation, test, classes)]}
+    return {"rows": [origin | row for row in protocol_rows(validation, test, classes, method)]}
 
 
 def _truth(boxes):

@@ -1,0 +1,165 @@
+"""Thresholds that need no true boxes: from a map, and what else is seen, to its level.
+
+One entry of `THRESHOLD_RULES` is one rule; each is for one map. With z the map's values (TCAM's
+logit differences), M the pixels above a threshold and C the CAM's own region above Otsu's level:
+
+  otsu: the threshold between two classes of values (Otsu, IEEE Trans. SMC 9(1), 1979).
+  multi_otsu: the upper one between three (Liao et al., J. Inf. Sci. Eng. 17(5), 2001).
+  middle: halfway between the map's smallest and largest z.
+  robust_middle: halfway between its quantiles 0.01 and 0.99.
+  cam_area: the one whose |M| is nearest to |C|.
+  cam_agreement: the one whose box has the largest IoU with C's box.
+  stability: where |M| changes least with the threshold, (|M-| - |M+|) / |M| (MSER: Matas et al.,
+    BMVC 2002).
+  edges: the largest mean colour gradient along the outline of M.
+  colour: the least variance of colours within M and outside it (Chan and Vese, IEEE TIP 10(2),
+    2001).
+
+"agreement" is none of these: one threshold for all frames, the one at which the boxes of unlabelled
+validation frames agree best with those of the CAMs, see `evaluate.protocols`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from skimage.filters import threshold_multiotsu
+
+from tcam_jax.evaluate.boxes import LEVELS, otsu_level
+from tcam_jax.evaluate.corloc import iou
+from tcam_jax.evaluate.logit_map import level_of_logit, logits_of, otsu_level_of_logits
+
+# Regions smaller or larger than these shares of the frame are no candidates of the rules that look
+# for a best level: a speck can be as stable, and as sharply outlined, as an object.
+_SMALLEST, _LARGEST = 0.02, 0.7
+_STEP = 4  # between the levels that are tried on the image
+_REACH = 12  # levels to both sides in which a stable region hardly changes
+
+
+class Evidence(NamedTuple):
+    """What a rule may look at.
+
+    Attributes:
+      levels: the quantised logit map, see `evaluate.logit_map`.
+      boxes: the largest region's box at each level.
+      cam: the quantised CAM that guided it, of the predicted class.
+      cam_box: the box of the CAM's Otsu region.
+      image: the frame, RGB.
+    """
+
+    levels: UInt8[np.ndarray, "h w"]
+    boxes: Int[np.ndarray, "256 4"]
+    cam: UInt8[np.ndarray, "h w"]
+    cam_box: Int[np.ndarray, "4"]
+    image: UInt8[np.ndarray, "h w 3"]
+
+
+Rule = Callable[[Evidence], int]
+
+
+def otsu(seen: Evidence) -> int:
+    """See the module."""
+    return otsu_level_of_logits(seen.levels)
+
+
+def multi_otsu(seen: Evidence) -> int:
+    """See the module; Otsu's where a map has two values only."""
+    z = logits_of(seen.levels)
+    try:
+        return level_of_logit(float(threshold_multiotsu(z, classes=3, nbins=128)[1]))
+    except ValueError:  # too few values for three classes
+        return otsu(seen)
+
+
+def middle(seen: Evidence) -> int:
+    """See the module."""
+    z = logits_of(seen.levels)
+    return level_of_logit(float(z.min() + z.max()) / 2)
+
+
+def robust_middle(seen: Evidence) -> int:
+    """See the module."""
+    return level_of_logit(float(np.quantile(logits_of(seen.levels), (0.01, 0.99)).mean()))
+
+
+def cam_area(seen: Evidence) -> int:
+    """See the module."""
+    wanted = (seen.cam > otsu_level(seen.cam)).mean()
+    return int(np.abs(_areas(seen.levels) - wanted)[: LEVELS - 1].argmin())
+
+
+def cam_agreement(seen: Evidence) -> int:
+    """See the module."""
+    return int(iou(seen.boxes, seen.cam_box[None])[: LEVELS - 1, 0].argmax())
+
+
+def stability(seen: Evidence) -> int:
+    """See the module; Otsu's where no region is of a size to be looked at."""
+    areas = _areas(seen.levels)
+    levels = np.arange(_REACH, LEVELS - 1 - _REACH)
+    levels = levels[_of_a_size(areas[levels])]
+    if not len(levels):
+        return otsu(seen)
+    change = (areas[levels - _REACH] - areas[levels + _REACH]) / areas[levels]
+    return int(levels[change.argmin()])
+
+
+def edges(seen: Evidence) -> int:
+    """See the module; Otsu's where no region is of a size to be looked at."""
+    smooth = cv2.GaussianBlur(seen.image, (0, 0), 1.0).astype(np.float32)
+    across = np.abs(np.diff(smooth, axis=1)).sum(-1)
+    down = np.abs(np.diff(smooth, axis=0)).sum(-1)
+
+    def contrast(mask: np.ndarray) -> float:
+        in_row, in_column = mask[:, 1:] != mask[:, :-1], mask[1:] != mask[:-1]
+        return float(
+            (across[in_row].sum() + down[in_column].sum()) / (in_row.sum() + in_column.sum())
+        )
+
+    return _best_level(seen, contrast)
+
+
+def colour(seen: Evidence) -> int:
+    """See the module; Otsu's where no region is of a size to be looked at."""
+    pixels = seen.image.reshape(-1, 3).astype(np.float32)
+
+    def unity(mask: np.ndarray) -> float:
+        inside, share = mask.ravel(), mask.mean()
+        variances = pixels[inside].var(0).sum(), pixels[~inside].var(0).sum()
+        return -float(share * variances[0] + (1 - share) * variances[1])
+
+    return _best_level(seen, unity)
+
+
+THRESHOLD_RULES: dict[str, Rule] = {
+    "otsu": otsu,
+    "multi_otsu": multi_otsu,
+    "middle": middle,
+    "robust_middle": robust_middle,
+    "cam_area": cam_area,
+    "cam_agreement": cam_agreement,
+    "stability": stability,
+    "edges": edges,
+    "colour": colour,
+}
+"""name -> rule; a user's own joins them."""
+
+
+def _areas(levels: UInt8[np.ndarray, "h w"]) -> Float[np.ndarray, "256"]:
+    """Return the share of the pixels that is above each level."""
+    counts = np.bincount(levels.ravel(), minlength=LEVELS)
+    return 1 - np.cumsum(counts) / levels.size
+
+
+def _of_a_size(areas: Float[np.ndarray, "n"]) -> np.ndarray:
+    return (areas > _SMALLEST) & (areas < _LARGEST)
+
+
+def _best_level(seen: Evidence, merit: Callable[[np.ndarray], float]) -> int:
+    tried = np.arange(0, LEVELS - 1, _STEP)
+    tried = tried[_of_a_size(_areas(seen.levels)[tried])]
+    if not len(tried):
+        return otsu(seen)
+    return int(tried[np.argmax([merit(seen.levels > level) for level in tried])])
