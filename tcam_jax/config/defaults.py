@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     config.deterministic = False  # on GPUs: the same bits every time, for some speed
 
     config.dataset = dataset = ConfigDict()
-    dataset.name = ""  # which one: moving_shapes | video_folder | youtube_objects
+    dataset.name = ""  # which one: moving_photos | moving_shapes | video_folder | youtube_objects
     # A version of it: "v1.0" of youtube_objects, or the name of a dataset of yours.
     dataset.config = "default"
     dataset.data_dir = "data"  # where prepared datasets live

@@ -15,6 +15,7 @@ from tcam_jax.runtime.extras import require
 
 # Each module has one function `make_builder(config, *, data_dir, manual_dir, **options)`.
 BUILDERS = {
+    "moving_photos": "tcam_jax.data.builders.moving_photos.builder",
     "moving_shapes": "tcam_jax.data.builders.moving_shapes.builder",
     "video_folder": "tcam_jax.data.builders.video_folder.builder",
     "youtube_objects": "tcam_jax.data.builders.youtube_objects.builder",
@@ -24,7 +25,7 @@ BUILDERS = {
 NEEDED = ("tensorflow", "tensorflow_datasets", "array_record", "scenedetect")
 
 # Datasets made from files of the user's; once they are prepared, the files may go.
-FROM_FILES = ("video_folder", "youtube_objects")
+FROM_FILES = ("moving_photos", "video_folder", "youtube_objects")
 
 
 def check_name(name: str) -> None:

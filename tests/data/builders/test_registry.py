@@ -44,7 +44,7 @@ def test_another_source_under_the_same_name_is_refused(photo_data, photo_folder,
 def test_unknown_dataset(tmp_path):
     with pytest.raises(ValueError, match="unknown dataset 'moving_shape' .did you mean 'moving_sh"):
         prepare("moving_shape", "default", tmp_path)
-    with pytest.raises(ValueError, match="known datasets: moving_shapes, video_folder, you"):
+    with pytest.raises(ValueError, match="known datasets: moving_photos, moving_shapes, vid"):
         prepare("imagenet", "default", tmp_path)
 
 

@@ -1,0 +1,63 @@
+"""What boxes score that no network gives: python -m launch.baselines --config=FILE [--data_dir=].
+
+CorLoc at an IoU of 0.5 on the test split, as a mean over classes: of the centre box (its size is
+the best on validation), of the whole frame, and of what moves. Needs boxes in validation and test.
+"""
+
+import io
+
+import numpy as np
+from absl import flags
+from ml_collections import config_flags
+from PIL import Image
+
+from tcam_jax.commands import command_line
+from tcam_jax.data.records import Split, open_split
+from tcam_jax.data.truth import Truth, read_truth
+from tcam_jax.evaluate.baselines import best_fraction, box_corloc, centre_boxes, moving_box
+from tcam_jax.runtime.errors import InputError
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "where prepared datasets live")
+
+
+def main() -> None:
+    """Print the table."""
+    dataset = _CONFIG.value.dataset
+    place = (_DATA_DIR.value or dataset.data_dir, dataset.name, dataset.config)
+    validation, test = (open_split(*place, split) for split in ("validation", "test"))
+    known, truth = read_truth(validation), read_truth(test)
+    if not (known.has_boxes and truth.has_boxes):
+        raise InputError(f"{dataset.name}/{dataset.config} has no boxes to score against")
+    fraction = best_fraction(known)
+    areas = [_areas(truth, i).max() for i in range(len(truth.ids))]
+    rows = {
+        f"centre box, {fraction:.2f} of width and height": centre_boxes(truth, fraction),
+        "whole frame": centre_boxes(truth, 1.0),
+        "frame difference": np.stack([_moving(test, record) for record in truth.records]),
+    }
+    print(f"{test.name}: {len(truth.ids)} frames with boxes; the largest of a frame takes")
+    print(f"{100 * np.mean(areas):.1f} % of it on average. CorLoc, mean over classes:")
+    for name, boxes in rows.items():
+        print(f"  {box_corloc(np.asarray(boxes, np.float64), truth):5.1f}  {name}")
+
+
+def _areas(truth: Truth, index: int) -> np.ndarray:
+    boxes = truth.boxes[index]
+    return np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=1) / np.prod(truth.sizes[index])
+
+
+def _moving(split: Split, record: int) -> np.ndarray:
+    shot = split.table.shot[record]
+    start, stop = split.table.start[shot], split.table.stop[shot]
+    near = [other for other in (record - 1, record + 1) if start <= other < stop]
+    return moving_box(_pixels(split, record), [_pixels(split, other) for other in near])
+
+
+def _pixels(split: Split, record: int) -> np.ndarray:
+    with Image.open(io.BytesIO(split.read_jpeg(int(record)))) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+if __name__ == "__main__":
+    command_line.run(main, required=["config"])
