@@ -35,12 +35,13 @@ def get_config() -> ConfigDict:
     dataset.crop = 224  # … and cropped to this one; evaluation resizes straight to it
 
     config.model = ConfigDict()
-    # resnet10 | resnet18 | resnet34 | resnet50 | resnet101 | vgg16 |
+    # resnet10 | resnet18 | resnet34 | resnet50 | resnet101 | vgg16 | inception_v3 |
     # efficientnet_lite0 … efficientnet_lite4 | vit_small_patch16 | deit_small_patch16 |
     # dinov2_small_patch14 | dinov2_small_patch14_registers, see docs/encoders.md
     config.model.encoder = "resnet50"
     # Pixels between two places of its last features: 8 | 16 | 32; None: as usual for the family,
-    # 8 for ResNets (as the reference) and VGG16, 16 for EfficientNet-Lite, a transformer's patch.
+    # 8 for ResNets (as the reference), VGG16, InceptionV3, 16 for EfficientNet-Lite, a
+    # transformer's patch.
     config.model.output_stride = placeholder(int)
     # Attributes of it; a flag changes only what a config file has set.
     config.model.encoder_options = ConfigDict()

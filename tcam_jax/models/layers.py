@@ -18,31 +18,33 @@ _init_depthwise = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 
 
 class Conv(nn.Module):
-    """A convolution, padded by kernel_size // 2 on each side as torch does.
+    """A convolution, by default padded by half the kernel's size on each side as torch does.
 
     Its parameters are those of `flax.linen.Conv`: "kernel" `[height, width, channels, features]`,
     and "bias" `[features]` if it has one.
 
     Attributes:
       features, dtype, kernel_init: as of `flax.linen.Conv`.
-      kernel_size: height and width of the kernel, odd.
+      kernel_size: height and width of the kernel, odd; one number for both.
       stride: in both directions.
-      padding: None as above, or "SAME" of TensorFlow.
+      padding: None as above, "SAME" of TensorFlow, or "VALID": none.
       use_bias: batch norm has its own.
     """
 
     features: int
-    kernel_size: int
+    kernel_size: int | tuple[int, int]
     stride: int = 1
-    padding: Literal["SAME"] | None = None
+    padding: Literal["SAME", "VALID"] | None = None
     use_bias: bool = False
     dtype: DTypeLike = jnp.float32
     kernel_init: Initializer = _init_conv
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b y x d"]:
-        """Map `[b, h, w, c]` to `[b, h/stride, w/stride, features]`."""
-        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        """Map `[b, h, w, c]` to `[b, h/stride, w/stride, features]`, to less if "VALID"."""
+        size = self.kernel_size
+        height, width = (size, size) if isinstance(size, int) else size
+        shape = (height, width, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
         if cpu.chosen() and self.padding is None:
@@ -81,9 +83,13 @@ class DepthwiseConv(nn.Module):
         return convolve(x, kernel, self.stride, self.dilation)
 
 
-def max_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b y x c"]:
-    """Take the maximum of every 3x3 window, stride 2, padded by 1: the encoder's pooling."""
-    return pooling.max_pool(x) if cpu.chosen() else plain.max_pool(x)
+def max_pool(
+    x: Float[Array, "b h w c"], stride: int = 2, padding: Literal["VALID"] | None = None
+) -> Float[Array, "b y x c"]:
+    """Take the maximum of every 3x3 window, padded by 1 or, if "VALID", not at all."""
+    if cpu.chosen() and stride == 2 and padding is None:
+        return pooling.max_pool(x)
+    return plain.max_pool(x, stride, padding)
 
 
 def halve_by_maximum(x: Float[Array, "b h w c"]) -> Float[Array, "b y x c"]:

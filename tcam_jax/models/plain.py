@@ -9,24 +9,24 @@ from jaxtyping import Array, Float
 
 def convolve(
     x: Float[Array, "b h w c"],
-    kernel: Float[Array, "k k c d"],
+    kernel: Float[Array, "k l c d"],
     stride: int = 1,
-    padding: Literal["SAME"] | None = None,
+    padding: Literal["SAME", "VALID"] | None = None,
 ) -> Float[Array, "b y x d"]:
-    """Convolve, padded by k // 2 on each side as torch does: `[b, h/stride, w/stride, d]`.
+    """Convolve, padded by half the kernel as torch does: `[b, h/stride, w/stride, d]`.
 
-    "SAME", TensorFlow's, pads strided layers at even sizes on the right and at the bottom only.
+    "SAME", TensorFlow's, pads strided layers at even sizes on the right and at the bottom only;
+    "VALID" pads nothing.
     """
-    if kernel.shape[0] == stride == 1:
+    if kernel.shape[:2] == (1, 1) and stride == 1:
         return lax.dot_general(x, kernel[0, 0], (((3,), (0,)), ((), ())))
     # Also where the kernel is 1x1: on a product of strided rows XLA's compiler for GPUs aborts
     # (jax 0.11.2, on an H100).
-    half = kernel.shape[0] // 2
     return lax.conv_general_dilated(
         x,
         kernel,
         (stride, stride),
-        padding or ((half, half), (half, half)),
+        padding or [(side // 2, side // 2) for side in kernel.shape[:2]],
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
 
@@ -46,10 +46,18 @@ def convolve_depthwise(
     )
 
 
-def max_pool(x: Float[Array, "b h w c"]) -> Float[Array, "b y x c"]:
-    """Take the maximum of every 3x3 window, stride 2, padded by 1 with -inf.
+def max_pool(
+    x: Float[Array, "b h w c"], stride: int = 2, padding: Literal["VALID"] | None = None
+) -> Float[Array, "b y x c"]:
+    """Take the maximum of every 3x3 window, padded by 1 with -inf, or by nothing if "VALID".
 
     Its gradient goes to a window's first maximum, row by row, as torch's does.
     """
-    padding = ((0, 0), (1, 1), (1, 1), (0, 0))
-    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 2, 2, 1), padding)
+    return lax.reduce_window(
+        x,
+        -jnp.inf,
+        lax.max,
+        (1, 3, 3, 1),
+        (1, stride, stride, 1),
+        padding or ((0, 0), (1, 1), (1, 1), (0, 0)),
+    )

@@ -12,7 +12,9 @@ from tests.train.device_matrix import STAGES, make_batch
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("encoder", ["efficientnet_lite0", "vgg16", "vit_small_patch16"])
+@pytest.mark.parametrize(
+    "encoder", ["efficientnet_lite0", "vgg16", "inception_v3", "vit_small_patch16"]
+)
 def test_three_steps_of_both_stages_and_again_from_a_checkpoint(config, encoder, tmp_path):
     config.model.encoder = encoder
     config.model.decoder_width = 0.5

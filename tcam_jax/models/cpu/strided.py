@@ -1,4 +1,4 @@
-"""Convolutions with a stride, whose kernels' gradients are matrix products."""
+"""Convolutions with a stride or a kernel other than 3x3: its gradient as matrix products."""
 
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from tcam_jax.models import plain
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
-def strided(x: Float[Array, "b h w c"], kernel: Float[Array, "k k c d"], stride: int) -> Array:
+def strided(x: Float[Array, "b h w c"], kernel: Float[Array, "k l c d"], stride: int) -> Array:
     """Do the same as `models.plain.convolve`; the kernel's gradient takes half the time."""
     return plain.convolve(x, kernel, stride)
 
@@ -25,7 +25,7 @@ def _forward(x: Any, kernel: Any, stride: int) -> tuple[Array, tuple[Array, Arra
 
 def _backward(stride: int, residuals: tuple, cotangent: Array) -> tuple[Array | None, Array]:
     x, kernel, perturbed = residuals
-    kernels = _by_rows(x, cotangent, side=kernel.shape[0], stride=stride)
+    kernels = _by_rows(x, cotangent, kernel.shape[:2], stride)
     if perturbed is None:
         return None, kernels
     return input_gradient(kernel, cotangent, x, stride), kernels
@@ -34,18 +34,18 @@ def _backward(stride: int, residuals: tuple, cotangent: Array) -> tuple[Array | 
 strided.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
-def _by_rows(x: Array, cotangent: Array, side: int, stride: int) -> Array:
+def _by_rows(x: Array, cotangent: Array, size: tuple[int, int], stride: int) -> Array:
     """Multiply what each row of the kernel sees, side by side, with the cotangent."""
     _, height, width, features = cotangent.shape
-    half = side // 2
-    padded = jnp.pad(x, ((0, 0), (half, half), (half, half), (0, 0)))
+    top, left = (side // 2 for side in size)
+    padded = jnp.pad(x, ((0, 0), (top, top), (left, left), (0, 0)))
     last_row, last_column = stride * (height - 1) + 1, stride * (width - 1) + 1
     rows = []
-    for i in range(side):
+    for i in range(size[0]):
         row = padded[:, i : i + last_row : stride]
-        seen = [row[:, :, j : j + last_column : stride] for j in range(side)]
+        seen = [row[:, :, j : j + last_column : stride] for j in range(size[1])]
         rows.append(product_over_pixels(jnp.concatenate(seen, -1), cotangent))
-    return jnp.stack(rows).reshape(side, side, -1, features)
+    return jnp.stack(rows).reshape(*size, -1, features)
 
 
 def product_over_pixels(x: Float[Array, "*b c"], cotangent: Float[Array, "*b d"]) -> Array:

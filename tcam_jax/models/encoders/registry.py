@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.models.encoders.efficientnet_lite import EfficientNetLite
 from tcam_jax.models.encoders.encoder import Encoder
+from tcam_jax.models.encoders.inception import InceptionV3
 from tcam_jax.models.encoders.resnet import ResNet
 from tcam_jax.models.encoders.vgg import VGG16
 from tcam_jax.models.encoders.vit import ViT
@@ -16,6 +17,7 @@ _DINOV2 = partial(ViT, patch=14, output_stride=14, trained_size=518, layer_scale
 ENCODERS: dict[str, Callable[..., Encoder]] = {
     **{f"resnet{depth}": partial(ResNet, depth=depth) for depth in (10, 18, 34, 50, 101)},
     "vgg16": VGG16,
+    "inception_v3": InceptionV3,
     **{f"efficientnet_lite{i}": partial(EfficientNetLite, number=i) for i in range(5)},
     "vit_small_patch16": ViT,
     "deit_small_patch16": ViT,

@@ -12,7 +12,6 @@ from tcam_jax.benchmark.flop_count import count_flops
 from tcam_jax.models import plain
 from tcam_jax.models.cpu import winograd
 from tcam_jax.models.cpu.convolution import convolve
-from tcam_jax.models.cpu.strided import strided
 from tcam_jax.models.layers import Conv
 
 
@@ -140,15 +139,21 @@ def test_constant_features_get_no_gradient():
     assert count_flops(jax.make_jaxpr(jax.grad(loss))(kernel).jaxpr) == 2 * 2 * products
 
 
-@pytest.mark.parametrize(("side", "height", "width", "c"), [(7, 18, 13, 3), (3, 9, 12, 8)])
-def test_strided_is_torchs_convolution_with_its_gradients(side, height, width, c):
-    x, _, _ = _arrays(2, height, width, c, 1)
-    kernel = jax.random.normal(jax.random.key(0), (side, side, c, 10))
+@pytest.mark.parametrize(
+    ("size", "stride", "shape"),
+    [((7, 7), 2, (18, 13, 3)), ((3, 3), 2, (9, 12, 8)), ((5, 5), 1, (6, 9, 8))]
+    + [(size, 1, (9, 6, 4)) for size in ((1, 7), (7, 1), (1, 3), (3, 1))],
+    ids=str,
+)
+def test_strided_is_torchs_convolution_with_its_gradients(size, stride, shape):
+    x, _, _ = _arrays(2, *shape, 1)
+    kernel = jax.random.normal(jax.random.key(0), (*size, shape[-1], 10))
     leaves = [torch.from_numpy(np.array(a)).requires_grad_() for a in (x, kernel)]
     images, weight = leaves[0].permute(0, 3, 1, 2), leaves[1].permute(3, 2, 0, 1)
-    expected = torch.nn.functional.conv2d(images, weight, stride=2, padding=side // 2)
+    padding = tuple(side // 2 for side in size)
+    expected = torch.nn.functional.conv2d(images, weight, stride=stride, padding=padding)
     expected.sin().sum().backward()
-    got, transpose = jax.vjp(partial(strided, stride=2), x, kernel)
+    got, transpose = jax.vjp(partial(convolve, stride=stride), x, kernel)
     _assert_close(np.asarray(got), expected.detach().permute(0, 2, 3, 1).numpy())
     for gradient, leaf in zip(transpose(jnp.cos(got)), leaves, strict=True):
         _assert_close(np.asarray(gradient), leaf.grad.numpy())
