@@ -128,7 +128,7 @@ def extra_losses() -> Ablation:
 def ablations(dataset: str, full: bool) -> tuple[Ablation, ...]:
     """Return the tables for a dataset: the preset, or all of them."""
     tables = [LOSSES, temporal(full), seeds(full)]
-    if dataset in ("moving_photos", "moving_shapes"):  # the others have no boxes in training
+    if dataset == "moving_shapes":  # the others have no boxes in training
         tables.append(bounds(full))
     if full:
         tables.append(extra_losses())

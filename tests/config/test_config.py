@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from configs import demo, video_folder, youtube_objects
+from configs import demo, moving_photos, video_folder, youtube_objects
 from tcam_jax.config import defaults
 from tcam_jax.config.record import load_config, record_config
 from tcam_jax.config.rules import flatten, validate
@@ -17,6 +17,8 @@ from tcam_jax.train.stages import make_model
     [
         demo.get_config(),
         demo.get_config("resnet50"),
+        moving_photos.get_config(),
+        moving_photos.get_config("train_boxes"),
         video_folder.get_config("mine"),
         video_folder.get_config("mine_train256"),
         youtube_objects.get_config(),

@@ -21,6 +21,7 @@ DEMO = "--config=configs/demo.py"
         ([DEMO, "--config.dataset.data_dir=nowhere"], "`tcam prepare --config"),
         (["--config=configs/youtube_objects.py:v3"], "error: configs/youtube_objects.py takes one"),
         (["--config=configs/demo.py:resnet20"], "knows ['resnet18', 'resnet50'], got 'resnet20'"),
+        (["--config=configs/moving_photos.py:x"], "hard, train_boxes, got 'x'"),
         (["--config=configs/nothing.py"], "configs/nothing.py"),
         ([DEMO, "surplus"], "--name=value"),
     ],
