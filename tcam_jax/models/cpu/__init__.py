@@ -1,8 +1,8 @@
 """What is computed otherwise on a CPU, and only there.
 
 Where JAX's default backend is a CPU, the networks' convolutions and max-pooling are those of this
-package: 3x3 convolutions by Winograd's filtering, gradients of kernels as matrix products,
-max-pooling that remembers the place of each maximum; and batch norm leaves out a term of its
+package: 3x3 convolutions by Winograd's filtering, those to few channels as products and shifted
+sums, as depthwise ones are, gradients of kernels as matrix products, max-pooling that remembers the place of each maximum; and batch norm leaves out a term of its
 gradient that is zero. XLA's own take up to several times as long there. Anywhere else the network
 is plain `lax`: convolutions, products and window reductions.
 

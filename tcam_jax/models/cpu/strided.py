@@ -1,4 +1,4 @@
-"""Convolutions with a stride, whose kernels' gradients are matrix products."""
+"""Convolutions with a stride, or of frames: their kernels' gradients are matrix products."""
 
 from functools import partial
 from typing import Any
