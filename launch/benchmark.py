@@ -7,6 +7,7 @@ say, are described in docs/performance.md.
 
     python -m launch.benchmark --batch=4                              # ResNet50, 224 px
     python -m launch.benchmark --encoder=resnet18 --size=80 --batch=16  # as the demo
+    python -m launch.benchmark --encoder=vit_small_patch16 --parts=steps,inference
     python -m launch.benchmark --batch=32 --precision=bfloat16 --seed_view=crop   # a GPU
 """
 
@@ -55,7 +56,10 @@ def main() -> None:
     if _TORCH.value and find_spec("torch") is None:
         raise InputError("PyTorch is not installed: pip install torch, or give --notorch.")
     if _TORCH.value and _ENCODER.value not in WITH_TWIN:
-        raise InputError("the PyTorch twin is of ResNets: give --notorch for another encoder.")
+        raise InputError(
+            f"there is no PyTorch twin of {_ENCODER.value}: give --notorch, or one of "
+            f"{', '.join(WITH_TWIN)}."
+        )
     case = Case(_config(), _BATCH.value, tuple(_PARTS.value))
     case.check()
     # Two processes share an accelerator; by default the first would take its memory.

@@ -10,7 +10,6 @@ from pathlib import Path
 from absl import flags
 
 from tcam_jax.benchmark import cam_speed
-from tcam_jax.benchmark.case import WITH_TWIN
 from tcam_jax.commands import command_line
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
@@ -42,13 +41,13 @@ def main() -> None:
 
 def _parse(words: str) -> tuple[str, int, int]:
     encoder, *numbers = words.rsplit("x", 2)
-    if encoder in WITH_TWIN and len(numbers) == 2 and all(map(str.isdigit, numbers)):
+    if encoder in cam_speed.WITH_LAYERS and len(numbers) == 2 and all(map(str.isdigit, numbers)):
         size, batch = map(int, numbers)
         if size > 0 and batch > 0:
             return encoder, size, batch
     raise InputError(
         f"--sizes must be made of ENCODERxSIZExBATCH such as resnet50x224x4, encoders "
-        f"{', '.join(WITH_TWIN)}; got {words!r}"
+        f"{', '.join(cam_speed.WITH_LAYERS)}; got {words!r}"
     )
 
 

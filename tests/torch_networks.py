@@ -6,18 +6,23 @@ import numpy as np
 import torch
 
 from tcam_jax.benchmark.torch_twin import TCAM as TorchTCAM
+from tcam_jax.models.encoders.encoder import Encoder
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM, Variables, init_variables
 from tcam_jax.models.weights.pretrained import adopt
 
 
-def torch_network(seed: int = 0, **kwargs) -> TorchTCAM:
-    """A network whose batch norm does something."""
+def torch_network(
+    seed: int = 0, *, num_classes: int, depth: int = 50, encoder: Encoder | None = None
+) -> TorchTCAM:
+    """A network, with a ResNet unless `encoder` is given, whose norms do something."""
     torch.manual_seed(seed)
-    return randomise(TorchTCAM(**kwargs).eval(), seed)
+    ours = encoder or ENCODERS[f"resnet{depth}"]()
+    return randomise(TorchTCAM(num_classes, ours).eval(), seed)
 
 
 def randomise(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
-    """Give batch norm numbers that are not an initialisation's."""
+    """Give norms numbers that are not an initialisation's."""
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -25,6 +30,9 @@ def randomise(network: torch.nn.Module, seed: int = 0) -> torch.nn.Module:
             module.bias.data.normal_(0, 0.2, generator=generator)
             module.running_mean.normal_(0, 0.2, generator=generator)
             module.running_var.uniform_(0.5, 2, generator=generator)
+        elif isinstance(module, torch.nn.LayerNorm):
+            module.weight.data.uniform_(0.5, 1.5, generator=generator)
+            module.bias.data.normal_(0, 0.2, generator=generator)
     return network
 
 

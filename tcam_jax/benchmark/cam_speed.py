@@ -22,6 +22,7 @@ from tcam_jax.models.tcam import TCAM, for_inference, init_variables
 from tcam_jax.runtime.errors import InputError
 
 NUM_CLASSES = 10
+WITH_LAYERS = tuple(name for name in ENCODERS if name.startswith("resnet"))
 # The name of each comparison: our method, torch-cam's class, the stage that is looked at.
 METHODS = {
     "layercam": ("layercam", "LayerCAM", "layer4"),
@@ -102,9 +103,9 @@ def _torchcam_ways(encoder: str, size: int, batch: int) -> sides.Prepared:
 
     torch.manual_seed(0)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    depth = int(encoder.removeprefix("resnet"))
-    network = Classifier(NUM_CLASSES, depth).eval().to(device)
-    other_layout = Classifier(NUM_CLASSES, depth).eval().to(device)
+    ours = ENCODERS[encoder]()
+    network = Classifier(NUM_CLASSES, ours).eval().to(device)
+    other_layout = Classifier(NUM_CLASSES, ours).eval().to(device)
     other_layout = other_layout.to(memory_format=torch.channels_last)
     nhwc = torch.from_numpy(_images(size, batch)).to(device).permute(0, 3, 1, 2)
     images = nhwc.contiguous()

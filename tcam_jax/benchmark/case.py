@@ -19,7 +19,8 @@ CRF = "CRF alone"
 EVALUATION = "evaluation"
 _SLOW_CAMS = ("ablationcam", "scorecam")  # a forward pass for each channel: hours on a CPU
 
-WITH_TWIN = tuple(name for name in ENCODERS if name.startswith("resnet"))  # in PyTorch
+_TWINS = ("resnet", "vgg", "efficientnet_lite", "vit", "deit")
+WITH_TWIN = tuple(name for name in ENCODERS if name.startswith(_TWINS))  # in PyTorch
 
 PARTS = ("steps", "losses", "crf", "cams", "inference", "evaluation")
 

@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tcam_jax.benchmark.torch_twin import Classifier
-from tcam_jax.data.geometry import IMAGENET
 
 
 class Draws(NamedTuple):
@@ -52,8 +51,8 @@ def crop_and_flip(frames: Tensor, draws: Draws, crop: int) -> Tensor:
 
 def normalise(frames: Tensor, network: Classifier) -> Tensor:
     """Bring frames `[b, h, w, 3]`, 0..255, to the network's input, channels-last `[b, 3, h, w]`."""
-    like = network.encoder.conv1.weight
-    mean, std = like.new_tensor(IMAGENET.mean), like.new_tensor(IMAGENET.std)
+    like = next(network.parameters())
+    mean, std = map(like.new_tensor, network.normalisation)
     return ((frames.to(like.dtype) / 255 - mean) / std).permute(0, 3, 1, 2)
 
 

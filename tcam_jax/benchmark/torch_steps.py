@@ -35,10 +35,6 @@ from tcam_jax.runtime.errors import InputError
 Batch = Mapping[str, Tensor]  # as `pseudo_labels.seed_maps.Batch`, on the network's device
 
 
-# What the reference trains ten times faster than the rest of the network.
-NEW_LAYERS = ("layer4", "classification_head")
-
-
 class ClassifierStep:
     """Stage 1: one SGD step of cross-entropy on single frames.
 
@@ -59,7 +55,8 @@ class ClassifierStep:
         self._config, self._autocast = config, autocast
         self._network = network.train().to(memory_format=torch.channels_last)
         self._forward = torch.compile(network) if compiled else network
-        self._optimizer = _sgd(network, config.classifier.optimizer)
+        last = (*(f"encoder.{name}" for name in network.encoder.last_stage), "classification_head.")
+        self._optimizer = _sgd(network, config.classifier.optimizer, last)
 
     def __call__(self, batch: Batch, draws: Draws | None = None) -> Tensor:
         """Take a step; return the loss."""
@@ -157,12 +154,14 @@ class TCAMStep:
         return seed_maps(cams.float(), draws.fg_noise, draws.bg_noise, *pixels)
 
 
-def _sgd(trained: torch.nn.Module, config: ConfigDict) -> torch.optim.SGD:
+def _sgd(
+    trained: torch.nn.Module, config: ConfigDict, last: tuple[str, ...] = ()
+) -> torch.optim.SGD:
+    """Return the optimiser, which trains what is named `last…` `new_layers_ratio` times faster."""
     rate, ratio = config.learning_rate, config.get("new_layers_ratio", 1.0)
     new, old = [], []
     for name, parameter in trained.named_parameters():
-        is_new = any(part in NEW_LAYERS for part in name.split("."))
-        (new if is_new else old).append(parameter)
+        (new if name.startswith(last) else old).append(parameter)
     return torch.optim.SGD(
         [{"params": old}, {"params": new, "lr": ratio * rate}] if new else old,
         lr=rate,

@@ -1,8 +1,8 @@
 """The PyTorch twin: the network of `models.tcam` as plain PyTorch, with its usual tensor names.
 
 The other side of the parity tests and of the speed comparisons, and what exported weights load
-into. State-dict names are torchvision's for the ResNet behind "encoder.", and those of
-segmentation_models_pytorch and of the reference's checkpoints for the U-Net. Images are NCHW.
+into. State-dict names are those of the encoder's library behind "encoder.", and those of
+segmentation_models_pytorch and of the reference's checkpoints for the decoder. Images are NCHW.
 
 PyTorch is needed here only: `pip install torch`.
 """
@@ -11,101 +11,51 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tcam_jax.models.encoders.resnet import ARCHITECTURES, STAGE_WIDTHS
-from tcam_jax.models.unet import WIDTHS
-
-
-def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
-
-
-class Block(nn.Module):
-    """A basic or bottleneck residual block, "v1.5": the stride is on the 3x3 convolution."""
-
-    def __init__(self, inputs: int, width: int, stride: int, bottleneck: bool):
-        super().__init__()
-        if bottleneck:
-            layers = ((1, 1, width), (3, stride, width), (1, 1, 4 * width))
-        else:
-            layers = ((3, stride, width), (3, 1, width))
-        self.depth, channels = len(layers), inputs
-        for i, (kernel, step, outputs) in enumerate(layers, start=1):
-            self.add_module(f"conv{i}", _conv(channels, outputs, kernel, step))
-            self.add_module(f"bn{i}", nn.BatchNorm2d(outputs))
-            channels = outputs
-        self.outputs = channels
-        self.downsample = None
-        if stride != 1 or inputs != channels:
-            self.downsample = nn.Sequential(
-                _conv(inputs, channels, 1, stride), nn.BatchNorm2d(channels)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `[b, c, h, w]` to `[b, outputs, h/stride, w/stride]`."""
-        y = x
-        for i in range(1, self.depth + 1):
-            y = self.get_submodule(f"bn{i}")(self.get_submodule(f"conv{i}")(y))
-            if i < self.depth:
-                y = F.relu(y)
-        shortcut = x if self.downsample is None else self.downsample(x)
-        return F.relu(y + shortcut)
-
-
-class ResNet(nn.Module):
-    """The encoder; `models.encoders.resnet.ResNet` says what its arguments mean."""
-
-    def __init__(self, depth: int, strides: tuple[int, int, int, int]):
-        super().__init__()
-        blocks, bottleneck = ARCHITECTURES[depth]
-        self.conv1, self.bn1 = _conv(3, 64, 7, 2), nn.BatchNorm2d(64)
-        channels = 64
-        self.channels = [channels]  # of the stem and of every stage
-        stages = zip(STAGE_WIDTHS, blocks, strides, strict=True)
-        for stage, (width, count, stride) in enumerate(stages, start=1):
-            layer = nn.Sequential()
-            for i in range(count):
-                layer.append(Block(channels, width, stride if i == 0 else 1, bottleneck))
-                channels = layer[-1].outputs
-            self.add_module(f"layer{stage}", layer)
-            self.channels.append(channels)
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the stem's features (before max-pooling) and those of every stage."""
-        features = [F.relu(self.bn1(self.conv1(images)))]
-        x = F.max_pool2d(features[0], 3, 2, 1)
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = layer(x)
-            features.append(x)
-        return features
+from tcam_jax.benchmark.torch_encoders import torch_encoder
+from tcam_jax.benchmark.torch_resnet import conv
+from tcam_jax.models.encoders.encoder import Encoder
+from tcam_jax.models.unet import WIDTHS, WIDTHS_OF_ONE_SIZE
 
 
 class Decoder(nn.Module):
-    """The U-Net decoder; blocks whose input has the skip's size already resample nothing."""
+    """The decoder of what an encoder declares: a U-Net, or of one size without skips.
 
-    def __init__(self, encoder_channels: list[int]):
+    Blocks whose input has the skip's size already resample nothing.
+    """
+
+    def __init__(self, ours: Encoder):
         super().__init__()
-        *skips, channels = encoder_channels
-        self.blocks = nn.ModuleList()
-        for width, skip in zip(WIDTHS, [*reversed(skips), 0], strict=True):
+        finest, *_, last = ours.features
+        self.of_one_size = finest.stride == last.stride
+        widths, skips = WIDTHS_OF_ONE_SIZE, [0] * len(WIDTHS_OF_ONE_SIZE)
+        if not self.of_one_size:
+            skips = [feature.channels for feature in ours.features[-2::-1]]
+            skips += [0] if finest.stride > 1 else []
+            widths = WIDTHS[: len(skips)]
+        self.blocks, channels = nn.ModuleList(), last.channels
+        for width, skip in zip(widths, skips, strict=True):
             block = nn.Module()
             block.conv1 = self._layer(channels + skip, width)
             block.conv2 = self._layer(width, width)
             self.blocks.append(block)
             channels = width
+        self.channels = channels
 
     @staticmethod
     def _layer(inputs: int, outputs: int) -> nn.Sequential:
         return nn.Sequential(
-            _conv(inputs, outputs, 3), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+            conv(inputs, outputs, 3), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
         )
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """Decode the encoder's features to `[b, 16, 2 * stem height, 2 * stem width]`."""
+        """Decode the encoder's features to `[b, c, h, w]`, about as large as the frame."""
         *skips, x = features
-        for block, skip in zip(self.blocks, [*reversed(skips), None], strict=True):
-            if skip is None:
+        below = [] if self.of_one_size else skips[::-1]
+        for i, block in enumerate(self.blocks):
+            if i >= len(below):
                 x = F.interpolate(x, scale_factor=2, mode="nearest")
             else:
+                skip = below[i]
                 if x.shape[2:] != skip.shape[2:]:
                     x = F.interpolate(x, scale_factor=2, mode="nearest")
                     x = _resize(x, tuple(skip.shape[2:]))
@@ -130,17 +80,18 @@ class _WGAP(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Encoder and WGAP head: images `[b, 3, h, w]` to class logits `[b, k]`."""
+    """Encoder and WGAP head: images `[b, 3, h, w]` to class logits `[b, k]`.
 
-    def __init__(
-        self,
-        num_classes: int,
-        depth: int = 50,
-        strides: tuple[int, int, int, int] = (1, 2, 1, 1),
-    ):
+    Args:
+      num_classes: k.
+      ours: what our encoder declares, one of `benchmark.case.WITH_TWIN`.
+    """
+
+    def __init__(self, num_classes: int, ours: Encoder):
         super().__init__()
-        self.encoder = ResNet(depth, strides)
-        self.classification_head = _WGAP(self.encoder.channels[-1], num_classes)
+        self.normalisation = ours.normalisation
+        self.encoder = torch_encoder(ours)
+        self.classification_head = _WGAP(ours.features[-1].channels, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the class logits."""
@@ -150,15 +101,11 @@ class Classifier(nn.Module):
 class TCAM(Classifier):
     """The whole network: `forward` returns logits `[b, k]`, map logits `[b, 2, h, w]`, features."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        depth: int = 50,
-        strides: tuple[int, int, int, int] = (1, 2, 1, 1),
-    ):
-        super().__init__(num_classes, depth, strides)
-        self.decoder = Decoder(self.encoder.channels)
-        self.segmentation_head = nn.Sequential(nn.Conv2d(WIDTHS[-1], 2, 3, padding=1))
+    def __init__(self, num_classes: int, ours: Encoder):
+        super().__init__(num_classes, ours)
+        self.decoder = Decoder(ours)
+        head = nn.Conv2d(self.decoder.channels, 2, 3, padding=1)
+        self.segmentation_head = nn.Sequential(head)
 
     def localise(self, features: list[Tensor], size: tuple[int, int]) -> Tensor:
         """Return the map logits `[b, 2, *size]` (background, foreground)."""

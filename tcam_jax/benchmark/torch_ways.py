@@ -44,8 +44,7 @@ def prepare(case: Case, compiled: bool) -> Prepared:
     ways: dict[str, Way] = {}
 
     def network(kind: type = TCAM) -> Any:
-        encoder = backbone(config)()
-        made = kind(NUM_CLASSES, encoder.depth, encoder.strides)
+        made = kind(NUM_CLASSES, backbone(config)())
         return made.eval().to(device, memory_format=torch.channels_last)
 
     def here(batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:

@@ -61,3 +61,8 @@ def max_pool(
         (1, stride, stride, 1),
         padding or ((0, 0), (1, 1), (1, 1), (0, 0)),
     )
+
+
+def halve_by_maximum(x: Float[Array, "b h w c"]) -> Float[Array, "b y x c"]:
+    """Take the maximum of every 2x2 window, stride 2; gradient as of `max_pool`."""
+    return lax.reduce_window(x, -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")

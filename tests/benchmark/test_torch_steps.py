@@ -18,7 +18,7 @@ from tcam_jax.config import defaults
 from tcam_jax.data.geometry import random_geometry, sample_keys
 from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
 from tcam_jax.losses.log_barrier import barrier_t
-from tcam_jax.models.encoders.registry import ENCODERS
+from tcam_jax.models.encoders.registry import ENCODERS, backbone
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, select
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.runtime.errors import InputError
@@ -72,7 +72,7 @@ def _draws(config, number: int, batch: dict, noise: bool) -> Draws:
 
 def _our_steps(config, stage: str, network, batch):
     """Train `STEPS` steps; return the metrics of each and the variables."""
-    model = TCAM(num_classes=7, backbone=ENCODERS["resnet10"], dtype=jnp.float64)
+    model = TCAM(num_classes=7, backbone=backbone(config), dtype=jnp.float64)
     variables = jax.tree.map(lambda x: x.astype(jnp.float64), same_weights(network, model))
     shared = {
         "config": config,
@@ -98,8 +98,8 @@ def _our_steps(config, stage: str, network, batch):
     return metrics, trained
 
 
-def _assert_same_variables(ours, network):
-    model = TCAM(num_classes=7, backbone=ENCODERS["resnet10"])
+def _assert_same_variables(ours, network, config):
+    model = TCAM(num_classes=7, backbone=backbone(config))
     theirs = same_weights(network, model)
     for path, expected in jax.tree_util.tree_leaves_with_path(ours):
         found = theirs
@@ -114,13 +114,26 @@ def _in_torch(batch):
     return batch | {"label": batch["label"].long()}
 
 
+SMALL_VIT = {"width": 48, "depth": 3, "heads": 6, "trained_size": CROP}
+
+
 @pytest.mark.slow
-def test_stage_1_is_ours(config):
+@pytest.mark.parametrize(
+    ("encoder", "options"),
+    [
+        ("resnet10", {}),
+        ("efficientnet_lite0", {}),
+        ("vgg16", {}),
+        ("vit_small_patch16", SMALL_VIT),
+    ],
+)
+def test_stage_1_is_ours(config, encoder, options):
+    config.model.encoder, config.model.encoder_options = encoder, options
     with jax.enable_x64(True):
         batch = _batch(t=1)
-        network = torch_network(num_classes=7, depth=10).double()
+        network = torch_network(num_classes=7, encoder=backbone(config)()).double()
         expected, variables = _our_steps(config, "classifier", network, batch)
-        classifier = Classifier(num_classes=7, depth=10).double()
+        classifier = Classifier(7, backbone(config)()).double()
         classifier.load_state_dict(network.state_dict(), strict=False)
         step = ClassifierStep(classifier, config)
         for number in range(STEPS):
@@ -128,7 +141,7 @@ def test_stage_1_is_ours(config):
             np.testing.assert_allclose(loss, expected[number]["loss"], rtol=1e-9)
         assert abs(expected[0]["loss"] - expected[1]["loss"]) > 1e-3
         network.load_state_dict(classifier.state_dict(), strict=False)
-        _assert_same_variables(variables, network)
+        _assert_same_variables(variables, network, config)
 
 
 @pytest.mark.slow
@@ -151,7 +164,7 @@ def test_stage_2_is_ours(config, view, without):
                 ours = expected[number][f"loss_{name}"]
                 np.testing.assert_allclose(value, ours, rtol=1e-8, err_msg=name)
         assert set(values) == set(NAMES) - set(without)
-        _assert_same_variables(variables, network)
+        _assert_same_variables(variables, network, config)
 
 
 def test_inference_is_ours():
@@ -176,7 +189,7 @@ def test_draws_are_its_own_where_none_are_given(config):
     losses = [step(batch, t=1.0)[0] for _ in range(2)]
     assert all(torch.isfinite(loss) for loss in losses)
     config.classifier.optimizer.learning_rate = 0.001
-    first = ClassifierStep(Classifier(num_classes=7, depth=10), config)
+    first = ClassifierStep(Classifier(7, ENCODERS["resnet10"]()), config)
     losses = [float(first(batch)) for _ in range(3)]
     assert losses[-1] < losses[0]
 

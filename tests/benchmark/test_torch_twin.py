@@ -27,20 +27,27 @@ def assert_close(ours, theirs, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("depth", "output_stride", "size"),
+    ("encoder", "output_stride", "size"),
     [
-        (18, 8, 224),
-        (34, 32, 97),
-        (50, 8, 224),
-        (50, 16, 97),
-        (50, 32, 97),
-        (101, 8, 97),
+        ("resnet18", 8, 224),
+        ("resnet34", 32, 97),
+        ("resnet50", 8, 224),
+        ("resnet50", 16, 97),
+        ("resnet50", 32, 97),
+        ("resnet101", 8, 97),
+        ("efficientnet_lite0", 16, 224),
+        ("efficientnet_lite0", 8, 97),
+        ("efficientnet_lite4", 32, 97),
+        ("vgg16", 8, 224),
+        ("vgg16", 16, 97),
+        ("vit_small_patch16", 16, 224),
+        ("deit_small_patch16", 16, 96),
     ],
 )
-def test_features_logits_and_maps_equal_torch(depth, output_stride, size):
-    backbone = partial(ENCODERS[f"resnet{depth}"], output_stride=output_stride)
+def test_features_logits_and_maps_equal_torch(encoder, output_stride, size):
+    backbone = partial(ENCODERS[encoder], output_stride=output_stride)
     model = TCAM(num_classes=7, backbone=backbone)
-    network = torch_network(num_classes=7, depth=depth, strides=backbone().strides)
+    network = torch_network(num_classes=7, encoder=backbone())
     images = np.random.default_rng(0).normal(size=(2, size, size, 3)).astype(np.float32)
     with torch.no_grad():
         logits, maps, features = network(channels_first(images))

@@ -48,7 +48,7 @@ def networks():
         mean = whole.encoder(channels_first(images))[-1].mean((0, 2, 3))
     # Without what all images share: classes differ, and maps have both signs.
     weight -= torch.outer(weight @ mean, mean) / (mean @ mean)
-    network = Classifier(CLASSES, DEPTH).eval()
+    network = Classifier(CLASSES, ENCODERS[f"resnet{DEPTH}"]()).eval()
     network.encoder, network.classification_head = whole.encoder, whole.classification_head
     model = TCAM(num_classes=CLASSES, backbone=ENCODERS[f"resnet{DEPTH}"])
     variables = same_weights(whole, model)

@@ -38,6 +38,7 @@ def test_both_sides_are_measured(launch, tmp_path):
         ("--parts=steps,speed", "parts must be some of"),
         ("--output=figures.csv", "must end with .json"),
         ("--encoder=resnet19", "resnet18|resnet34"),
+        ("--encoder=dinov2_small_patch14", "no PyTorch twin of dinov2_small_patch14"),
     ],
 )
 def test_bad_arguments_are_told_at_once(launch, argument, message):

@@ -6,9 +6,10 @@ from jax import lax
 from jaxtyping import Array, Float, PyTree
 
 from tcam_jax.models import plain
-from tcam_jax.models.cpu import winograd
+from tcam_jax.models.cpu import narrow, winograd
 from tcam_jax.models.cpu.strided import product_over_pixels, strided
 
+_COLOURS = 3  # of a frame
 KERNEL_TERMS = "kernel_terms"  # a collection, see `models.tcam.for_inference`
 
 
@@ -28,8 +29,10 @@ def convolve(
         # XLA convolves slower than that: ResNet50 at 224 px would take 1.12 times as long to run,
         # and 1.4 times as long to differentiate.
         return _product(x if stride == 1 else x[:, ::stride, ::stride], kernel[0, 0])
-    if kernel.shape[:2] != (3, 3) or stride != 1:
+    if kernel.shape[:2] != (3, 3) or stride != 1 or kernel.shape[2] == _COLOURS:
         return strided(x, kernel, stride)
+    if kernel.shape[3] <= narrow.MAX_FEATURES:
+        return narrow.convolve(x, kernel)
     if winograd.pays(x.shape, kernel.shape[3], x.dtype, with_terms=terms is not None):
         return winograd.convolve(x, kernel, terms)
     return plain.convolve(x, kernel)

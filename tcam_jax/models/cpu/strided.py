@@ -1,4 +1,4 @@
-"""Convolutions with a stride or a kernel other than 3x3: its gradient as matrix products."""
+"""Convolutions with a stride, of frames, or of kernels other than 3x3: gradients are products."""
 
 from functools import partial
 from typing import Any

@@ -25,7 +25,7 @@ Grid = Sequence[Sequence[Array]]  # terms by row and column of a tile
 
 # Below these, transforming the tiles and the kernel costs what the products save; XLA's gradients
 # of the kernel are so slow that fewer channels suffice (measured).
-MIN_CHANNELS = 64
+MIN_CHANNELS = 48
 _MIN_CHANNELS_OF_KERNEL_GRADIENT = 32
 _MIN_PIXELS = 700  # of the whole batch
 _MIN_PIXELS_WITH_TERMS = 100  # where the kernel's are at hand

@@ -45,7 +45,9 @@ GROUPS = (
 LAST_OF_A_STRIDE = (1, 2, 3, 5)  # groups, counted from 1: what the next group's stride ends
 
 
-class _Block(NamedTuple):
+class Block(NamedTuple):
+    """The form of an inverted residual; `width` is what it puts out."""
+
     width: int
     kernel: int
     stride: int
@@ -69,7 +71,7 @@ class InvertedResidual(nn.Module):
       train, axis_name, dtype: see `Encoder`.
     """
 
-    block: _Block
+    block: Block
     train: bool
     axis_name: str | None
     dtype: DTypeLike
@@ -115,7 +117,7 @@ class EfficientNetLite(Encoder):
         return (*features, Feature("top", TOP, stride))
 
     @property
-    def groups(self) -> list[list[_Block]]:
+    def groups(self) -> list[list[Block]]:
         """The blocks, scaled, with strides and dilations for `output_stride`."""
         by_width, by_depth = SCALES[self.number]
         groups, stride, dilation = [], 2, 1
@@ -127,7 +129,7 @@ class EfficientNetLite(Encoder):
                 own = group.stride if i == 0 else 1
                 kept = own if stride * own <= self.output_stride else 1
                 width = rounded(group.width * by_width)
-                blocks.append(_Block(width, group.kernel, kept, group.expansion, dilation))
+                blocks.append(Block(width, group.kernel, kept, group.expansion, dilation))
                 stride, dilation = stride * kept, dilation * (own // kept)
             groups.append(blocks)
         return groups

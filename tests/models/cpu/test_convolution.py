@@ -10,7 +10,7 @@ import torch
 
 from tcam_jax.benchmark.flop_count import count_flops
 from tcam_jax.models import plain
-from tcam_jax.models.cpu import winograd
+from tcam_jax.models.cpu import narrow, winograd
 from tcam_jax.models.cpu.convolution import convolve
 from tcam_jax.models.layers import Conv
 
@@ -157,6 +157,28 @@ def test_strided_is_torchs_convolution_with_its_gradients(size, stride, shape):
     _assert_close(np.asarray(got), expected.detach().permute(0, 2, 3, 1).numpy())
     for gradient, leaf in zip(transpose(jnp.cos(got)), leaves, strict=True):
         _assert_close(np.asarray(gradient), leaf.grad.numpy())
+
+
+@pytest.mark.parametrize(("channels", "features"), [(3, 16), (20, 2), (2, 4)])
+def test_few_channels_are_convolved_with_their_gradients(channels, features):
+    """Frames, by rows; to few channels, in shifted parts."""
+    x, kernel, weights = _arrays(2, 9, 12, channels, features)
+
+    def both(convolve):
+        value, transpose = jax.vjp(lambda x, kernel: convolve(x, kernel, 1), x, kernel)
+        return value, *transpose(weights)
+
+    for got, expected in zip(both(convolve), both(plain.convolve), strict=True):
+        _assert_close(np.asarray(got), np.asarray(expected))
+    if features <= narrow.MAX_FEATURES:
+        operations = str(jax.make_jaxpr(lambda *a: convolve(*a, 1))(x, kernel))
+        assert "conv_general_dilated" not in operations
+
+
+def test_sums_of_few_channels_are_of_float32():
+    x = jnp.ones((1, 3, 3, 1), jnp.bfloat16)
+    middle = narrow.convolve(x, jnp.full((3, 3, 1, 2), 1 + 2**-7, jnp.bfloat16))[0, 1, 1]
+    assert middle.dtype == jnp.bfloat16 and (middle == jnp.bfloat16(9 * (1 + 2**-7))).all()
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -32,3 +32,18 @@ def test_gives_a_tie_to_torchs_pixel(pool):
     (pooled * torch.from_numpy(weights).permute(0, 3, 1, 2)).sum().backward()
     got = jax.grad(lambda x: (pool(x) * weights).sum())(jnp.asarray(x))
     np.testing.assert_allclose(got, leaf.grad.permute(0, 2, 3, 1), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("halve", [pooling.halve, plain.halve_by_maximum], ids=["cpu", "plain"])
+@pytest.mark.parametrize("size", [(8, 6), (7, 9)])
+def test_halving_is_torchs_with_its_ties(halve, size):
+    x = np.random.default_rng(0).integers(0, 3, (2, *size, 5)).astype(np.float32)
+    leaf = torch.from_numpy(x).permute(0, 3, 1, 2).requires_grad_()
+    pooled = torch.nn.functional.max_pool2d(leaf, 2, 2)
+    weights = np.random.default_rng(1).normal(size=(2, *(n // 2 for n in size), 5))
+    weights = weights.astype(np.float32)
+    (pooled * torch.from_numpy(weights).permute(0, 3, 1, 2)).sum().backward()
+    got, transpose = jax.vjp(halve, jnp.asarray(x))
+    np.testing.assert_array_equal(got, pooled.detach().permute(0, 2, 3, 1))
+    (gradient,) = transpose(jnp.asarray(weights))
+    np.testing.assert_array_equal(gradient, leaf.grad.permute(0, 2, 3, 1))
