@@ -22,6 +22,7 @@ from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.cores import usable_cores
 
 Batch = Mapping[str, np.ndarray]
+_Guide = tuple[np.ndarray, np.ndarray]  # a CAM and its frame, or those of a batch
 
 
 class MapAnswers(NamedTuple):
@@ -44,17 +45,6 @@ class MapAnswers(NamedTuple):
     levels: Mapping[str, np.ndarray]
     overlaps: Mapping[str, np.ndarray]
     agreement: np.ndarray
-
-
-class _Guide(NamedTuple):
-    """A CAM and the frame it is of; or those of a batch."""
-
-    cam: np.ndarray
-    image: np.ndarray
-
-    def of(self, place: int) -> "_Guide":
-        """Return those of one frame of a batch."""
-        return _Guide(self.cam[place], self.image[place])
 
 
 class SplitScores(NamedTuple):
@@ -119,7 +109,7 @@ def score_split(
             logits[indices] = outputs.logits[real]
             guides = None
             if guided and outputs.predicted_maps is not None:
-                guides = _Guide(outputs.predicted_maps[-1], batch["frames"])
+                guides = (outputs.predicted_maps[-1], batch["frames"])
             _judge_batch(answers, outputs, methods, guides, real, indices, truth, pool)
     if logits is None:
         raise ValueError("expected at least one batch, got none")
@@ -171,7 +161,9 @@ def _judge_batch(
         for place, index, differs in zip(real, indices, wrong, strict=True):
             if source[1] == "truth" or differs:
                 of_logits = source[0] == TCAM_METHOD
-                guide = guides.of(place) if guides and of_logits else None
+                guide = None
+                if guides is not None and of_logits:
+                    guide = guides[0][place], guides[1][place]
                 to_judge.append(partial(_judge, into, index, maps[place], truth, of_logits, guide))
             else:
                 to_copy.append(partial(_copy, into, same, index))
@@ -195,8 +187,9 @@ def _judge(
     into.peaks[index] = LEVELS - 1 if of_logits else u8.max()
     into.levels["otsu"][index] = threshold_level(u8, None, of_logits)
     if guide is not None:
-        cam_box = largest_box(guide.cam, None)
-        seen = Evidence(u8, into.boxes[index], guide.cam, cam_box, guide.image)
+        cam, image = guide
+        cam_box = largest_box(cam, None)
+        seen = Evidence(u8, into.boxes[index], cam, cam_box, image)
         for name, rule in THRESHOLD_RULES.items():
             into.levels[name][index] = rule(seen)
         into.agreement[index] = iou(into.boxes[index], cam_box[None])[:, 0]

@@ -199,8 +199,8 @@ class EfficientNetLite(Encoder):
 
 
 def _norm(module: nn.Module) -> Callable[..., BatchNorm]:
-    # The published momentum of 0.99 is for training from random weights: after a hundred steps from
-    # ImageNet's, running statistics would still be half ImageNet's, and accuracy half of what it is.
+    # The published momentum, 0.99, is for training from random weights: after a hundred steps from
+    # ImageNet's, a third of the running statistics would still be ImageNet's.
     return partial(
         BatchNorm,
         train=module.train,
