@@ -4,9 +4,9 @@
     tcam train --config=configs/video_folder.py:NAME --workdir=runs/NAME
 
 Data: YOUR_FOLDER/class/ with video files or folders of frames, and boxes.csv if you have boxes:
-docs/your_videos.md. ImageNet's EfficientNet-Lite0 (installed with the rest) at 160 px (NAME_train256:
-224), as many steps as two CPU cores do in ten minutes, whatever the videos are. Score: it depends on
-the data.
+docs/your_videos.md. ImageNet's EfficientNet-Lite0 (installed with the rest) at 160 px
+(NAME_train256: 224), as many steps as two CPU cores do in ten minutes, whatever the videos are.
+Score: it depends on the data.
 """
 
 from ml_collections import ConfigDict
