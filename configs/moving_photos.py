@@ -29,17 +29,17 @@ def get_config(level: str = "default") -> ConfigDict:
     config.model.decoder_width = 0.5
 
     config.classifier.batch_size = 32
-    config.classifier.epochs = 8
+    config.classifier.epochs, config.classifier.steps = 0, 100
     config.classifier.optimizer.learning_rate = 0.003
-    config.classifier.optimizer.step_epochs = 3
-    config.classifier.optimizer.gamma = 0.3
+    config.classifier.optimizer.schedule = "constant"
 
     config.tcam.batch_size = 16
-    config.tcam.epochs = 8
-    config.tcam.optimizer.learning_rate = 0.05
-    config.tcam.optimizer.step_epochs = 4
-    config.tcam.optimizer.gamma = 0.3
+    config.tcam.epochs, config.tcam.steps = 0, 150
+    config.tcam.optimizer.name = "adamw"
+    config.tcam.optimizer.learning_rate = 0.001
+    config.tcam.optimizer.schedule = "constant"
     config.tcam.seed_view = "crop"
     config.tcam.seeds.rule = "paper"
     config.tcam.seeds.fg_pixels = config.tcam.seeds.bg_pixels = 64
+    config.eval.every_steps = 50
     return config

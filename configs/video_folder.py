@@ -36,7 +36,8 @@ def get_config(name: str = "default") -> ConfigDict:
 
     config.tcam.epochs, config.tcam.steps = 0, 150
     config.tcam.batch_size = 16
-    config.tcam.optimizer.learning_rate = 0.05
+    config.tcam.optimizer.name = "adamw"  # SGD takes several times as many steps
+    config.tcam.optimizer.learning_rate = 0.001
     config.tcam.optimizer.schedule = "constant"
     config.tcam.seed_view = "crop"
     config.tcam.seeds.rule = "paper"
