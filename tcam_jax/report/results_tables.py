@@ -5,6 +5,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from ml_collections import ConfigDict
+
 from tcam_jax.evaluate.protocols import (
     AGREEMENT,
     CLASS_FROM,
@@ -17,6 +19,7 @@ from tcam_jax.evaluate.rows import Row
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
 from tcam_jax.report.published import Published, published_rows
 from tcam_jax.report.table import Table, number, to_markdown
+from tcam_jax.runs.networks import localising_method
 
 _TITLES: dict[str | None, str] = {
     "val": "τ from validation",
@@ -31,23 +34,41 @@ _TITLES: dict[str | None, str] = {
 }
 
 
-def headline_table(results: Results) -> Table:
-    """Return CorLoc per class and their mean, a row a method and threshold.
+_HEADLINE = ("val", AGREEMENT, "otsu", "test")
+"""Thresholds of the headline: of four rows a method, two methods and a box there are at most 8."""
+
+
+def methods_of(config: ConfigDict) -> tuple[str, ...]:
+    """Return what a run's report compares: where its boxes come from, and the CAM baseline."""
+    return tuple(dict.fromkeys((localising_method(config), config.tcam.cam_method)))
+
+
+def headline_table(results: Results, methods: Sequence[str]) -> Table:
+    """Return CorLoc per class and their mean, at most 8 rows of this run.
 
     Where numbers were published for this dataset, they follow with their sources.
 
     Args:
       results: see `tcam_jax.evaluate.results`.
+      methods: those compared, see `methods_of`.
     """
-    classes = results["classes"]
-    header = ["method", "threshold", "τ", *(name[:9] for name in classes), "CorLoc", "95 %"]
-    rows = []
-    for row in headline_rows(results):
-        tau = row["tau"] if isinstance(row["tau"], float) else None
-        cells = [row["method"], _TITLES[row["threshold"]].format(**results), number(tau, 3)]
-        cells += [number(value) for value in row["per_class"]]
-        rows.append([*cells, number(row["corloc"]), _interval(row["interval"])])
-    published = _published(results)
+    found = [
+        row
+        for method in methods
+        for threshold in _HEADLINE
+        for row in _paper_rows(results)
+        if (row["method"], row["threshold"]) == (method, threshold) and row["corloc"] is not None
+    ]
+    found += [row for row in _paper_rows(results) if row["method"] == "centre_box"]
+    # What was maximised on the split itself is no rival of the others.
+    honest = [row["corloc"] or 0.0 for row in found if row["threshold"] != "test"]
+    best = [
+        i
+        for i, row in enumerate(found)
+        if row["threshold"] != "test" and row["corloc"] == max(honest)
+    ]
+    rows = _corloc_rows(found, results)
+    classes, published = results["classes"], _published(results)
     for other in published:
         cells = [f"{other.method} ({other.reference})", other.protocol, "–"]
         cells += [number(other.per_class.get(name)) for name in classes]
@@ -55,16 +76,31 @@ def headline_table(results: Results) -> Table:
     note = (
         f"CorLoc: percent of frames whose largest region has an IoU ≥ 0.5, mean over classes; "
         f"{results['dataset']}, {results['split']} split, {results['frames']} frames of "
-        f"{results['videos']} videos. 95 %: interval of CorLoc when videos are resampled."
+        f"{results['videos']} videos. 95 %: interval of CorLoc when videos are resampled. "
+        f"Bold: the best whose threshold was not chosen on the {results['split']} split."
     )
     if published:
         sources = dict.fromkeys(row.source for row in published)
         note += f" Rows with a reference are published: {'; '.join(sources)}."
         note += "".join(f" {row.note}." for row in published if row.note)
-    return Table("", header, rows, note, names=2, others=len(published))
+    return Table("", _header(results), rows, note, names=2, others=len(published), best=best)
 
 
-def headline_rows(results: Results) -> list[Row]:
+def _header(results: Results) -> list[str]:
+    return ["method", "threshold", "τ", *(x[:9] for x in results["classes"]), "CorLoc", "95 %"]
+
+
+def _corloc_rows(found: Sequence[Row], results: Results) -> list[list[str]]:
+    rows = []
+    for row in found:
+        tau = row["tau"] if isinstance(row["tau"], float) else None
+        cells = [row["method"], _TITLES[row["threshold"]].format(**results), number(tau, 3)]
+        cells += [number(value) for value in row["per_class"]]
+        rows.append([*cells, number(row["corloc"]), _interval(row["interval"])])
+    return rows
+
+
+def _paper_rows(results: Results) -> list[Row]:
     """Return the rows under the protocol of the paper's tables, at every threshold."""
     return [
         row
@@ -87,9 +123,11 @@ def accuracy_table(results: Results) -> Table:
 
 
 def protocol_tables(results: Results) -> list[Table]:
-    """Return CorLoc under every protocol, the class's own CAM and known class first."""
-    methods = [row["method"] for row in headline_rows(results) if row["threshold"] == "val"]
-    by_regions = []
+    """Return CorLoc under every protocol: by class, by IoU, by what else must be right."""
+    every = _paper_rows(results)
+    methods = [row["method"] for row in every if row["threshold"] == "val"]
+    by_class = Table("By class", _header(results), _corloc_rows(every, results), names=2)
+    by_regions = [by_class]
     for regions, title in (("largest", "The largest region's box"), ("all", "All regions' boxes")):
         rows = []
         for method in methods:
@@ -190,10 +228,13 @@ def _interval(interval: Sequence[float] | None) -> str:
     return " to ".join(map(number, interval)) if interval else "–"
 
 
-def results_table(results: Results) -> str:
+def results_table(results: Results, config: ConfigDict) -> str:
     """Return what a command prints of a run: the headline table and the accuracies, as Markdown."""
+    table = f"CorLoc is not known: the {results['split']} split has no true boxes."
+    if results["boxes"]:
+        table = to_markdown(headline_table(results, methods_of(config)))
     accuracies = [
         f"Classification accuracy {number(value)} % ({checkpoint})."
         for checkpoint, value in results["classification"].items()
     ]
-    return "\n".join([to_markdown(headline_table(results)), *accuracies])
+    return "\n".join([table, *accuracies])
