@@ -216,6 +216,6 @@ def clips_section(
     for name, split in splits.items():
         figures = [clip(split, records, maps, method, tau) for records in choose_shots(split.table)]
         if figures:
-            group = Group(text=f"Videos of the {name} split, never trained on.", figures=figures)
+            group = Group(text=f"From the {name} split: not trained on.", figures=figures)
             return Section("clips", "Clips", [group])
     return None

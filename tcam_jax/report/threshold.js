@@ -130,7 +130,7 @@
         const score = moved ? scores && scores[Math.round(tau / slider.step)] : JSON.parse(corloc);
         const hits = known.filter(view => view.iou >= 0.5).length;
         box.querySelector("output").textContent = words
-          + (score === null ? "" : ` · CorLoc ${score.toFixed(1)} on all frames`)
+          + (score === null ? "" : ` · CorLoc ${score.toFixed(1)}`)
           + (known.length ? ` · ${hits} of ${known.length} shown hit` : "");
         slider.setAttribute("aria-valuetext", words);
       };

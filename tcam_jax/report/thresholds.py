@@ -42,6 +42,8 @@ def thresholds_section(
         "is the same for all frames; on a CAM, or a probability, it is a share of the map's own "
         "maximum. A CAM is the true class's."
     )
+    if truth.has_boxes:
+        text += f" CorLoc is that of all frames of the {results['split']} split."
     groups = [Group(text=text, sliders=[slider_of(lines, results, method) for method in methods])]
     for label, name in enumerate(results["classes"]):
         shown = [
