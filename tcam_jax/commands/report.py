@@ -19,10 +19,11 @@ from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.report import sections
+from tcam_jax.report.csv_file import to_csv
 from tcam_jax.report.frames import Maps
 from tcam_jax.report.gallery import choose, read_lines
 from tcam_jax.report.page import render
-from tcam_jax.report.results_tables import methods_of, results_table, to_csv
+from tcam_jax.report.results_tables import methods_of, results_table
 from tcam_jax.report.table import to_markdown
 from tcam_jax.runs.networks import load_networks
 from tcam_jax.runtime.files import write_whole
