@@ -18,7 +18,7 @@ from tcam_jax.report.classes import (
     commonest_share,
     confusion_table,
 )
-from tcam_jax.report.clips import choose_shots, clip
+from tcam_jax.report.clips import MapsOf, choose_shots, clip
 from tcam_jax.report.curves import threshold_curves, training_curves
 from tcam_jax.report.frames import Maps, read_images
 from tcam_jax.report.gallery import FAILURES, Chosen, figure
@@ -210,7 +210,7 @@ def gallery_sections(
 
 
 def clips_section(
-    splits: Mapping[str, Split], maps: Maps, method: str, tau: float | None
+    splits: Mapping[str, Split], maps: MapsOf, method: str, tau: float | None
 ) -> Section | None:
     """Return clips of the first of `splits` that has shots long enough; None where none has."""
     for name, split in splits.items():
