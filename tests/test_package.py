@@ -60,7 +60,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     published = {
         str(path.relative_to(ROOT)) for path in (ROOT / "tcam_jax/report/published").glob("*.csv")
     }
-    wanted = code | published | {"tcam_jax/py.typed", "tcam_jax/report/page.html.j2"}
+    files = {"py.typed", "report/page.html.j2", "report/threshold.js"}
+    wanted = code | published | {f"tcam_jax/{name}" for name in files}
     assert published and wanted == {name for name in names if name.startswith("tcam_jax/")}
     entry_points = wheel.read(f"{info}/entry_points.txt").decode()
     assert "tcam = tcam_jax.commands.tcam:main" in entry_points

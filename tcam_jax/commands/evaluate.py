@@ -5,6 +5,7 @@ from pathlib import Path
 from absl import flags
 
 from tcam_jax.commands import command_line
+from tcam_jax.config.record import load_config
 from tcam_jax.report.results_tables import results_table
 from tcam_jax.runs.evaluate import evaluate_run
 
@@ -16,7 +17,7 @@ def main() -> None:
     """Write results.json and predictions.jsonl, print the table."""
     workdir = Path(_WORKDIR.value)
     results = evaluate_run(workdir, _SPLIT.value)
-    print(results_table(results))
+    print(results_table(results, load_config(workdir)))
     print(f"results: {workdir / 'results.json'}")
 
 

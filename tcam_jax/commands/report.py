@@ -1,9 +1,10 @@
 """The report of a run: tcam report --workdir=DIR.
 
 Writes report.html into the workdir, one page that needs no network: results beside published ones,
-curves, best and worst frames, failures, the CAM baseline beside TCAM, clips; the tables as
-report.md, all numbers as report.csv. The ablation of a sweep that the run belongs to, and the
-figures of launch.benchmark_frames --workdir, are shown where they are.
+what classes are taken for, frames of every class whose thresholds a slider moves, best and worst
+frames, failures, clips of held-out videos, curves; the tables as report.md, all numbers as
+report.csv. Without true boxes it shows what can be known without them. The ablation of a sweep that
+the run belongs to, and the figures of launch.benchmark_frames --workdir, are shown where they are.
 """
 
 import json
@@ -18,19 +19,20 @@ from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.report import sections
+from tcam_jax.report.csv_file import to_csv
 from tcam_jax.report.frames import Maps
 from tcam_jax.report.gallery import choose, read_lines
 from tcam_jax.report.page import render
-from tcam_jax.report.results_tables import results_table, to_csv
+from tcam_jax.report.results_tables import methods_of, results_table
 from tcam_jax.report.table import to_markdown
-from tcam_jax.runs.networks import load_networks, localising_method
+from tcam_jax.runs.networks import load_networks
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained and evaluated run")
 _PER_CLASS = flags.DEFINE_integer(
-    "per_class", 3, "frames of each class on which CAM and TCAM stand side by side", lower_bound=1
+    "per_class", 3, "frames of each class whose threshold a slider moves", lower_bound=1
 )
 
 
@@ -48,20 +50,21 @@ def main() -> None:
     by_method = {baseline: networks.seeds.variables}
     if networks.tcam is not None:
         by_method[TCAM_METHOD] = networks.tcam.variables
-    method = localising_method(config)
+    methods = methods_of(config)  # the run's own first
     maps = Maps(make_model(config, len(data.class_names)), by_method, config)
-    chosen = choose(lines, truth, method, _PER_CLASS.value)
-    splits = {name: data.records(name) for name in (split, "validation", "train")}
+    chosen = choose(lines, truth, methods[0], _PER_CLASS.value)
+    held_out = {name: data.records(name) for name in (split, "validation")}
     found = [
-        sections.results_section(results),
-        sections.time_section(workdir / "time_per_frame.json"),
+        sections.results_section(results, methods),
+        sections.classes_section(results, lines, truth, methods),
+        *sections.gallery_sections(chosen, lines, truth, held_out[split], maps, methods, results),
+        sections.clips_section(held_out, maps, methods[0], results["tau"][methods[0]]),
         sections.training_section(workdir, results),
+        sections.time_section(workdir / "time_per_frame.json"),
         sections.ablation_section(workdir.parent.parent / "ablation.json"),
-        *sections.gallery_sections(chosen, lines, truth, splits[split], maps, baseline, method),
-        sections.clips_section(splits, maps, method, results["tau"][method]),
     ]
     shown = [section for section in found if section is not None]
-    page = render(sections.summary(workdir, config, results, environment), shown)
+    page = render(sections.summary(workdir, config, results, environment, lines), shown)
     tables = [
         to_markdown(table)
         for section in shown
@@ -73,7 +76,7 @@ def main() -> None:
         "report.md": "\n\n".join([f"# {workdir.name}", *tables]) + "\n",
         "report.csv": to_csv(results),
     }
-    print(results_table(results))
+    print(results_table(results, config))
     for name, text in files.items():
         write_whole(workdir / name, text)
         print(workdir / name)

@@ -39,7 +39,7 @@ def main() -> None:
         workdir = Path(_WORKDIR.value)
         results = train_and_evaluate(_CONFIG.value, workdir, stop)
         if processes.is_first():
-            print(results_table(results))
+            print(results_table(results, _CONFIG.value))
             print(f"results: {workdir / 'results.json'}")
 
 

@@ -1,4 +1,4 @@
-"""Which frames a report shows, and their pictures: best, worst, failures by kind, CAM and TCAM."""
+"""Which frames a report shows, and their pictures: best, worst, failures by kind, every class."""
 
 import json
 from collections.abc import Sequence
@@ -9,13 +9,14 @@ import numpy as np
 from PIL import Image
 
 from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.evaluate.results import FrameLine
+from tcam_jax.report.classes import guess_of
 from tcam_jax.report.pictures import Figure, panels, still
 from tcam_jax.runtime.errors import InputError
 
 SHOWN = 6  # of the best and of the worst
 SHOWN_FAILURES = 6  # of each kind
+SHOWN_OF_CLASSES = 40  # of all classes together: their maps are in the page, which stays small
 FAILURES = {
     "wrong class": "The most probable class is not the true one.",
     "too large": "At least 80 % of the true box is inside the box, and much else.",
@@ -29,20 +30,21 @@ class Chosen(NamedTuple):
     """Places of frames in the truth.
 
     Attributes:
-      best, worst: by the method's IoU; empty without true boxes.
+      best, worst: by the method's IoU; without true boxes the most and the least certain of
+        their class, one of each shot.
       failures: {kind: frames}, the kinds of `FAILURES`, all of them.
-      side_by_side: some of every class.
+      of_classes: some of every class.
     """
 
     best: list[int]
     worst: list[int]
     failures: dict[str, list[int]]
-    side_by_side: list[int]
+    of_classes: list[int]
 
     def shown(self) -> list[int]:
         """Return all frames that need a picture, each once."""
         failures = [i for kind in self.failures for i in self.examples(kind)]
-        return sorted({*self.best, *self.worst, *failures, *self.side_by_side})
+        return sorted({*self.best, *self.worst, *failures, *self.of_classes})
 
     def examples(self, kind: str) -> list[int]:
         """Return the failures of a kind that are shown."""
@@ -66,19 +68,31 @@ def read_lines(workdir: Path, truth: Truth) -> list[FrameLine]:
 
 
 def choose(lines: Sequence[FrameLine], truth: Truth, method: str, per_class: int) -> Chosen:
-    """Choose the frames to show of a method; `per_class` of every class, side by side."""
-    known = {i: iou for i, line in enumerate(lines) if (iou := line["iou"][method]) is not None}
-    by_iou = sorted(known, key=known.__getitem__, reverse=True)
+    """Choose the frames to show of a method; up to `per_class` of every class."""
+    merit = {i: iou for i, line in enumerate(lines) if (iou := line["iou"][method]) is not None}
+    of_shots = not merit
+    if of_shots:
+        merit = {i: max(line["probabilities"].values()) for i, line in enumerate(lines)}
+    best = _first(sorted(merit, key=merit.__getitem__, reverse=True), lines, of_shots)
+    worst = _first(sorted(merit, key=lambda i: (merit[i], -i)), lines, of_shots)
     failures: dict[str, list[int]] = {kind: [] for kind in FAILURES}
     for i, line in enumerate(lines):
         kind = failure_of(line, truth.boxes[i], method)
         if kind:
             failures[kind].append(i)
-    side_by_side = []
-    for label in np.unique(truth.labels):
-        rows = np.flatnonzero(truth.labels == label)
-        side_by_side += _spread(rows.tolist(), per_class)
-    return Chosen(by_iou[:SHOWN], by_iou[::-1][:SHOWN], failures, side_by_side)
+    of_classes, labels = [], np.unique(truth.labels)
+    per_class = max(min(per_class, SHOWN_OF_CLASSES // len(labels)), 1)
+    for label in labels:
+        of_classes += _spread(np.flatnonzero(truth.labels == label).tolist(), per_class)
+    return Chosen(best, worst, failures, _spread(of_classes, SHOWN_OF_CLASSES))
+
+
+def _first(frames: list[int], lines: Sequence[FrameLine], of_shots: bool) -> list[int]:
+    """Return the first frames; of each shot one, as neighbours are alike, or any."""
+    by_shot: dict[str, int] = {}
+    for i in frames:
+        by_shot.setdefault(lines[i]["id"].rpartition("/")[0], i)
+    return (list(by_shot.values()) if of_shots else frames)[:SHOWN]
 
 
 def _spread(frames: list[int], count: int) -> list[int]:
@@ -88,7 +102,7 @@ def _spread(frames: list[int], count: int) -> list[int]:
 
 def failure_of(line: FrameLine, true_boxes: np.ndarray, method: str) -> str | None:
     """Return what is wrong with a method's answer, a kind of `FAILURES`; None where nothing is."""
-    if max(line["probabilities"], key=line["probabilities"].__getitem__) != line["label"]:
+    if guess_of(line) != line["label"]:
         return "wrong class"
     overlap = line["iou"][method]
     if overlap is None or overlap >= 0.5:
@@ -118,11 +132,11 @@ def figure(
       true_boxes: `[g, 4]` in pixels of the frame.
       method: a key of the line's boxes.
     """
-    guess = max(line["probabilities"], key=line["probabilities"].__getitem__)
+    guess = guess_of(line)
     answer = f"{guess} {100 * line['probabilities'][guess]:.0f} %"
     overlap = line["iou"][method]
     iou = "" if overlap is None else f", IoU {overlap:.2f}"
-    caption = f"{method}: {line['label']}" + (f" → {answer}" if method == TCAM_METHOD else "") + iou
+    caption = f"{method}: {line['label']} → {answer}{iou}"
     alt = (
         f"{line['id']}: the frame with {len(true_boxes)} true boxes in green and the box of "
         f"{method} in red{iou}; beside it the frame under the map of {method}"

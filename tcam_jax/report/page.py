@@ -1,6 +1,7 @@
 """The report as one page that needs nothing else: styles, pictures and plots are in the file."""
 
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import NamedTuple
 
 import jinja2
@@ -22,23 +23,67 @@ class Plot(NamedTuple):
         return Markup(self.svg)
 
 
+class View(NamedTuple):
+    """A map on a frame, thresholded in the browser.
+
+    Attributes:
+      method: whose map.
+      uri: "data:image/png…", the quantised map in grey.
+      level: above which its pixels are at first.
+      peak: the level that the slider's 1 stands for.
+      truth: true boxes in the map's pixels, JSON.
+      alt: what is shown.
+    """
+
+    method: str
+    uri: str
+    level: int
+    peak: int
+    truth: str
+    alt: str
+
+
+class Frame(NamedTuple):
+    """A frame, shown itself where the page's script does not run, and the maps on it."""
+
+    figure: Figure
+    views: Sequence[View]
+
+
+class Slider(NamedTuple):
+    """A threshold for all views of a method.
+
+    Attributes:
+      method: as of `View`.
+      tau: where it stands at first, 0..1.
+      origin: what the views show at first, in words.
+      corloc: there, and `curve`: at each place of the slider, on all frames; percent, JSON.
+    """
+
+    method: str
+    tau: float
+    origin: str
+    corloc: str
+    curve: str
+
+
 class Group(NamedTuple):
     """Pictures, plots or tables under a heading of their own within a section.
 
     Attributes:
       title: "" for none.
       text: a sentence before them.
-      plots, figures, tables: what is shown, in this order.
-      pairs: figures stand in pairs, one method beside the other.
+      sliders, plots, frames, figures, tables: what is shown, in this order.
       folded: closed until it is asked for.
     """
 
     title: str = ""
     text: str = ""
+    sliders: Sequence[Slider] = ()
     plots: Sequence[Plot] = ()
+    frames: Sequence[Frame] = ()
     figures: Sequence[Figure] = ()
     tables: Sequence[Table] = ()
-    pairs: bool = False
     folded: bool = False
 
 
@@ -48,6 +93,11 @@ class Section(NamedTuple):
     name: str
     title: str
     groups: Sequence[Group]
+
+    @property
+    def has_sliders(self) -> bool:
+        """Whether the page's script has something to do here."""
+        return any(group.sliders for group in self.groups)
 
 
 class Summary(NamedTuple):
@@ -76,4 +126,7 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         lstrip_blocks=True,
     )
     template = environment.get_template("page.html.j2")
-    return template.render(summary=summary, sections=sections)
+    script = ""
+    if any(section.has_sliders for section in sections):
+        script = Markup(files("tcam_jax.report").joinpath("threshold.js").read_text("utf-8"))
+    return template.render(summary=summary, sections=sections, script=script)

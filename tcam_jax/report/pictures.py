@@ -40,11 +40,17 @@ def panels(
       levels: its quantised map, uint8 `[s, s]`, of any size.
       truth, predicted: boxes in pixels of the frame, `[n, 4]`.
     """
-    scale = min(1.0, LARGEST_SIDE / max(image.size))
-    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
-    frame = np.asarray(image.convert("RGB").resize(size, Image.Resampling.BILINEAR))
+    frame, scale = shrunk(image), _scale(image)
+    size = frame.shape[1], frame.shape[0]
     levels = np.asarray(Image.fromarray(levels).resize(size, Image.Resampling.BILINEAR))
     return draw_panels(frame, levels, truth * scale, predicted * scale)
+
+
+def shrunk(image: Image.Image) -> np.ndarray:
+    """Return a frame as large as the page has it, uint8 `[h, w, 3]`."""
+    scale = _scale(image)
+    size = (max(round(image.width * scale), 1), max(round(image.height * scale), 1))
+    return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BILINEAR))
 
 
 def still(picture: np.ndarray, alt: str, caption: str) -> Figure:
@@ -70,7 +76,21 @@ def moving(pictures: Sequence[np.ndarray], seconds: float, alt: str, caption: st
     return _figure("webp", buffer, pictures[0], alt, caption)
 
 
+def as_png(levels: np.ndarray) -> str:
+    """Return a map, uint8 `[h, w]`, as a grey PNG, "data:image/png…": the very same values."""
+    buffer = io.BytesIO()
+    Image.fromarray(levels).save(buffer, "PNG", optimize=True)
+    return _uri("png", buffer)
+
+
+def _scale(image: Image.Image) -> float:
+    return min(1.0, LARGEST_SIDE / max(image.size))
+
+
+def _uri(kind: str, buffer: io.BytesIO) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
 def _figure(kind: str, buffer: io.BytesIO, picture: np.ndarray, alt: str, caption: str) -> Figure:
-    text = base64.b64encode(buffer.getvalue()).decode("ascii")
     height, width = picture.shape[:2]
-    return Figure(f"data:image/{kind};base64,{text}", width, height, alt, caption)
+    return Figure(_uri(kind, buffer), width, height, alt, caption)

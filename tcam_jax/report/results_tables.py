@@ -1,9 +1,9 @@
-"""The results of a run as tables, published numbers beside; and all of them as one CSV."""
+"""The results of a run as tables, published numbers beside."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
+
+from ml_collections import ConfigDict
 
 from tcam_jax.evaluate.protocols import (
     AGREEMENT,
@@ -17,6 +17,7 @@ from tcam_jax.evaluate.rows import Row
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
 from tcam_jax.report.published import Published, published_rows
 from tcam_jax.report.table import Table, number, to_markdown
+from tcam_jax.runs.networks import localising_method
 
 _TITLES: dict[str | None, str] = {
     "val": "τ from validation",
@@ -31,23 +32,34 @@ _TITLES: dict[str | None, str] = {
 }
 
 
-def headline_table(results: Results) -> Table:
-    """Return CorLoc per class and their mean, a row a method and threshold.
+_HEADLINE = ("val", AGREEMENT, "otsu", "test")
+"""Thresholds of the headline: of four rows a method, two methods and a box there are at most 8."""
+
+
+def methods_of(config: ConfigDict) -> tuple[str, ...]:
+    """Return what a run's report compares: where its boxes come from, and the CAM baseline."""
+    return tuple(dict.fromkeys((localising_method(config), config.tcam.cam_method)))
+
+
+def headline_table(results: Results, methods: Sequence[str]) -> Table:
+    """Return CorLoc per class and their mean, at most 8 rows of this run.
 
     Where numbers were published for this dataset, they follow with their sources.
 
     Args:
       results: see `tcam_jax.evaluate.results`.
+      methods: those compared, see `methods_of`.
     """
-    classes = results["classes"]
-    header = ["method", "threshold", "τ", *(name[:9] for name in classes), "CorLoc", "95 %"]
-    rows = []
-    for row in headline_rows(results):
-        tau = row["tau"] if isinstance(row["tau"], float) else None
-        cells = [row["method"], _TITLES[row["threshold"]].format(**results), number(tau, 3)]
-        cells += [number(value) for value in row["per_class"]]
-        rows.append([*cells, number(row["corloc"]), _interval(row["interval"])])
-    published = _published(results)
+    found = [
+        row
+        for method in methods
+        for threshold in _HEADLINE
+        for row in _paper_rows(results)
+        if (row["method"], row["threshold"]) == (method, threshold) and row["corloc"] is not None
+    ]
+    found += [row for row in _paper_rows(results) if row["method"] == "centre_box"]
+    rows = _corloc_rows(found, results)
+    classes, published = results["classes"], _published(results)
     for other in published:
         cells = [f"{other.method} ({other.reference})", other.protocol, "–"]
         cells += [number(other.per_class.get(name)) for name in classes]
@@ -55,16 +67,43 @@ def headline_table(results: Results) -> Table:
     note = (
         f"CorLoc: percent of frames whose largest region has an IoU ≥ 0.5, mean over classes; "
         f"{results['dataset']}, {results['split']} split, {results['frames']} frames of "
-        f"{results['videos']} videos. 95 %: interval of CorLoc when videos are resampled."
+        f"{results['videos']} videos. 95 %: interval of CorLoc when videos are resampled. "
+        f"Bold: the best whose threshold was not chosen on the {results['split']} split."
     )
     if published:
         sources = dict.fromkeys(row.source for row in published)
         note += f" Rows with a reference are published: {'; '.join(sources)}."
         note += "".join(f" {row.note}." for row in published if row.note)
-    return Table("", header, rows, note, names=2, others=len(published))
+    return Table(
+        "", _header(results), rows, note, names=2, others=len(published), best=_best(found)
+    )
 
 
-def headline_rows(results: Results) -> list[Row]:
+def _best(rows: Sequence[Row]) -> list[int]:
+    """Return where the best rows are; what was maximised on the split itself is no rival."""
+    honest = {
+        i: row["corloc"]
+        for i, row in enumerate(rows)
+        if row["corloc"] is not None and "test" not in (row["threshold"] or "")
+    }
+    return [i for i, corloc in honest.items() if corloc == max(honest.values())]
+
+
+def _header(results: Results) -> list[str]:
+    return ["method", "threshold", "τ", *(x[:9] for x in results["classes"]), "CorLoc", "95 %"]
+
+
+def _corloc_rows(found: Sequence[Row], results: Results) -> list[list[str]]:
+    rows = []
+    for row in found:
+        tau = row["tau"] if isinstance(row["tau"], float) else None
+        cells = [row["method"], _TITLES[row["threshold"]].format(**results), number(tau, 3)]
+        cells += [number(value) for value in row["per_class"]]
+        rows.append([*cells, number(row["corloc"]), _interval(row["interval"])])
+    return rows
+
+
+def _paper_rows(results: Results) -> list[Row]:
     """Return the rows under the protocol of the paper's tables, at every threshold."""
     return [
         row
@@ -87,24 +126,27 @@ def accuracy_table(results: Results) -> Table:
 
 
 def protocol_tables(results: Results) -> list[Table]:
-    """Return CorLoc under every protocol, the class's own CAM and known class first."""
-    methods = [row["method"] for row in headline_rows(results) if row["threshold"] == "val"]
-    by_regions = []
+    """Return CorLoc under every protocol: by class, by IoU, by what else must be right."""
+    every = _paper_rows(results)
+    methods = [row["method"] for row in every if row["threshold"] == "val"]
+    rows = _corloc_rows(every, results)
+    by_regions = [Table("By class", _header(results), rows, names=2, best=_best(every))]
     for regions, title in (("largest", "The largest region's box"), ("all", "All regions' boxes")):
-        rows = []
+        rows, means = [], []
         for method in methods:
             for threshold in thresholds_of(method):
                 found = [find_row(results, method, threshold, regions, iou) for iou in _ious()]
                 cells = [method, _TITLES[threshold].format(**results)]
                 rows.append(cells + [number(row["corloc"]) for row in found])
+                means.append(found[-1])
         header = ["method", "threshold", *(f"IoU ≥ {iou}" for iou in IOUS), "mean"]
         note = "CorLoc, mean over classes; the class is known."
         if regions == "all":
             note += " The best box counts; a hole in a region has one too, as in the authors' code."
             note += " The mean with τ maximised on the split itself is MaxBoxAccV2."
-        by_regions.append(Table(title, header, rows, note, names=2))
+        by_regions.append(Table(title, header, rows, note, names=2, best=_best(means)))
 
-    rows = []
+    rows, known = [], []
     for method in methods:
         for class_from in CLASS_FROM:
             found = [
@@ -112,9 +154,13 @@ def protocol_tables(results: Results) -> list[Table]:
                 for localisation in LOCALISATIONS
             ]
             rows.append([method, class_from, *(number(row["corloc"]) for row in found)])
+            known.append(found[0])
     header = ["method", "class of the map", "class known", "top-1 right too", "top-5 right too"]
     note = "CorLoc, mean over classes; largest region, IoU ≥ 0.5, τ from validation."
-    return [*by_regions, Table("With classification", header, rows, note, names=2)]
+    return [
+        *by_regions,
+        Table("With classification", header, rows, note, names=2, best=_best(known)),
+    ]
 
 
 def time_table(figures: dict[str, Any]) -> Table:
@@ -142,36 +188,6 @@ def time_table(figures: dict[str, Any]) -> Table:
     return Table("", header, rows, note)
 
 
-def to_csv(results: Results) -> str:
-    """Return every row of `results.json`, and what was published, a line a number."""
-    text = io.StringIO()
-    protocol = ["class_from", "threshold", "regions", "iou", "localisation"]
-    columns = ["dataset", "config", "split", "method", *protocol, "class", "corloc", "low", "high"]
-    writer = csv.DictWriter(text, [*columns, "source"], restval="", lineterminator="\n")
-    writer.writeheader()
-    dataset: dict[str, object] = {
-        "dataset": results["dataset"],
-        "config": results["config"],
-        "split": results["split"],
-    }
-    for row in results["rows"]:
-        low, high = row["interval"] or (None, None)
-        cells: Mapping[str, object] = row
-        about = dataset | {name: cells[name] for name in ["method", *protocol]}
-        about["source"] = "this run"
-        mean = {"class": "mean", "corloc": row["corloc"], "low": low, "high": high}
-        writer.writerow(about | mean)
-        writer.writerow(about | {"class": "frames", "corloc": row["corloc_frames"]})
-        for name, value in zip(results["classes"], row["per_class"], strict=True):
-            writer.writerow(about | {"class": name, "corloc": value})
-    for other in _published(results):
-        about = dataset | {"method": f"{other.method} ({other.reference})"}
-        about |= {"source": f"{other.source}; {other.protocol}"}
-        for name, value in {**other.per_class, "mean": other.mean}.items():
-            writer.writerow(about | {"class": name, "corloc": value})
-    return text.getvalue()
-
-
 def headline(results: Results, method: str) -> tuple[str, str]:
     """Return a method's CorLoc at the validation's threshold, and its interval, as text."""
     row = find_row(results, method, "val")
@@ -190,10 +206,13 @@ def _interval(interval: Sequence[float] | None) -> str:
     return " to ".join(map(number, interval)) if interval else "–"
 
 
-def results_table(results: Results) -> str:
+def results_table(results: Results, config: ConfigDict) -> str:
     """Return what a command prints of a run: the headline table and the accuracies, as Markdown."""
+    table = f"CorLoc is not known: the {results['split']} split has no true boxes."
+    if results["boxes"]:
+        table = to_markdown(headline_table(results, methods_of(config)))
     accuracies = [
         f"Classification accuracy {number(value)} % ({checkpoint})."
         for checkpoint, value in results["classification"].items()
     ]
-    return "\n".join([to_markdown(headline_table(results)), *accuracies])
+    return "\n".join([table, *accuracies])

@@ -1,7 +1,7 @@
 """The sections of a run's report, from its files, its networks and its dataset."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -11,7 +11,14 @@ from tcam_jax.data.records import Split
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.results import FrameLine, Results
 from tcam_jax.report.ablation import ablation_note, ablation_tables
-from tcam_jax.report.clips import choose_shots, clip
+from tcam_jax.report.classes import (
+    accuracy_of,
+    area_table,
+    class_table,
+    commonest_share,
+    confusion_table,
+)
+from tcam_jax.report.clips import MapsOf, choose_shots, clip
 from tcam_jax.report.curves import threshold_curves, training_curves
 from tcam_jax.report.frames import Maps, read_images
 from tcam_jax.report.gallery import FAILURES, Chosen, figure
@@ -24,6 +31,8 @@ from tcam_jax.report.results_tables import (
     protocol_tables,
     time_table,
 )
+from tcam_jax.report.table import number
+from tcam_jax.report.thresholds import thresholds_section
 from tcam_jax.runs.networks import localising_method
 from tcam_jax.train.logs import read_metrics
 
@@ -31,7 +40,11 @@ _STAGES = {"classifier": "Stage 1, classifier", "tcam": "Stage 2, TCAM"}
 
 
 def summary(
-    workdir: Path, config: ConfigDict, results: Results, environment: Environment
+    workdir: Path,
+    config: ConfigDict,
+    results: Results,
+    environment: Environment,
+    lines: Sequence[FrameLine],
 ) -> Summary:
     """Return the page's beginning.
 
@@ -40,16 +53,22 @@ def summary(
       config: the run's.
       results: see `evaluate.results`.
       environment: content of environment.json.
+      lines: of predictions.jsonl.
     """
     method = localising_method(config)
-    corloc, interval = headline(results, method)
+    figure, interval = headline(results, method)
     explanation = (
         f"CorLoc of {method} in percent, 95 % interval {interval}: mean over classes of the frames "
         f"whose box has an IoU of at least 0.5 with a true one; {results['split']} split, "
         "threshold from validation."
     )
     if results["boxes"] == 0:
-        explanation = "CorLoc is not known: the dataset has no true boxes."
+        figure = number(accuracy_of(lines))
+        explanation = (
+            f"Classification accuracy in percent of the {results['split']} split's frames; who "
+            f"always says the commonest class has {number(commonest_share(lines))}. CorLoc is not "
+            "known: the dataset has no true boxes."
+        )
     losses = [name for name, loss in config.tcam.losses.items() if loss.weight or loss.final_weight]
     window = config.tcam.window
     facts = [
@@ -65,11 +84,13 @@ def summary(
         ("Versions", f"jax {environment['packages']['jax']}, Python {environment['python']}"),
         ("Revision", str(environment["git_revision"])),
     ]
-    return Summary(f"TCAM on {results['dataset']}: {workdir.name}", corloc, explanation, facts)
+    return Summary(f"TCAM on {results['dataset']}: {workdir.name}", figure, explanation, facts)
 
 
-def results_section(results: Results) -> Section:
-    """Return all tables of results."""
+def results_section(results: Results, methods: Sequence[str]) -> Section | None:
+    """Return all tables of CorLoc; None without true boxes."""
+    if results["boxes"] == 0:
+        return None
     missing = ""
     if results["dataset"] != "youtube_objects":
         missing = (
@@ -77,9 +98,27 @@ def results_section(results: Results) -> Section:
             "runs on it."
         )
     protocols = Group("Every protocol", tables=protocol_tables(results), folded=True)
-    groups = [Group(text=missing, tables=[headline_table(results)])]
-    groups += [protocols, Group(tables=[accuracy_table(results)])]
+    groups = [Group(text=missing, tables=[headline_table(results, methods)]), protocols]
     return Section("results", "Results", groups)
+
+
+def classes_section(
+    results: Results, lines: Sequence[FrameLine], truth: Truth, methods: Sequence[str]
+) -> Section:
+    """Return what is known without true boxes.
+
+    Args:
+      results: see `evaluate.results`.
+      lines: of predictions.jsonl, a line a frame of `truth`.
+      truth: of the evaluated split.
+      methods: see `results_tables.methods_of`.
+    """
+    classes = results["classes"]
+    accuracies = [accuracy_table(results), class_table(lines, classes)]
+    matrix = confusion_table(lines, classes)
+    areas = area_table(lines, truth, classes, methods)
+    groups = [Group(tables=[*accuracies, matrix]), Group(tables=[areas])]
+    return Section("classes", "Classes and areas", groups)
 
 
 def training_section(workdir: Path, results: Results) -> Section:
@@ -119,69 +158,64 @@ def gallery_sections(
     truth: Truth,
     split: Split,
     maps: Maps,
-    baseline: str,
-    method: str,
+    methods: Sequence[str],
+    results: Results,
 ) -> list[Section]:
-    """Return the sections of frames: best and worst, failures, the CAM baseline beside TCAM.
+    """Return the sections of frames: every class under the sliders, best and worst, failures.
 
     Args:
       chosen: see `report.gallery`.
       lines: of predictions.jsonl.
       truth: of the evaluated split, whose records are `split`.
-      maps: of both methods.
-      baseline: the CAM method.
-      method: the run's, see `runs.networks.localising_method`; the baseline too where the
-        classifier was trained alone.
+      maps: of all methods.
+      methods: see `results_tables.methods_of`.
+      results: see `evaluate.results`.
     """
+    method = methods[0]
     shown = chosen.shown()
     images = dict(zip(shown, read_images(split, truth.records[shown].tolist()), strict=True))
     made = maps(list(images.values()), truth.labels[shown].tolist())
     levels = dict(zip(shown, made, strict=True))
 
-    def draw(frames: list[int], *methods: str) -> list[Figure]:
+    def draw(frames: list[int]) -> list[Figure]:
         return [
-            figure(lines[i], images[i], levels[i][method], truth.boxes[i], method)
-            for i in frames
-            for method in methods
+            figure(lines[i], images[i], levels[i][method], truth.boxes[i], method) for i in frames
         ]
 
-    sections = []
-    if chosen.best:
-        groups = [
-            Group("Best", "The highest IoU with a true box.", figures=draw(chosen.best, method)),
-            Group("Worst", "The lowest.", figures=draw(chosen.worst, method)),
-        ]
-        sections.append(Section("extremes", "Best and worst", groups))
+    side_by_side = methods[::-1]  # the baseline left
+    sections = [
+        thresholds_section(chosen.of_classes, lines, truth, images, levels, side_by_side, results)
+    ]
+    title, words = "Best and worst", ("Best", "The highest IoU with a true box.", "Worst")
+    if not truth.has_boxes:
+        words = ("Most certain", "The highest probability of any class.", "Least certain")
+        title = "Most and least certain"
+    groups = [
+        Group(words[0], words[1], figures=draw(chosen.best)),
+        Group(words[2], "The lowest.", figures=draw(chosen.worst)),
+    ]
+    sections.append(Section("extremes", title, groups))
     groups = [
         Group(
             f"{kind.capitalize()}: {len(frames)} of {len(lines)} frames",
             FAILURES[kind],
-            figures=draw(chosen.examples(kind), method),
+            figures=draw(chosen.examples(kind)),
         )
         for kind, frames in chosen.failures.items()
         if frames
     ]
     if not groups:
         groups = [Group(text="There is none.")]
-    sections.append(Section("failures", "Failures", groups))
-    if method == baseline:
-        return sections
-    text = (
-        f"Left the map of {baseline} for the true class, of the classifier that gave the seeds; "
-        "right that of TCAM."
-    )
-    figures = draw(chosen.side_by_side, baseline, method)
-    pairs = [Group(text=text, figures=figures, pairs=True)]
-    return [*sections, Section("cam-and-tcam", "CAM and TCAM", pairs)]
+    return [*sections, Section("failures", "Failures", groups)]
 
 
 def clips_section(
-    splits: Mapping[str, Split], maps: Maps, method: str, tau: float | None
+    splits: Mapping[str, Split], maps: MapsOf, method: str, tau: float | None
 ) -> Section | None:
     """Return clips of the first of `splits` that has shots long enough; None where none has."""
     for name, split in splits.items():
         figures = [clip(split, records, maps, method, tau) for records in choose_shots(split.table)]
         if figures:
-            group = Group(text=f"From the {name} split.", figures=figures)
+            group = Group(text=f"From the {name} split: not trained on.", figures=figures)
             return Section("clips", "Clips", [group])
     return None

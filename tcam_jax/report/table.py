@@ -14,6 +14,8 @@ class Table(NamedTuple):
       note: what a reader must know, below it.
       names: how many columns are words.
       others: how many rows at the end are not this run's but published.
+      best: rows to stand out.
+      heat: numbers from 0 to 100, on a ground the deeper the larger they are.
     """
 
     title: str
@@ -22,13 +24,17 @@ class Table(NamedTuple):
     note: str = ""
     names: int = 1
     others: int = 0
+    best: Sequence[int] = ()
+    heat: bool = False
 
 
 def to_markdown(table: Table) -> str:
     """Return a table with its title and note."""
     numbers = len(table.header) - table.names
     lines = [_line(table.header), _line(["---"] * table.names + ["---:"] * numbers)]
-    lines += [_line(row) for row in table.rows]
+    for i, row in enumerate(table.rows):
+        names = [f"**{cell}**" if i in table.best else cell for cell in row[: table.names]]
+        lines.append(_line([*names, *row[table.names :]]))
     parts = [f"**{table.title}**"] if table.title else []
     parts.append("\n".join(lines))
     if table.note:

@@ -65,6 +65,19 @@ class Tab:
         self.ask("Page.navigate", url=address)
         self.wait_for("Page.loadEventFired")
 
+    def resize(self, width: int, height: int, mobile: bool) -> None:
+        """Make the window another device's."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+        self.ask("Emulation.setDeviceMetricsOverride", **size)
+
+    def press(self, key: str) -> None:
+        """Press a key, by its DOM name, on what has the focus."""
+        code = {"ArrowRight": 39, "ArrowLeft": 37, "Enter": 13, " ": 32}[key]
+        text = {"text": "\r"} if key == "Enter" else {"text": " "} if key == " " else {}
+        about = {"key": key, "windowsVirtualKeyCode": code}
+        self.ask("Input.dispatchKeyEvent", type="keyDown", **about, **text)
+        self.ask("Input.dispatchKeyEvent", type="keyUp", **about)
+
     def value_of(self, script: str):
         """Return what a script's last expression, or its promise, gives."""
         answer = self.ask(
@@ -111,6 +124,32 @@ _PICTURES = """
   return pictures.filter(picture => picture.naturalWidth == 0).map(picture => picture.alt);
 })()
 """
+DRAWN = """
+(async () => {
+  for (let i = 0; i < 200 && document.querySelector("section.thresholds:not(.drawn)"); i++) {
+    await new Promise(done => setTimeout(done, 50));
+  }
+  return !document.querySelector("section.thresholds:not(.drawn)");
+})()
+"""
+BOXES = """
+[...document.querySelectorAll(".view canvas")].map(canvas => [
+  canvas.getAttribute("aria-label").split(": ")[0], canvas.dataset.method,
+  JSON.parse(canvas.dataset.box), canvas.nextElementSibling.textContent])
+"""
+SLIDERS = """
+[...document.querySelectorAll(".slider")].map(slider => slider.querySelector("output").textContent)
+"""
+_MOVE = """
+(async () => {
+  for (const slider of document.querySelectorAll("input[type=range]")) {
+    slider.value = 0.1;
+    slider.dispatchEvent(new Event("input"));
+  }
+  await new Promise(requestAnimationFrame);
+  await new Promise(requestAnimationFrame);
+})()
+"""
 _LINKS = """
 [...document.querySelectorAll("a[href]")].map(link => link.getAttribute("href"))
   .filter(href => !(href.startsWith("#") && document.getElementById(href.slice(1))))
@@ -123,31 +162,31 @@ _WIDER = """
 
 
 def look(page: Path, folder: Path) -> list[str]:
-    """Return what is wrong with a page; write its pictures."""
+    """Return what is wrong with a page, its sliders moved too; write its pictures."""
     faults = []
     with browser() as tab:
         for (device, (width, height)), scheme in itertools.product(SIZES.items(), SCHEMES):
-            tab.ask(
-                "Emulation.setDeviceMetricsOverride",
-                width=width,
-                height=height,
-                deviceScaleFactor=1,
-                mobile=device == "telephone",
-            )
+            tab.resize(width, height, mobile=device == "telephone")
             feature = {"name": "prefers-color-scheme", "value": scheme}
             tab.ask("Emulation.setEmulatedMedia", features=[feature])
             tab.open(page.resolve().as_uri())
             where = f"{device}, {scheme}"
             faults += [f"{where}: does not load: {alt}" for alt in tab.value_of(_PICTURES)]
+            if not tab.value_of(DRAWN):
+                faults.append(f"{where}: maps are not drawn")
             faults += [f"{where}: leads nowhere: {href}" for href in tab.value_of(_LINKS)]
             faults += [f"{where}: wider than the page: {e}" for e in tab.value_of(_WIDER)]
-            faults += [f"{where}: {fault}" for fault in _complaints(tab.events)]
             shot = tab.ask("Page.captureScreenshot", format="png", captureBeyondViewport=True)
             (folder / f"{device}_{scheme}.png").write_bytes(base64.b64decode(shot["data"]))
+            before = tab.value_of(SLIDERS)
+            tab.value_of(_MOVE)
+            still = [text for text in tab.value_of(SLIDERS) if text in before]
+            faults += [f"{where}: the slider does not move: {text}" for text in still]
+            faults += [f"{where}: {fault}" for fault in complaints(tab.events)]
     return faults
 
 
-def _complaints(events: list[dict]) -> Iterator[str]:
+def complaints(events: list[dict]) -> Iterator[str]:
     for event in events:
         method, params = event.get("method"), event.get("params", {})
         if method == "Network.requestWillBeSent":

@@ -9,8 +9,10 @@ from PIL import Image
 from tcam_jax.data.records import open_split
 from tcam_jax.data.shot_table import Row, ShotTable
 from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.report import clips
 from tcam_jax.report.clips import FRAMES, choose_shots, clip
 from tcam_jax.report.pictures import moving
+from tcam_jax.report.sections import clips_section
 
 
 def test_the_longest_shots_of_different_classes():
@@ -38,6 +40,21 @@ def test_a_clip_of_stored_frames_moves(shapes_data):
     assert kind == "data:image/webp" and picture.n_frames == 3
     assert picture.size == (found.width, found.height)
     assert "3 frames" in found.caption and split.class_names[0] in found.caption
+
+
+def test_the_section_is_of_the_first_split_with_shots_long_enough(shapes_data, monkeypatch):
+    splits = {
+        name: open_split(shapes_data, "moving_shapes", "default", name)
+        for name in ("test", "validation")
+    }
+
+    def maps(images, labels):
+        return [{"layercam": np.eye(16, dtype=np.uint8)} for _ in images]
+
+    assert clips_section(splits, maps, "layercam", None) is None  # its shots are too short
+    monkeypatch.setattr(clips, "FEWEST", 1)
+    (group,) = clips_section(splits, maps, "layercam", None).groups
+    assert group.text == "From the test split: not trained on." and group.figures
 
 
 def test_every_picture_has_its_time():

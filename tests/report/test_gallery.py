@@ -57,9 +57,26 @@ def test_best_worst_and_some_of_every_class():
     chosen = choose(lines, _truth([0] * 10 + [1] * 4), "tcam", per_class=3)
     assert chosen.best == [10, 0, 8, 4, 6, 12]
     assert chosen.worst == [11, 1, 7, 5, 9, 13]
-    assert chosen.side_by_side == [0, 4, 9, 10, 11, 13]
+    assert chosen.of_classes == [0, 4, 9, 10, 11, 13]
     assert chosen.failures["beside"] == [1, 5, 7, 9, 13] and chosen.failures["elsewhere"] == [11]
-    assert set(chosen.shown()) >= {*chosen.best, *chosen.worst, *chosen.side_by_side}
+    assert set(chosen.shown()) >= {*chosen.best, *chosen.worst, *chosen.of_classes}
+
+
+def test_without_boxes_the_most_and_least_certain_of_each_shot():
+    sure = [0.9, 0.95, 0.6, 0.5, 0.7, 0.4]
+    lines = [line([0, 0, 9, 9], None, frame_id=f"cat/v/{i // 2}/{i}.jpg") for i in range(6)]
+    for found, value in zip(lines, sure, strict=True):
+        found["probabilities"]["cat"] = value
+    chosen = choose(lines, _truth([0] * 6), "tcam", per_class=1)
+    assert chosen.best == [1, 4, 2] and chosen.worst == [5, 3, 0]
+
+
+def test_of_many_classes_no_more_frames_than_the_page_holds():
+    lines = [line([0, 0, 9, 9], 0.5) for _ in range(120)]
+    for classes in (20, 60):
+        labels = [i % classes for i in range(120)]
+        shown = choose(lines, _truth(labels), "tcam", per_class=5).of_classes
+        assert len(shown) == 40 and len({labels[i] for i in shown}) == min(classes, 40)
 
 
 def test_predictions_of_other_frames_are_refused(tmp_path):

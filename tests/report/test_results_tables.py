@@ -5,8 +5,16 @@ import io
 
 import pytest
 
-from tcam_jax.evaluate.protocols import IOUS, LOCALISATIONS, THRESHOLDS, thresholds_of
+from tcam_jax.config.defaults import get_config
+from tcam_jax.evaluate.protocols import (
+    AGREEMENT,
+    IOUS,
+    LOCALISATIONS,
+    THRESHOLDS,
+    thresholds_of,
+)
 from tcam_jax.report import results_tables
+from tcam_jax.report.csv_file import to_csv
 from tcam_jax.report.table import Table, to_markdown
 
 CLASSES = ["bird", "boat"]
@@ -39,6 +47,8 @@ def _rows(method):
 
 @pytest.fixture
 def results():
+    fixed = dict.fromkeys(("class_from", "threshold", "regions", "tau"))
+    centre = {**next(_rows("centre_box")), **fixed, "corloc": 1.0, "iou": 0.5}
     return {
         "dataset": "youtube_objects",
         "config": "v1.0",
@@ -47,7 +57,7 @@ def results():
         "boxes": 5,
         "videos": 3,
         "classes": CLASSES,
-        "rows": [*_rows("cam"), *_rows("tcam")],
+        "rows": [centre, *_rows("cam"), *_rows("layercam"), *_rows("tcam")],
         "classification": {"tcam/best@1": 50.0},
     }
 
@@ -66,10 +76,20 @@ def _corloc(results, **wanted):
 
 
 def test_the_headline_has_ours_and_then_the_published(results):
-    table = results_tables.headline_table(results)
+    table = results_tables.headline_table(results, ("tcam", "layercam"))
     assert table.others == 26
     ours = {tuple(row[:2]): row[2:] for row in table.rows[: -table.others]}
-    assert len(ours) == len(THRESHOLDS) + len(thresholds_of("tcam"))
+    thresholds = ["τ from validation", "Otsu's, per map", "τ maximised on test"]
+    assert list(ours) == [
+        ("tcam", thresholds[0]),
+        ("tcam", "agreement with CAMs"),
+        *(("tcam", name) for name in thresholds[1:]),
+        *(("layercam", name) for name in thresholds),
+        ("centre_box", "fixed box"),
+    ]
+    scores = {name: float(_corloc(results, threshold=name)) for name in ("val", "otsu", AGREEMENT)}
+    assert max(scores, key=scores.__getitem__) == AGREEMENT
+    assert table.best == [1]  # "test" has no more than its own split to show
     value = _corloc(results, threshold="test")
     assert ours["tcam", "τ maximised on test"][:4] == ["0.250", value, "–", value]
     published = {row[0]: row for row in table.rows[-table.others :]}
@@ -80,13 +100,42 @@ def test_the_headline_has_ours_and_then_the_published(results):
     assert clip[1:] == ["all regions, τ per class, maximised on test", "–", "–", "–", "84.8", "–"]
     assert "TCAM, WACV 2023, Table 1" in table.note
     results["dataset"] = "moving_shapes"
-    assert results_tables.headline_table(results).others == 0
+    assert results_tables.headline_table(results, ("tcam", "layercam")).others == 0
+
+
+def test_thresholds_that_cannot_be_known_are_no_rows_of_the_headline(results):
+    for row in results["rows"]:
+        if row["threshold"] in ("val", "val_per_class"):
+            row |= {"corloc": None, "tau": None, "interval": None}
+    rows = results_tables.headline_table(results, ("layercam",)).rows
+    assert [row[1] for row in rows[:3]] == ["Otsu's, per map", "τ maximised on test", "fixed box"]
+
+
+def test_what_commands_print(results):
+    config = get_config()
+    config.tcam.cam_method = "layercam"
+    printed = results_tables.results_table(results, config)
+    assert "| **tcam** | **agreement with CAMs** |" in printed and "50.0 % (tcam/best@1)" in printed
+    assert "| cam |" not in printed
+    results["boxes"] = 0
+    printed = results_tables.results_table(results, config)
+    assert printed.splitlines() == [
+        "CorLoc is not known: the test split has no true boxes.",
+        "Classification accuracy 50.0 % (tcam/best@1).",
+    ]
+    config.tcam.epochs = 0
+    assert results_tables.methods_of(config) == ("layercam",)
 
 
 def test_every_protocol_stands_where_its_heading_says(results):
-    largest, every, classified = results_tables.protocol_tables(results)
+    by_class, largest, every, classified = results_tables.protocol_tables(results)
+    wanted = 2 * len(THRESHOLDS) + len(thresholds_of("tcam")) + 1
+    assert len({tuple(row[:2]) for row in by_class.rows}) == len(by_class.rows) == wanted
     for table, regions in ((largest, "largest"), (every, "all")):
         assert table.header[2:] == ["IoU ≥ 0.3", "IoU ≥ 0.5", "IoU ≥ 0.7", "mean"]
+        assert all("maximised" not in table.rows[i][1] for i in table.best)
+        honest = [row for row in table.rows if "maximised" not in row[1]]
+        assert table.rows[table.best[0]][-1] == max((row[-1] for row in honest), key=float)
         row = dict((tuple(r[:2]), r[2:]) for r in table.rows)["cam", "Otsu's, per map"]
         assert row == [
             _corloc(results, method="cam", threshold="otsu", regions=regions, iou=iou)
@@ -100,7 +149,7 @@ def test_every_protocol_stands_where_its_heading_says(results):
 
 
 def test_the_csv_holds_every_number_once(results):
-    lines = list(csv.DictReader(io.StringIO(results_tables.to_csv(results))))
+    lines = list(csv.DictReader(io.StringIO(to_csv(results))))
     ours = [line for line in lines if line["source"] == "this run"]
     assert len(ours) == len(results["rows"]) * (2 + len(CLASSES))
     keys = [
@@ -136,3 +185,4 @@ def test_times_stand_beside_the_papers(results):
 def test_markdown():
     table = Table("Title", ["a", "b"], [["x", "1.0"]], "Note.")
     assert to_markdown(table) == ("**Title**\n\n| a | b |\n| --- | ---: |\n| x | 1.0 |\n\nNote.")
+    assert "| **x** | 1.0 |" in to_markdown(table._replace(best=[0]))
