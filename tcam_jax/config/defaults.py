@@ -142,6 +142,10 @@ def get_config() -> ConfigDict:
     # What TCAM's map is: logit (thresholds of which keep their meaning) | probability (as the
     # reference); both are scored, this one selects checkpoints and predicts.
     config.eval.map = "logit"
+    # The boxes on validation frames that select checkpoints: boxes (true ones; without any, the
+    # classifier by accuracy and TCAM's last step) | motion (of what moves) | selective_search | cam
+    # (those of the frozen classifier's CAMs; the classifier by accuracy), see docs/your_videos.md
+    config.eval.select_by = "boxes"
     config.eval.batch_size = 32  # frames at once in validation and evaluation
     config.eval.cam_methods = ("cam", "layercam")  # baselines in the table; cam_method among them
 

@@ -13,6 +13,7 @@ from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.config.model_rules import check_encoder, check_head, reject
 from tcam_jax.data.duration import duration_of
 from tcam_jax.data.sampler import WindowMode, window_offsets
+from tcam_jax.evaluate.pseudo_boxes import PSEUDO_BOXES
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings_at
 from tcam_jax.losses.schedule import SCHEDULE, is_on
@@ -102,6 +103,9 @@ def validate(config: ConfigDict) -> None:
     if flat["dataset.crop"] > flat["dataset.resize"]:
         expected = f"at most dataset.resize={flat['dataset.resize']}"
         reject("dataset.crop", expected, flat["dataset.crop"])
+    by = ("boxes", "cam", *PSEUDO_BOXES)
+    if config.eval.select_by not in by:
+        reject("eval.select_by", f"one of {', '.join(by)}", config.eval.select_by)
     check_encoder(config)
     unknown = set(flat["eval.cam_methods"]) - set(CAM_METHODS)
     if unknown:

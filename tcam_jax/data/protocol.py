@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Array
 
+from tcam_jax.data.records import Split
 from tcam_jax.data.truth import Truth
 
 Batch = Mapping[str, Array]
@@ -105,6 +106,14 @@ class Counted(Protocol):
 
     def training_size(self) -> TrainingSize:
         """Shots and frames of the training split."""
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """`Data` whose frames lie as records in shots, so that a frame's neighbours can be seen too."""
+
+    def records(self, split: str) -> Split:
+        """The records of "train", "validation" or "test"."""
 
 
 def check_data(data: object) -> None:

@@ -22,6 +22,7 @@ from tcam_jax.train import stages
 from tcam_jax.train.both_stages import train
 from tcam_jax.train.initial import check_weights
 from tcam_jax.train.planning import log_plans, plans
+from tcam_jax.train.selection import check_selection
 
 
 def train_and_evaluate(
@@ -108,6 +109,7 @@ def _checked(config: ConfigDict, data: Data | None) -> Data:
     check_data(data)
     # What is missing should be missed before anything is recorded or trained.
     data.truth("test")
+    check_selection(config, data)
     plans(config, data)
     return data
 

@@ -9,12 +9,14 @@ from ml_collections import ConfigDict
 
 from tcam_jax.data.duration import plan_of
 from tcam_jax.data.protocol import Data
+from tcam_jax.data.truth import Truth
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.log import log
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.loop import run
+from tcam_jax.train.selection import selection_truth
 from tcam_jax.train.stage import IMPORTED, last_step, reopen
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, classifier_stage, tcam_stage
 
@@ -31,8 +33,8 @@ def train(
       Interrupted, InputError, Diverged: see `train.loop.run`.
       InputError: a stage has been trained for longer than `config` says.
     """
-    truth = data.truth("validation")
-    if not truth.has_boxes:
+    truth: Truth | None = None  # looked for where a stage is to run
+    if config.eval.select_by == "boxes" and not data.truth("validation").has_boxes:
         log.warning(
             "the validation split has no boxes: CorLoc is unknown, the classifier is selected by "
             "accuracy, TCAM's last step is taken, and the threshold is that at which boxes agree "
@@ -51,7 +53,9 @@ def train(
         if done is not None:
             processes.broadcast(partial(_lengthen, workdir, name, done, num_steps))
         ours = parallel.with_accumulation(config[name].accumulation)
-        stage = build(config, data, ours, workdir, stop)
+        if truth is None:
+            truth = selection_truth(config, data)
+        stage = build(config, data, truth, ours, workdir, stop)
         trained, frozen = (_count(tree) for tree in (stage.state.params, stage.frozen))
         log.info(
             "%s: %s parameters trained, %s numbers frozen; validated on %d frames",

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.data.duration import plan_of
 from tcam_jax.data.protocol import Data
+from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.maps import TCAM_METHOD, TCAM_PROBABILITY
 from tcam_jax.models.encoders.registry import ENCODERS, backbone
 from tcam_jax.models.heads import HEADS
@@ -31,6 +32,7 @@ from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.finished import Finished
 from tcam_jax.train.initial import initial_variables, report_weights
 from tcam_jax.train.optimizer import check_optimizer, make_optimizer, make_schedule
+from tcam_jax.train.selection import cam_truth
 from tcam_jax.train.stage import Stage, Validation
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
@@ -79,15 +81,25 @@ def check_optimizers(config: ConfigDict, model: TCAM) -> None:
 
 
 def classifier_stage(
-    config: ConfigDict, data: Data, parallel: Parallel, workdir: Path, stop: Interruption
+    config: ConfigDict,
+    data: Data,
+    truth: Truth,
+    parallel: Parallel,
+    workdir: Path,
+    stop: Interruption,
 ) -> Stage:
-    """Stage 1: the frame classifier, from the encoder's initial weights."""
+    """Stage 1: the frame classifier, from the encoder's initial weights.
+
+    `truth`: the validation frames with the boxes that select, see `train.selection`.
+    """
     section = config.classifier
     parts = _common(config, workdir / CLASSIFIER_DIR, data, parallel, train_classifier=True)
     if not parts.resumed:
         report_weights(parts.initial, CLASSIFIER_PARTS, config.model.pretrained)
     evaluated = make_model(config, len(data.class_names))
-    measure = make_validation(config, data, parallel, evaluated, config.tcam.cam_method, stop)
+    measure = make_validation(
+        config, data, parallel, evaluated, config.tcam.cam_method, truth, stop
+    )
 
     def validate(variables: Variables, step: int) -> Validation:
         measured = measure(variables)
@@ -121,9 +133,17 @@ def classifier_stage(
 
 
 def tcam_stage(
-    config: ConfigDict, data: Data, parallel: Parallel, workdir: Path, stop: Interruption
+    config: ConfigDict,
+    data: Data,
+    truth: Truth,
+    parallel: Parallel,
+    workdir: Path,
+    stop: Interruption,
 ) -> Stage:
-    """Stage 2: the decoder, on the frozen classifiers that stage 1 left in `workdir`."""
+    """Stage 2: the decoder, on the frozen classifiers that stage 1 left in `workdir`.
+
+    `truth`: as of `classifier_stage`.
+    """
     section = config.tcam
     parts = _common(config, workdir / TCAM_DIR, data, parallel, train_localiser=True)
     if parts.initial.parts:  # the decoder of a whole network's file, or random as ever
@@ -138,7 +158,10 @@ def tcam_stage(
 
     encoder_here = parallel.local_view(encoder)
     evaluated = make_model(config, len(data.class_names))
-    measure = make_validation(config, data, parallel, evaluated, map_method(config), stop)
+    if config.eval.select_by == "cam":
+        gives_seeds = encoder_here if seeds is None else parallel.local_view(seeds)
+        truth = cam_truth(config, data, parallel, evaluated, gives_seeds, stop)
+    measure = make_validation(config, data, parallel, evaluated, map_method(config), truth, stop)
 
     def validate(variables: Variables, step: int) -> Validation:
         measured = measure(merge(encoder_here, variables))

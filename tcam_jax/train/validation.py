@@ -30,7 +30,7 @@ class Measured(NamedTuple):
       metrics: as logged.
       accuracy: classification accuracy, percent.
       corloc: frame mean at the threshold that is best on this split, percent, as the reference
-        selects; None where no frame has a box.
+        selects, against true boxes or those in their place; None where no frame has a box.
       picture: the same `SHOWN` frames every time under their maps, uint8 `[h, w, 3]`; None in the
         processes that write nothing.
     """
@@ -47,6 +47,7 @@ def make_validation(
     parallel: Parallel,
     model: TCAM,
     method: str,
+    truth: Truth,
     stop: Interruption,
 ) -> Callable[[Variables], Measured]:
     """Return the validation of `method`, a function of variables on this process's devices.
@@ -57,13 +58,15 @@ def make_validation(
       config, data, parallel: the run's.
       model: in evaluation's form.
       method: see `evaluate.maps`.
+      truth: the validation frames with the boxes that select, see `train.selection`.
       stop: asked between batches.
     """
-    truth = data.truth("validation")
     forward = make_forward(model, (method,))
     batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
     labels = np.unique(truth.labels)
     spread = np.linspace(0, len(labels) - 1, min(SHOWN, len(labels)))
+    by = config.eval.select_by
+    corloc_name = f"corloc_{method}" if by == "boxes" else f"{by}_corloc_{method}"
     shown: dict[int, tuple[int, np.ndarray]] = {}  # class: (index in truth, frame)
 
     def picture(variables: Variables) -> np.ndarray:
@@ -105,7 +108,7 @@ def make_validation(
         corloc = None
         if judged is not None:
             corloc = float(judged.sweep(TAUS_VALIDATION).frame_mean().max())
-        metrics = {"validation_accuracy": correct, f"validation_corloc_{method}": corloc}
+        metrics = {"validation_accuracy": correct, f"validation_{corloc_name}": corloc}
         return Measured(metrics, correct, corloc, picture(variables) if shown else None)
 
     return measure

@@ -70,6 +70,7 @@ def test_youtube_objects_has_the_published_numbers():
         ("tcam.steps", 10, "exactly one of .*; epochs=100 and steps=10 are given. Set all but one"),
         ("dataset.frames_per_shot", 0, "greater than 0; it is 0"),
         ("eval.every_steps", -1, "0 or more; it is -1"),
+        ("eval.select_by", "box", "one of boxes, cam, motion, selective_search; it is 'box'"),
         ("tcam.window.n", -1, "0 or more"),
         ("tcam.batch_size", 12, "a multiple of the 8 devices; it is 12"),
         ("tcam.accumulation", 3, "of the 8 devices times tcam.accumulation=3; it is 32"),
