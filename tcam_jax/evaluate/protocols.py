@@ -10,7 +10,8 @@ threshold, where tau comes from:
     likely.
   "otsu": Otsu's level of each map; of TCAM's logits too, not of their quantised scale.
   "agreement", of TCAM's logits: one for all frames, at which the boxes of the validation frames
-    have the largest mean IoU with those of the CAMs; true boxes are not looked at.
+    have the largest mean IoU with those of the CAMs, or with the pseudo-boxes by which checkpoints
+    are selected; true boxes are not looked at.
   Others of `evaluate.threshold_rules`, of TCAM's logits: from each map, its CAM and its frame.
 regions: the box of the "largest" region (the paper), or the boxes of "all" regions and of their
   holes, of which the best counts (MaxBoxAccV2, as the authors' code has it).

@@ -233,12 +233,3 @@ def scaled_truth(truth: Truth, index: int, size: int) -> np.ndarray:
     """Return the true boxes `[g, 4]` of one frame in pixels of the `size` x `size` evaluation."""
     width, height = truth.sizes[index]
     return scale_boxes(truth.boxes[index], int(width), int(height), size)
-
-
-def agreed_level(scores: SplitScores, method: str) -> int:
-    """Return the level at which a map's boxes agree best with its guide's, by their mean IoU.
-
-    True boxes are not looked at.
-    """
-    agreement = scores.maps[method, "truth"].agreement.mean(0)
-    return int(agreement[: LEVELS - 1].argmax())

@@ -14,11 +14,13 @@ from tcam_jax.config.record import load_config
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
 from tcam_jax.data.truth import Truth
+from tcam_jax.evaluate.agreement import agreed_level
 from tcam_jax.evaluate.bootstrap import video_of
 from tcam_jax.evaluate.boxes import LEVELS, level_of
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.maps import OF_DECODER, TCAM_METHOD, make_forward
 from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, protocol_rows
+from tcam_jax.evaluate.pseudo_boxes import PSEUDO_BOXES
 from tcam_jax.evaluate.results import (
     Curves,
     FrameLine,
@@ -31,7 +33,6 @@ from tcam_jax.evaluate.rows import Row
 from tcam_jax.evaluate.split import (
     SplitScores,
     accuracy,
-    agreed_level,
     judge,
     score_split,
 )
@@ -42,6 +43,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.parallel import Parallel
+from tcam_jax.train.selection import selection_truth
 from tcam_jax.train.stages import make_model
 
 
@@ -100,6 +102,7 @@ def evaluate_networks(
     classification, seconds, curves = {}, {}, {}
     scored: dict[str, SplitScores] = {}  # by method, on `split`
     agreed: dict[str, float] = {}
+    by = config.eval.select_by
     # TCAM's maps are guided by the CAMs that its seeds came from.
     for network, methods, guide in (
         (networks.seeds, tuple(config.eval.cam_methods), ()),
@@ -124,7 +127,8 @@ def evaluate_networks(
             for name in truths
         }
         if guide:
-            level = agreed_level(scores["validation"], TCAM_METHOD)
+            pseudo = selection_truth(config, data) if by in PSEUDO_BOXES else None
+            level = agreed_level(scores["validation"], TCAM_METHOD, pseudo, size)
             agreed[TCAM_METHOD] = (level + 0.5) / (LEVELS - 1)
         for method, whose in itertools.product(methods, CLASS_FROM):
             judged = {name: judge(scores[name], truths[name], method, whose) for name in truths}
@@ -155,7 +159,7 @@ def evaluate_networks(
         "rows": rows,
         "curves": _curves(curves),
         "classification": classification,
-        "tau": {method: _tau(rows, method, agreed.get(method)) for method in scored},
+        "tau": {method: _tau(rows, method, by == "boxes", agreed.get(method)) for method in scored},
         "seconds_per_frame": seconds,
     }
     if not processes.is_first():
@@ -207,9 +211,12 @@ def _write_predictions(
     write_whole(path, "".join(lines))
 
 
-def _tau(rows: list[Row], method: str, agreed: float | None) -> float | None:
-    """Return the validation's threshold, one for all classes; `agreed` where it has no boxes."""
-    tau = find_row({"rows": rows}, method, "val")["tau"]
+def _tau(rows: list[Row], method: str, by_boxes: bool, agreed: float | None) -> float | None:
+    """Return the validation's threshold, one for all classes; `agreed` where it has no boxes.
+
+    It has none either where `by_boxes` says that true ones are not to be looked at.
+    """
+    tau = find_row({"rows": rows}, method, "val")["tau"] if by_boxes else None
     return tau if isinstance(tau, float) else agreed
 
 
