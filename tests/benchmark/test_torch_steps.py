@@ -122,7 +122,6 @@ SMALL_VIT = {"width": 48, "depth": 3, "heads": 6, "trained_size": CROP}
     ("encoder", "options"),
     [
         ("resnet10", {}),
-        ("efficientnet_lite0", {}),
         ("vgg16", {}),
         ("vit_small_patch16", SMALL_VIT),
     ],

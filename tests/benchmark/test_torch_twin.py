@@ -59,11 +59,12 @@ def test_features_logits_and_maps_equal_torch(encoder, output_stride, size):
 
 
 @pytest.mark.slow
-def test_training_mode_and_its_running_statistics_equal_torch():
+@pytest.mark.parametrize("encoder", ["resnet18", "efficientnet_lite0"])
+def test_training_mode_and_its_running_statistics_equal_torch(encoder):
     """The batch normalises itself; running variances are unbiased (n / (n - 1)) as torch's."""
-    network = torch_network(num_classes=7, depth=18).train()
+    network = torch_network(num_classes=7, encoder=ENCODERS[encoder]()).train()
     model = TCAM(
-        num_classes=7, backbone=ENCODERS["resnet18"], train_classifier=True, train_localiser=True
+        num_classes=7, backbone=ENCODERS[encoder], train_classifier=True, train_localiser=True
     )
     variables = same_weights(network, model)
     for seed in range(2):
