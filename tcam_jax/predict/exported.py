@@ -70,7 +70,7 @@ def save(
     class_names: Sequence[str],
     size: int,
     tau: float | None,
-    method: str,
+    method: str = TCAM_METHOD,
 ) -> None:
     """Write the network to the new `folder`, whole or not at all.
 
