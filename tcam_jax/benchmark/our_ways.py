@@ -26,7 +26,7 @@ from tcam_jax.benchmark.flop_count import count_flops
 from tcam_jax.benchmark.sides import Prepared, Way
 from tcam_jax.benchmark.training import training
 from tcam_jax.evaluate.level_boxes import level_boxes
-from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
+from tcam_jax.evaluate.maps import TCAM_PROBABILITY, make_forward
 from tcam_jax.losses.inputs import LossInputs
 from tcam_jax.losses.objective import objective, settings_at
 from tcam_jax.models import cpu
@@ -87,7 +87,7 @@ def prepare(case: Case) -> Prepared:
         add(CRF, *_crf(case))
     for batch in case.inference_batches() if "inference" in case.parts else ():
         arguments = _call_arguments(case, prepared, batch)
-        forward = make_forward(model, (TCAM_METHOD,))
+        forward = make_forward(model, (TCAM_PROBABILITY,))
         call = partial(_to_host, arguments)
         add(inference_way(batch), forward, call, *arguments, frames=batch)
     arguments = _call_arguments(case, prepared, case.batch)
@@ -95,7 +95,7 @@ def prepare(case: Case) -> Prepared:
         forward = make_forward(model, (method,))
         add(cam_way(method), forward, partial(_to_host, arguments), *arguments)
     if "evaluation" in case.parts:
-        forward = make_forward(model, (TCAM_METHOD,))
+        forward = make_forward(model, (TCAM_PROBABILITY,))
         add(EVALUATION, forward, partial(_evaluation, arguments), *arguments)
     return Prepared(ways, figures)
 

@@ -65,10 +65,13 @@ def weight_at(settings: LossSettings, epoch: Int[Array, ""] | int, epochs: int) 
     first = values["start_epoch"]
     weight: Array | float = values["weight"]
     last = epochs if values["end_epoch"] is None else values["end_epoch"]
+    on = epoch >= first
+    if values["end_epoch"] is not None:
+        on &= epoch <= values["end_epoch"]
     if values["final_weight"] is not None:
         share = jnp.clip((epoch - first) / max(last - first, 1), 0, 1)
         weight = weight + share * (values["final_weight"] - weight)
-    return jnp.where((epoch >= first) & (epoch <= last), weight, 0.0)
+    return jnp.where(on, weight, 0.0)
 
 
 def _schedule(settings: LossSettings) -> Schedule:

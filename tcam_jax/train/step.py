@@ -93,13 +93,15 @@ def tcam_step(
     schedule: Schedule,
     steps_per_epoch: int,
     axis_name: str | None,
-    epochs: int = 1,
+    epochs: int | None = None,
 ) -> tuple[TrainState, Metrics]:
-    """Stage 2: one step of the decoder on seeds from temporal CAMs, in a training of `epochs`.
+    """Stage 2: one step of the decoder on seeds from temporal CAMs.
 
     Frames of a window → classifier → CAM of the true class each → maximum over time → seeds drawn
     in the target's crop → decoder's map of the target → losses. Where a loss looks at all frames of
     the window, all of them are decoded (and counted in the decoder's batch statistics).
+
+    `epochs`: of the training, where it is not `config.tcam.epochs` that says how long it is.
     """
     crop = config.dataset.crop
     losses = settings_at(config.tcam.losses, crop)
@@ -115,7 +117,7 @@ def tcam_step(
     m = batch["label"].shape[0]
     finished_epochs = state.step // steps_per_epoch
     t = barrier_t(finished_epochs, **config.tcam.barrier)
-    when = {"epoch": finished_epochs + 1, "epochs": epochs}
+    when = {"epoch": finished_epochs + 1, "epochs": epochs or config.tcam.epochs}
 
     def inputs_of(part: LabelledWindows, map_logits: Array) -> LossInputs:
         window = None

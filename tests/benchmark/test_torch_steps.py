@@ -16,7 +16,7 @@ from tcam_jax.benchmark.torch_steps import ClassifierStep, TCAMStep
 from tcam_jax.benchmark.torch_twin import Classifier
 from tcam_jax.config import defaults
 from tcam_jax.data.geometry import random_geometry, sample_keys
-from tcam_jax.evaluate.maps import TCAM_METHOD, make_forward
+from tcam_jax.evaluate.maps import TCAM_PROBABILITY, make_forward
 from tcam_jax.losses.log_barrier import barrier_t
 from tcam_jax.models.encoders.registry import ENCODERS, backbone
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, select
@@ -171,7 +171,7 @@ def test_inference_is_ours():
     model = TCAM(num_classes=7, backbone=ENCODERS["resnet10"])
     frames = _batch(t=1)["frames"][:, 0, :CROP, :CROP]
     logits, maps = infer(network, torch.from_numpy(frames))
-    forward = make_forward(model, (TCAM_METHOD,))
+    forward = make_forward(model, (TCAM_PROBABILITY,))
     outputs = forward(same_weights(network, model), frames, np.zeros(B, np.int32))
     np.testing.assert_allclose(outputs.logits, logits, rtol=1e-4, atol=1e-4)
     difference = np.abs(np.asarray(outputs.maps[0], int) - maps.numpy())
