@@ -43,5 +43,4 @@ def get_config(name: str = "default") -> ConfigDict:
     config.tcam.seeds.rule = "paper"
     config.tcam.seeds.fg_pixels = config.tcam.seeds.bg_pixels = 64
     config.eval.every_steps = 50
-    config.eval.select_by = "motion"  # boxes of what moves choose checkpoints and threshold
     return config
