@@ -16,7 +16,6 @@ from absl import flags
 from tcam_jax.commands import command_line
 from tcam_jax.config.record import load_config
 from tcam_jax.data.dataset import Dataset
-from tcam_jax.evaluate.maps import TCAM_METHOD
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.report import sections
 from tcam_jax.report.csv_file import to_csv
@@ -47,10 +46,10 @@ def main() -> None:
     networks = load_networks(
         config, workdir, len(data.class_names), Parallel(config.parallel, jax.devices()[:1])
     )
+    methods = methods_of(config)  # the run's own first
     by_method = {baseline: networks.seeds.variables}
     if networks.tcam is not None:
-        by_method[TCAM_METHOD] = networks.tcam.variables
-    methods = methods_of(config)  # the run's own first
+        by_method[methods[0]] = networks.tcam.variables
     maps = Maps(make_model(config, len(data.class_names)), by_method, config)
     chosen = choose(lines, truth, methods[0], _PER_CLASS.value)
     held_out = {name: data.records(name) for name in (split, "validation")}

@@ -42,7 +42,7 @@ def test_the_classifier_alone_then_longer_then_tcam(launch, shapes_data, tmp_pat
     for section in (config.classifier, config.tcam):
         section.epochs, section.batch_size = 0, 8
     config.eval.batch_size, config.eval.every_steps = 8, 2
-    config.classifier.steps = 3
+    config.classifier.steps, config.eval.map = 3, "probability"
     alone = tcam_jax.train_and_evaluate(config, tmp_path / "run")
     assert {row["method"] for row in alone["rows"]} == {
         "cam",
@@ -73,6 +73,8 @@ def test_the_classifier_alone_then_longer_then_tcam(launch, shapes_data, tmp_pat
     whole = tcam_jax.train_and_evaluate(config, tmp_path / "run")
     assert find_row(whole, "tcam", "otsu")["corloc"] is not None
     assert json.loads((tmp_path / "run" / "config.json").read_text())["tcam"]["steps"] == 2
+    launch("report", f"--workdir={tmp_path / 'run'}")
+    assert "tcam_probability" in check_page((tmp_path / "run" / "report.html").read_text()).text
     config.tcam.steps = 1
     with pytest.raises(tcam_jax.InputError, match="for 2 steps, and config.tcam now says 1"):
         tcam_jax.train_and_evaluate(config, tmp_path / "run")
