@@ -5,6 +5,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 
+class SplitSize(NamedTuple):
+    """How much of a generated split: videos of each class, shots of each, frames of each shot."""
+
+    videos: int
+    shots: int
+    frames: int
+
+
 class SourceBox(NamedTuple):
     """One box as annotated: where it stands ("boxes.csv line 3"), and x0, y0, x1, y1 in pixels."""
 

@@ -10,17 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tcam_jax.data.builders.moving_photos.sources import SPLIT_NAMES
+from tcam_jax.data.builders.sources import SplitSize
 
 WIDTH, HEIGHT = 240, 180
 FRAME = np.array([WIDTH, HEIGHT], np.float64)
-
-
-class SplitSize(NamedTuple):
-    """Videos of each class, shots of each video, frames of each shot."""
-
-    videos: int
-    shots: int
-    frames: int
 
 
 SPLITS: dict[str, SplitSize] = {

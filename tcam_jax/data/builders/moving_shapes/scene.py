@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tcam_jax.data.builders.sources import SplitSize
+
 SIZE = 128
 CLASS_NAMES: tuple[str, ...] = (
     "auk", "barge", "crab", "drone", "eel", "ferry", "gecko", "heron", "ibex", "jeep",
@@ -25,14 +27,6 @@ PART_HUES = (0.0, 0.085, 0.16, 0.24, 0.34, 0.47, 0.56, 0.66, 0.77, 0.88)
 # Chances a frame that a showing part hides and that a hidden one shows. With the rule that one part
 # always shows, 0.4 of the parts show in a frame and 0.65 in the union of two neighbours (tested).
 HIDE, SHOW = 0.62, 0.27
-
-
-class SplitSize(NamedTuple):
-    """Videos of each class, shots of each video, frames of each shot."""
-
-    videos: int
-    shots: int
-    frames: int
 
 
 SPLITS: dict[str, SplitSize] = {
