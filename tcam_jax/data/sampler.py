@@ -79,9 +79,7 @@ def target_position(n: int, mode: str) -> int:
 
 def steps_per_epoch(table: ShotTable, batch_size: int, visits: Visits = ONCE) -> int:
     """ceil(visits / batch_size), the number of batches in which an epoch visits every shot."""
-    if batch_size < 1:
-        raise InputError(f"expected a batch_size >= 1, got {batch_size}")
-    return -(-len(_parts(table, visits).start) // batch_size)
+    return _batches(_parts(table, visits), batch_size)
 
 
 def window_indices(
@@ -115,16 +113,16 @@ def window_indices(
     """
     if step < 0 or seed < 0:
         raise InputError(f"expected seed >= 0 and step >= 0, got seed {seed} and step {step}")
-    per_epoch = steps_per_epoch(table, batch_size, visits)
+    parts = _parts(table, visits)
+    per_epoch = _batches(parts, batch_size)
     epoch, step_in_epoch = divmod(step, per_epoch)
-    parts, num_slots = _parts(table, visits), per_epoch * batch_size
     if visits.balanced:
         of_class = table.label[parts.start]
         by_class = np.argsort(of_class, kind="stable")
         groups = tuple(np.unique(of_class, return_counts=True)[1].tolist())
     else:
         by_class, groups = np.arange(len(parts.start)), (len(parts.start),)
-    order, fraction = _epoch_draws(seed, epoch, groups, num_slots)
+    order, fraction = _epoch_draws(seed, epoch, groups, per_epoch * batch_size)
     slots = slice(step_in_epoch * batch_size, (step_in_epoch + 1) * batch_size)
 
     chosen = by_class[order[slots]]
@@ -174,6 +172,12 @@ def _parts(table: ShotTable, visits: Visits) -> _Parts:
     number = np.arange(len(shots)) - np.repeat(np.cumsum(counts) - counts, counts)
     start, length, count = table.start[shots], lengths[shots], counts[shots]
     return _Parts(start + number * length // count, start + (number + 1) * length // count)
+
+
+def _batches(parts: _Parts, batch_size: int) -> int:
+    if batch_size < 1:
+        raise InputError(f"expected a batch_size >= 1, got {batch_size}")
+    return -(-len(parts.start) // batch_size)
 
 
 # Two epochs: the one being read and, where batches are prefetched over its end, the next.

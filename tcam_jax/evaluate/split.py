@@ -185,8 +185,9 @@ def _judge(
     boxes = level_boxes(u8)
     into.boxes[index] = boxes.largest_boxes()
     into.peaks[index] = LEVELS - 1 if of_logits else u8.max()
-    into.levels["otsu"][index] = threshold_level(u8, None, of_logits)
-    if guide is not None:
+    if guide is None:
+        into.levels["otsu"][index] = threshold_level(u8, None, of_logits)
+    else:
         cam, image = guide
         cam_box = largest_box(cam, None)
         seen = Evidence(u8, into.boxes[index], cam, cam_box, image)

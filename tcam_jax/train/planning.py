@@ -31,9 +31,10 @@ def log_plans(config: ConfigDict, data: Data) -> None:
     if isinstance(data, Counted):
         shots, frames = data.training_size()
         log.info("training data: %d frames in %d shots", frames, shots)
-    for name, plan in plans(config, data).items():
+    of_stages = plans(config, data)
+    for name, plan in of_stages.items():
         log.info("%s: %s", name, ", ".join(_words(plan)))
-    classifier, tcam = plans(config, data).values()
+    classifier, tcam = of_stages.values()
     enough = ENOUGH_FROM_PRETRAINED if config.model.pretrained else ENOUGH_FROM_RANDOM
     weights = "pretrained" if config.model.pretrained else "random"
     if classifier.examples < enough:
