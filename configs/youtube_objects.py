@@ -27,5 +27,5 @@ def get_config(version: str = "v1.0") -> ConfigDict:
     config = defaults.get_config()
     config.dataset.name = "youtube_objects"
     config.dataset.config = version
-    config.eval.map = "probability"
+    config.eval.map, config.eval.other_maps = "probability", ("logit",)
     return config

@@ -87,6 +87,9 @@ def get_config() -> ConfigDict:
     tcam.seed_source = "cam"  # cam | files: of seed_dir | boxes: true boxes, an upper bound
     tcam.seed_dir = ""  # your own maps: class/video/shot/frame.npy or .png, see docs/losses.md
     tcam.seed_view = "frame"  # frame (as the reference) | crop (one encoder pass less)
+    # Move the maps back by how far the classifier shows things from where they are, found on
+    # validation frames without labels or boxes, see cams/displacement.py.
+    tcam.align_seeds = False
     tcam.seeds = ConfigDict()
     # How they are drawn: reference | paper, see docs/paper_vs_reference.md
     tcam.seeds.rule = "reference"
@@ -139,9 +142,11 @@ def get_config() -> ConfigDict:
 
     config.eval = ConfigDict()
     config.eval.every_steps = 0  # steps between two validations; 0: one after every epoch
-    # What TCAM's map is: logit (thresholds of which keep their meaning) | probability (as the
-    # reference); both are scored, this one selects checkpoints and predicts.
+    # TCAM's map that selects checkpoints and predicts: logit (thresholds of which keep their
+    # meaning) | probability (as the reference) | crf (logit, refined by the frame's colours) |
+    # fused (probability times LayerCAM), see docs/results.md
     config.eval.map = "logit"
+    config.eval.other_maps = ("probability",)  # those in the table beside it
     # The boxes on validation frames that select checkpoints: boxes (true ones; without any, the
     # classifier by accuracy and TCAM's last step) | motion (of what moves) | selective_search | cam
     # (those of the frozen classifier's CAMs; the classifier by accuracy), see docs/your_videos.md

@@ -13,6 +13,7 @@ from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.config.model_rules import check_encoder, check_head, reject
 from tcam_jax.data.duration import duration_of
 from tcam_jax.data.sampler import WindowMode, window_offsets
+from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.evaluate.pseudo_boxes import PSEUDO_BOXES
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings_at
@@ -24,7 +25,6 @@ from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.runtime.errors import InputError
 
 CHECKPOINT_ROLES = ("best_classification", "best_localization")
-MAPS = ("logit", "probability")
 PARALLEL_MODES = ("pmap", "shard_map", "jit")
 
 # What a field may be, by its name. Registries as they are when asked: users add to them.
@@ -35,7 +35,7 @@ CHOICES: dict[str, Collection[Any]] = {
     "model.head": HEADS,
     "tcam.window.mode": get_args(WindowMode),
     "tcam.cam_method": CAM_METHODS,
-    "eval.map": MAPS,
+    "eval.map": METHOD_OF_MAP,
     "tcam.encoder_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_source": ("cam", "boxes", "files"),
@@ -107,9 +107,10 @@ def validate(config: ConfigDict) -> None:
     if config.eval.select_by not in by:
         reject("eval.select_by", f"one of {', '.join(by)}", config.eval.select_by)
     check_encoder(config)
-    unknown = set(flat["eval.cam_methods"]) - set(CAM_METHODS)
-    if unknown:
-        reject("eval.cam_methods", f"made of {', '.join(CAM_METHODS)}", sorted(unknown))
+    for field, known in (("eval.cam_methods", CAM_METHODS), ("eval.other_maps", METHOD_OF_MAP)):
+        unknown = set(flat[field]) - set(known)
+        if unknown:
+            reject(field, f"made of {', '.join(known)}", sorted(unknown))
     if config.tcam.cam_method not in flat["eval.cam_methods"]:
         given = flat["eval.cam_methods"]
         reject("eval.cam_methods", f"with tcam.cam_method={config.tcam.cam_method} in it", given)

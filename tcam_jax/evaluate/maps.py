@@ -10,13 +10,28 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from tcam_jax.cams.methods import class_activation_maps
 from tcam_jax.data.geometry import resize_map
+from tcam_jax.evaluate.crf_refinement import refine
 from tcam_jax.evaluate.logit_map import to_scale
 from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables, foreground
 
 # The decoder's maps, beside the names in `cams.methods.CAM_METHODS`: of its logits, see
-# `evaluate.logit_map`; and of its foreground probability, as the reference has it.
+# `evaluate.logit_map`; of its foreground probability, as the reference has it; of its logits,
+# refined by the frame, see `evaluate.crf_refinement`; and its probability times the LayerCAM of the
+# class.
 TCAM_METHOD, TCAM_PROBABILITY = "tcam", "tcam_probability"
-OF_DECODER = (TCAM_METHOD, TCAM_PROBABILITY)
+TCAM_CRF, TCAM_FUSED = "tcam_crf", "tcam_fused"
+METHOD_OF_MAP = {
+    "logit": TCAM_METHOD,
+    "probability": TCAM_PROBABILITY,
+    "crf": TCAM_CRF,
+    "fused": TCAM_FUSED,
+}
+"""`config.eval.map` -> method."""
+OF_DECODER = tuple(METHOD_OF_MAP.values())
+OF_LOGITS = (TCAM_METHOD, TCAM_CRF)
+"""Those on the scale of `evaluate.logit_map`, whose threshold is the same logit for all frames."""
+OF_ALL_CLASSES = (TCAM_METHOD, TCAM_PROBABILITY, TCAM_CRF)
+"""Those that do not depend on the class asked for."""
 PREDICTED = -1  # as a class index: take the most probable class
 
 
@@ -43,7 +58,7 @@ def make_forward(
 
     `frames` are uint8 of the evaluation size; a CAM is made for the given class index, or for the
     predicted class where it is `PREDICTED`, and enlarged to the frame; TCAM's maps are the
-    same for all classes.
+    same for all classes, but for the one that is fused with a CAM.
 
     Args:
       methods: names of CAM methods, or of `OF_DECODER`.
@@ -55,19 +70,28 @@ def make_forward(
         variables: Variables, frames: UInt8[Array, "b h w 3"], classes: Int[Array, " b"]
     ) -> FrameOutputs:
         size = frames.shape[1]
+        images = frames.astype(jnp.float32)
         frames = model.normalise(frames)
         output = cast(ClassifierOutput, model.apply(variables, frames, method="classify"))
         predicted = output.logits.argmax(-1)
 
-        def one_method(method: str, classes: Int[Array, " b"]) -> Float[Array, "b h w"]:
-            if method in OF_DECODER:
-                localised = model.apply(variables, output.features, (size, size), method="localise")
-                map_logits = cast(Array, localised)
-                if method == TCAM_PROBABILITY:
-                    return foreground(map_logits)
-                return to_scale(map_logits[..., 1] - map_logits[..., 0])
+        def cams_of(method: str, classes: Int[Array, " b"]) -> Float[Array, "b h w"]:
             cams = class_activation_maps(model, variables, frames, output, classes, method)
             return jax.vmap(lambda cam: resize_map(cam, size))(cams)
+
+        def one_method(method: str, classes: Int[Array, " b"]) -> Float[Array, "b h w"]:
+            if method not in OF_DECODER:
+                return cams_of(method, classes)
+            localised = model.apply(variables, output.features, (size, size), method="localise")
+            map_logits = cast(Array, localised)
+            if method == TCAM_PROBABILITY:
+                return foreground(map_logits)
+            if method == TCAM_FUSED:
+                return foreground(map_logits) * cams_of("layercam", classes)
+            z = map_logits[..., 1] - map_logits[..., 0]
+            if method == TCAM_CRF:  # frame by frame: a kernel's grid takes tens of megabytes
+                z = jax.lax.map(lambda pair: refine(*pair), (z, images))
+            return to_scale(z)
 
         def maps_of(classes: Int[Array, " b"]) -> UInt8[Array, "m b h w"]:
             maps = jnp.stack([one_method(method, classes) for method in methods])

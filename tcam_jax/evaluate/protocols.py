@@ -34,7 +34,7 @@ from jaxtyping import Bool, Float, Int
 from tcam_jax.evaluate.bootstrap import VideoBootstrap
 from tcam_jax.evaluate.boxes import level_of
 from tcam_jax.evaluate.corloc import TAUS_TEST, TAUS_VALIDATION, Localisation, hits
-from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.evaluate.maps import OF_LOGITS
 from tcam_jax.evaluate.rows import ProtocolRow, Scores, mean_scores, scores_of, unknown_scores
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
 from tcam_jax.pseudo_labels.regions import REGIONS
@@ -49,7 +49,7 @@ FIXED_TAU, FIXED_TAU_OF_LOGITS = 0.2, 0.5
 
 def thresholds_of(method: str) -> tuple[str, ...]:
     """Return the thresholds under which a method is scored."""
-    if method != TCAM_METHOD:
+    if method not in OF_LOGITS:
         return THRESHOLDS
     return tuple(dict.fromkeys((*THRESHOLDS, AGREEMENT, *THRESHOLD_RULES)))
 
@@ -144,7 +144,7 @@ def protocol_rows(
             if threshold == AGREEMENT:
                 tau: float | dict[str, float] | None = agreed
             elif threshold == "fixed":
-                tau = FIXED_TAU_OF_LOGITS if method == TCAM_METHOD else FIXED_TAU
+                tau = FIXED_TAU_OF_LOGITS if method in OF_LOGITS else FIXED_TAU
             else:
                 tau = _choose(threshold, setting, sweep, class_names)
             levels = _levels(threshold, tau, test, class_names)

@@ -14,7 +14,7 @@ from tcam_jax.evaluate.bootstrap import video_of
 from tcam_jax.evaluate.boxes import LEVELS, largest_box, threshold_level
 from tcam_jax.evaluate.corloc import iou, overlaps_by_level, scale_boxes
 from tcam_jax.evaluate.level_boxes import level_boxes
-from tcam_jax.evaluate.maps import OF_DECODER, TCAM_METHOD, FrameOutputs
+from tcam_jax.evaluate.maps import OF_ALL_CLASSES, OF_LOGITS, FrameOutputs
 from tcam_jax.evaluate.protocols import Judgement, ranks_of
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES, Evidence
 from tcam_jax.models.tcam import Variables
@@ -127,7 +127,7 @@ def _sources(
     for class_from, maps in (("truth", outputs.maps), ("prediction", outputs.predicted_maps)):
         if maps is not None:
             for method, of_method in zip(methods, maps, strict=False):  # the guide is not judged
-                if class_from == "truth" or method not in OF_DECODER:  # TCAM's: of all classes
+                if class_from == "truth" or method not in OF_ALL_CLASSES:
                     yield (method, class_from), of_method
 
 
@@ -160,7 +160,7 @@ def _judge_batch(
         same = answers[source[0], "truth"]  # as the predicted class's, where that is right
         for place, index, differs in zip(real, indices, wrong, strict=True):
             if source[1] == "truth" or differs:
-                of_logits = source[0] == TCAM_METHOD
+                of_logits = source[0] in OF_LOGITS
                 guide = None
                 if guides is not None and of_logits:
                     guide = guides[0][place], guides[1][place]
@@ -219,7 +219,7 @@ def judge(
     if not boxed.any():
         return None
     # TCAM's map is that of all classes.
-    answers = scores.maps[method, "truth" if method in OF_DECODER else class_from]
+    answers = scores.maps[method, "truth" if method in OF_ALL_CLASSES else class_from]
     return Judgement(
         overlaps={name: rows[boxed] for name, rows in answers.overlaps.items()},
         peaks=answers.peaks[boxed],

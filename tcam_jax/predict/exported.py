@@ -16,7 +16,10 @@ from jax import export, lax
 
 from tcam_jax.evaluate.logit_map import LOGIT_SCALE
 from tcam_jax.evaluate.maps import (
+    OF_LOGITS,
     PREDICTED,
+    TCAM_CRF,
+    TCAM_FUSED,
     TCAM_METHOD,
     TCAM_PROBABILITY,
     FrameOutputs,
@@ -28,9 +31,12 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, write_whole
 
 SCHEMA = 2
+_SCALED = f"(0.5 + z / (2 (|z| + {LOGIT_SCALE:g})))"
 _MEANING = {  # of a map; a CAM is called by its method
-    TCAM_METHOD: f"(0.5 + z / (2 (|z| + {LOGIT_SCALE:g}))), z = foreground - background logit",
+    TCAM_METHOD: f"{_SCALED}, z = foreground - background logit",
     TCAM_PROBABILITY: "foreground probability",
+    TCAM_CRF: f"{_SCALED}, z = foreground - background logit after dense-CRF refinement",
+    TCAM_FUSED: "foreground probability * LayerCAM of the predicted class",
 }
 PLATFORMS = ("cpu", "cuda", "tpu")
 _PROGRAM, _WEIGHTS, _ABOUT = "model.stablehlo", "weights.safetensors", "model.json"
@@ -96,13 +102,13 @@ def save(
         unfinished.mkdir()
         (unfinished / _PROGRAM).write_bytes(program.serialize())
         (unfinished / _WEIGHTS).write_bytes(safetensors.numpy.save(weights))
-        scale = "255" if method == TCAM_METHOD else "the map's maximum"
+        scale = "255" if method in OF_LOGITS else "the map's maximum"
         about = {
             "schema": SCHEMA,
             "classes": list(class_names),
             "size": size,
             "tau": tau,
-            "of_logits": method == TCAM_METHOD,
+            "of_logits": method in OF_LOGITS,
             "threshold": f"a pixel is foreground where map > int(tau * {scale}); tau null: Otsu's "
             "threshold of each map. The box is that of the 8-connected region with the largest "
             "outer contour.",

@@ -1,11 +1,13 @@
 """Pictures to look at: a frame with its boxes beside the frame under its localisation map."""
 
+import cv2
 import numpy as np
 from jaxtyping import Num, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 TRUTH_COLOUR = (0, 255, 0)
 PREDICTION_COLOUR = (255, 0, 0)
+_OUTLINE_COLOUR = (255, 255, 255)
 NO_BOXES = np.zeros((0, 4))
 
 TITLE_HEIGHT = 20
@@ -44,6 +46,7 @@ def draw_panels(
     levels: UInt8[np.ndarray, "_ _"],
     truth: Num[np.ndarray, "g 4"],
     predicted: Num[np.ndarray, "p 4"],
+    level: int | None = None,
 ) -> UInt8[np.ndarray, "height width 3"]:
     """Draw one frame: on the left with its boxes, on the right blended with its map.
 
@@ -55,6 +58,7 @@ def draw_panels(
       levels: uint8 [h, w], the quantised map, of the frame's size.
       truth: [g, 4], true boxes x0, y0, x1, y1 in pixels of the frame, corners included; g may be 0.
       predicted: [p, 4] likewise; p may be 0.
+      level: what lies above it is outlined in white on the map; None: nothing is.
 
     Returns:
       uint8 [s * h, 2 * s * w + PANEL_GAP, 3] with the enlargement s >= 1.
@@ -77,7 +81,12 @@ def draw_panels(
     for box in predicted:
         _rectangle(draw, box, scale, PREDICTION_COLOUR)
     gap = np.full((left.height, PANEL_GAP, 3), _BACKGROUND, np.uint8)
-    return np.hstack([np.asarray(left), gap, _enlarge(blend.astype(np.uint8), scale)])
+    right = _enlarge(blend.astype(np.uint8), scale)
+    if level is not None:
+        above = _enlarge((levels > level).astype(np.uint8), scale)
+        outlines, _ = cv2.findContours(above, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        right = cv2.drawContours(right, outlines, -1, _OUTLINE_COLOUR, 1)
+    return np.hstack([np.asarray(left), gap, right])
 
 
 def draw_overlay(

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
+from tcam_jax.cams.displacement import undo
 from tcam_jax.cams.methods import class_activation_maps
 from tcam_jax.data.geometry import Geometry, resize_map, shrink_frames, transform
 from tcam_jax.data.protocol import Batch
@@ -26,10 +27,13 @@ class FrozenClassifiers(NamedTuple):
     Attributes:
       encoder: variables of the classifier whose features the decoder reads.
       seeds: variables of the classifier whose CAMs give the seeds; None: the same one.
+      displaced: how far that one shows things from where they are, `[2]`, see
+        `cams.displacement`; None: its CAMs are taken as they are, as the reference does.
     """
 
     encoder: Variables
     seeds: Variables | None
+    displaced: Array | None = None
 
 
 def features_and_seed_maps(
@@ -86,6 +90,8 @@ def features_and_seed_maps(
         model, seed_variables, seen, output, batch["label"].repeat(t), config.tcam.cam_method
     )
     cams = jax.vmap(temporal_max)(cams.reshape(b, t, *cams.shape[1:]), valid)
+    if (displaced := frozen.displaced) is not None:
+        cams = jax.vmap(lambda cam: undo(cam, displaced))(cams)
     if from_crop:
         maps = jax.vmap(lambda cam: resize_map(cam, crop))(cams)
     else:

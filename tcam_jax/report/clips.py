@@ -7,8 +7,8 @@ from PIL import Image
 
 from tcam_jax.data.records import Split
 from tcam_jax.data.shot_table import ShotTable
-from tcam_jax.evaluate.boxes import largest_box
-from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.evaluate.boxes import box_of_mask, threshold_level
+from tcam_jax.evaluate.maps import OF_LOGITS
 from tcam_jax.report.frames import read_images
 from tcam_jax.report.pictures import Figure, moving, panels
 
@@ -48,10 +48,11 @@ def clip(split: Split, records: range, maps: MapsOf, method: str, tau: float | N
     for image, made in zip(images, maps(images, [label] * len(images)), strict=True):
         u8 = made[method]
         scale = np.tile(np.array(image.size) / len(u8), 2)
-        box = (largest_box(u8, tau, method == TCAM_METHOD) * scale)[None]
+        level = threshold_level(u8, tau, method in OF_LOGITS)
+        box = (box_of_mask(u8 > level) * scale)[None]
         if pictures:  # a clip has one size
             image = image.resize(images[0].size)
-        pictures.append(panels(image, u8, np.zeros((0, 4)), box))
+        pictures.append(panels(image, u8, np.zeros((0, 4)), box, level))
     name, shot = split.class_names[label], split.read_frame_id(records[0]).rsplit("/", 1)[0]
-    alt = f"Clip of {len(images)} frames of {shot}: the box of {method} in red, and its map"
+    alt = f"Clip of {len(images)} frames of {shot}: the box of {method} in red, its region in white"
     return moving(pictures, SECONDS, alt, f"{name}: {shot}, {len(images)} frames")

@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 
 from tcam_jax.data.truth import Truth
+from tcam_jax.evaluate.boxes import threshold_level
+from tcam_jax.evaluate.maps import OF_LOGITS
 from tcam_jax.evaluate.results import FrameLine
 from tcam_jax.report.classes import guess_of
 from tcam_jax.report.pictures import Figure, panels, still
@@ -121,7 +123,12 @@ def failure_of(line: FrameLine, true_boxes: np.ndarray, method: str) -> str | No
 
 
 def figure(
-    line: FrameLine, image: Image.Image, levels: np.ndarray, true_boxes: np.ndarray, method: str
+    line: FrameLine,
+    image: Image.Image,
+    levels: np.ndarray,
+    true_boxes: np.ndarray,
+    method: str,
+    tau: float | None,
 ) -> Figure:
     """Draw one method's answer on a frame as it was scored.
 
@@ -131,6 +138,7 @@ def figure(
       levels: the method's map.
       true_boxes: `[g, 4]` in pixels of the frame.
       method: a key of the line's boxes.
+      tau: their threshold; None: Otsu's of each map.
     """
     guess = guess_of(line)
     answer = f"{guess} {100 * line['probabilities'][guess]:.0f} %"
@@ -139,7 +147,8 @@ def figure(
     caption = f"{method}: {line['label']} → {answer}{iou}"
     alt = (
         f"{line['id']}: the frame with {len(true_boxes)} true boxes in green and the box of "
-        f"{method} in red{iou}; beside it the frame under the map of {method}"
+        f"{method} in red{iou}; beside it the frame under the map of {method}, its region in white"
     )
     box = np.array([line["boxes"][method]], float)
-    return still(panels(image, levels, np.asarray(true_boxes, float), box), alt, caption)
+    level = threshold_level(levels, tau, method in OF_LOGITS)
+    return still(panels(image, levels, np.asarray(true_boxes, float), box, level), alt, caption)

@@ -31,7 +31,7 @@ class Figure(NamedTuple):
 
 
 def panels(
-    image: Image.Image, levels: np.ndarray, truth: np.ndarray, predicted: np.ndarray
+    image: Image.Image, levels: np.ndarray, truth: np.ndarray, predicted: np.ndarray, level: int
 ) -> np.ndarray:
     """Draw a frame with its boxes beside the frame under its map, shrunk to the page.
 
@@ -39,11 +39,12 @@ def panels(
       image: the frame.
       levels: its quantised map, uint8 `[s, s]`, of any size.
       truth, predicted: boxes in pixels of the frame, `[n, 4]`.
+      level: of the map, what is above it is outlined.
     """
     frame, scale = shrunk(image), _scale(image)
     size = frame.shape[1], frame.shape[0]
     levels = np.asarray(Image.fromarray(levels).resize(size, Image.Resampling.BILINEAR))
-    return draw_panels(frame, levels, truth * scale, predicted * scale)
+    return draw_panels(frame, levels, truth * scale, predicted * scale, level)
 
 
 def shrunk(image: Image.Image) -> np.ndarray:

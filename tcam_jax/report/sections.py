@@ -171,7 +171,7 @@ def gallery_sections(
       methods: see `results_tables.methods_of`.
       results: see `evaluate.results`.
     """
-    method = methods[0]
+    method, tau = methods[0], results["tau"][methods[0]]
     shown = chosen.shown()
     images = dict(zip(shown, read_images(split, truth.records[shown].tolist()), strict=True))
     made = maps(list(images.values()), truth.labels[shown].tolist())
@@ -179,7 +179,8 @@ def gallery_sections(
 
     def draw(frames: list[int]) -> list[Figure]:
         return [
-            figure(lines[i], images[i], levels[i][method], truth.boxes[i], method) for i in frames
+            figure(lines[i], images[i], levels[i][method], truth.boxes[i], method, tau)
+            for i in frames
         ]
 
     side_by_side = methods[::-1]  # the baseline left

@@ -8,7 +8,7 @@ from PIL import Image
 
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.boxes import LEVELS, threshold_level
-from tcam_jax.evaluate.maps import TCAM_METHOD
+from tcam_jax.evaluate.maps import OF_LOGITS
 from tcam_jax.evaluate.results import FrameLine, Results
 from tcam_jax.evaluate.split import scaled_truth
 from tcam_jax.report.classes import guess_of
@@ -83,7 +83,7 @@ def view_of(
       method: whose.
       results: its thresholds are read.
     """
-    of_logits = method == TCAM_METHOD
+    of_logits = method in OF_LOGITS
     boxes = scaled_truth(truth, place, len(u8)).tolist()
     alt = (
         f"{line['id']}: {method}'s region above the threshold as a white contour, its box in red, "

@@ -18,7 +18,7 @@ from tcam_jax.evaluate.agreement import agreed_level
 from tcam_jax.evaluate.bootstrap import video_of
 from tcam_jax.evaluate.boxes import LEVELS, level_of
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
-from tcam_jax.evaluate.maps import OF_DECODER, TCAM_METHOD, make_forward
+from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_LOGITS, make_forward
 from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, protocol_rows
 from tcam_jax.evaluate.pseudo_boxes import PSEUDO_BOXES
 from tcam_jax.evaluate.results import (
@@ -103,10 +103,11 @@ def evaluate_networks(
     scored: dict[str, SplitScores] = {}  # by method, on `split`
     agreed: dict[str, float] = {}
     by = config.eval.select_by
+    maps = dict.fromkeys((config.eval.map, *config.eval.other_maps))
     # TCAM's maps are guided by the CAMs that its seeds came from.
     for network, methods, guide in (
         (networks.seeds, tuple(config.eval.cam_methods), ()),
-        (networks.tcam, OF_DECODER, (config.tcam.cam_method,)),
+        (networks.tcam, tuple(METHOD_OF_MAP[name] for name in maps), (config.tcam.cam_method,)),
     ):
         if network is None:
             continue
@@ -128,8 +129,9 @@ def evaluate_networks(
         }
         if guide:
             pseudo = selection_truth(config, data) if by in PSEUDO_BOXES else None
-            level = agreed_level(scores["validation"], TCAM_METHOD, pseudo, size)
-            agreed[TCAM_METHOD] = (level + 0.5) / (LEVELS - 1)
+            for method in set(methods) & set(OF_LOGITS):
+                level = agreed_level(scores["validation"], method, pseudo, size)
+                agreed[method] = (level + 0.5) / (LEVELS - 1)
         for method, whose in itertools.product(methods, CLASS_FROM):
             judged = {name: judge(scores[name], truths[name], method, whose) for name in truths}
             of_protocol = protocol_rows(

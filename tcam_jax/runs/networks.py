@@ -11,7 +11,13 @@ from ml_collections import ConfigDict
 
 from tcam_jax.config.record import load_config
 from tcam_jax.data.duration import duration_of
-from tcam_jax.evaluate.maps import OF_DECODER, PREDICTED, TCAM_METHOD, make_forward
+from tcam_jax.evaluate.maps import (
+    METHOD_OF_MAP,
+    OF_DECODER,
+    OF_LOGITS,
+    PREDICTED,
+    make_forward,
+)
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
@@ -29,7 +35,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.finished import Finished
-from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model, map_method
+from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
 
 
 class Network(NamedTuple):
@@ -53,7 +59,9 @@ class Networks(NamedTuple):
 
 def localising_method(config: ConfigDict) -> str:
     """Return what a run's boxes come from: a map of TCAM, or a classifier's CAMs without it."""
-    return config.tcam.cam_method if duration_of(config.tcam) is None else map_method(config)
+    if duration_of(config.tcam) is None:
+        return config.tcam.cam_method
+    return METHOD_OF_MAP[config.eval.map]
 
 
 def load_networks(
@@ -211,6 +219,6 @@ def load(workdir: str | Path, **options: Any) -> Predictor:
         "class_names": trained.class_names,
         "size": trained.size,
         "tau": trained.tau,
-        "of_logits": trained.method == TCAM_METHOD,
+        "of_logits": trained.method in OF_LOGITS,
     }
     return Predictor(outputs, **about | options)

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.data.duration import plan_of
 from tcam_jax.data.protocol import Data
 from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.maps import TCAM_METHOD, TCAM_PROBABILITY
+from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.models.encoders.registry import ENCODERS, backbone
 from tcam_jax.models.heads import HEADS
 from tcam_jax.models.tcam import (
@@ -28,6 +29,7 @@ from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.parallel import Parallel
+from tcam_jax.train.alignment import seed_displacement
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.finished import Finished
 from tcam_jax.train.initial import initial_variables, report_weights
@@ -62,11 +64,6 @@ def make_model(config: ConfigDict, num_classes: int, **training: object) -> TCAM
         remat_decoder=config.tcam.remat_decoder,
         **training,
     )
-
-
-def map_method(config: ConfigDict) -> str:
-    """Return which of TCAM's maps validation and prediction use, see `evaluate.maps`."""
-    return {"logit": TCAM_METHOD, "probability": TCAM_PROBABILITY}[config.eval.map]
 
 
 def check_optimizers(config: ConfigDict, model: TCAM) -> None:
@@ -157,11 +154,17 @@ def tcam_stage(
         seeds = parallel.replicate(stage1.variables(seeds_step, like))
 
     encoder_here = parallel.local_view(encoder)
+    gives_seeds = encoder_here if seeds is None else parallel.local_view(seeds)
     evaluated = make_model(config, len(data.class_names))
     if config.eval.select_by == "cam":
-        gives_seeds = encoder_here if seeds is None else parallel.local_view(seeds)
         truth = cam_truth(config, data, parallel, evaluated, gives_seeds, stop)
-    measure = make_validation(config, data, parallel, evaluated, map_method(config), truth, stop)
+    displaced = None
+    if section.align_seeds and section.seed_source == "cam":
+        found = seed_displacement(config, data, parallel, evaluated, gives_seeds, stop)
+        displaced = parallel.replicate(np.array(found, np.float32))
+    measure = make_validation(
+        config, data, parallel, evaluated, METHOD_OF_MAP[config.eval.map], truth, stop
+    )
 
     def validate(variables: Variables, step: int) -> Validation:
         measured = measure(merge(encoder_here, variables))
@@ -180,7 +183,7 @@ def tcam_stage(
         state=create_state(
             parts.select(LOCALISER_PARTS), parts.for_step["optimizer"], section.optimizer.ema
         ),
-        frozen=FrozenClassifiers(encoder, seeds),
+        frozen=FrozenClassifiers(encoder, seeds, displaced),
         batches=lambda first, end: data.training_batches(
             batch_size=section.batch_size,
             n=section.window.n,

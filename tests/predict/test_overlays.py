@@ -7,6 +7,7 @@ from tcam_jax.predict.overlays import (
     TITLE_HEIGHT,
     contact_sheet,
     draw_overlay,
+    draw_panels,
     heat_colours,
 )
 
@@ -79,6 +80,21 @@ def test_right_panel_is_half_frame_half_colour():
     right = picture[TITLE_HEIGHT:, 200 + PANEL_GAP :]
     expected = (100 + heat_colours(levels).astype(int)) // 2
     assert (right == expected).all()
+
+
+def test_what_is_above_the_level_is_outlined_on_the_map():
+    levels = np.full((200, 240), 90, np.uint8)
+    levels[50:71, 80:101] = 91
+    levels[60, 90] = 90  # a hole has an outline too
+    arguments = grey(200, 240), levels, NO_BOXES, NO_BOXES
+    plain, outlined = draw_panels(*arguments), draw_panels(*arguments, level=90)
+    expected = np.zeros((200, 240), bool)
+    expected[50:71, 80:101] = True
+    expected[51:70, 81:100] = False
+    expected[[59, 60, 60, 61], [90, 89, 91, 90]] = True
+    assert (where(outlined[:, 240 + PANEL_GAP :], [255, 255, 255]) == expected).all()
+    changed = (outlined != plain).any(-1)
+    assert (changed[:, 240 + PANEL_GAP :] == expected).all() and not changed[:, :240].any()
 
 
 def test_colours_go_from_cold_to_hot():

@@ -17,9 +17,9 @@ FRAME = np.array([WIDTH, HEIGHT], np.float64)
 
 
 SPLITS: dict[str, SplitSize] = {
-    "train": SplitSize(videos=16, shots=3, frames=12),
-    "validation": SplitSize(videos=8, shots=2, frames=5),
-    "test": SplitSize(videos=15, shots=2, frames=5),
+    "train": SplitSize(videos=20, shots=3, frames=12),
+    "validation": SplitSize(videos=10, shots=2, frames=5),
+    "test": SplitSize(videos=19, shots=2, frames=5),
 }
 
 
@@ -50,9 +50,9 @@ class Level(NamedTuple):
 
 
 LEVELS = {
-    "easy": Level((0.5, 0.8), 0.0, (1, 0, 0), (0.2, 0.4), 0.0, 0.0, 0.0, 0.1, 0.6),
-    "default": Level((0.4, 0.75), 0.15, (0.6, 0.3, 0.1), (0.25, 0.5), 0.3, 0.1, 0.3, 0.2, 1.0),
-    "hard": Level((0.3, 0.7), 0.3, (0.3, 0.4, 0.3), (0.35, 0.7), 0.6, 0.2, 0.6, 0.35, 1.6),
+    "easy": Level((0.6, 0.9), 0.0, (1, 0, 0), (0.2, 0.4), 0.0, 0.0, 0.0, 0.1, 0.6),
+    "default": Level((0.5, 0.85), 0.15, (0.6, 0.3, 0.1), (0.25, 0.5), 0.3, 0.1, 0.3, 0.2, 1.0),
+    "hard": Level((0.35, 0.75), 0.3, (0.3, 0.4, 0.3), (0.35, 0.7), 0.6, 0.2, 0.6, 0.35, 1.6),
 }
 
 
