@@ -47,8 +47,8 @@ def seed_displacement(
         correlated += np.asarray(fit(maps[0], maps[1][:, ::-1, ::-1]))
     found = displacement(processes.all_reduce_sum(correlated))
     log.info(
-        "tcam: CAMs show things %.1f px too low and %.1f px too far right, of %d; seeds are moved "
-        "back",
+        "tcam: CAMs show things %+.1f px down and %+.1f px right of where they are, of %d; seeds "
+        "are moved back",
         found.down * size,
         found.right * size,
         size,

@@ -13,7 +13,7 @@ from PIL import Image
 import tcam_jax
 from tcam_jax.config.record import load_config
 from tcam_jax.data.shot_table import load_table
-from tcam_jax.evaluate.maps import OF_DECODER
+from tcam_jax.evaluate.maps import OF_ALL_CLASSES
 from tcam_jax.evaluate.protocols import thresholds_of
 from tcam_jax.evaluate.results import find_row, read_results
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, variable_shapes
@@ -53,14 +53,23 @@ def test_results_hold_every_method_under_every_protocol(run):
             best = rows[method, whose, "test", *rest]["corloc_frames"]
             assert row["corloc_frames"] <= best
             assert best <= rows[method, whose, "test_per_class", *rest]["corloc_frames"] + 1e-9
-        if method in OF_DECODER:  # its map is that of all classes
+        if method in OF_ALL_CLASSES:  # its map is that of all classes
             assert row["corloc"] == rows[method, "truth", threshold, *rest]["corloc"]
     curve = results["curves"]["corloc"]["tcam"]
     assert len(curve) == len(results["curves"]["tau"]) == 250
     lines = [json.loads(line) for line in (run / "predictions.jsonl").read_text().splitlines()]
     assert len(lines) == results["frames"]
     for line in lines:
-        assert set(line["boxes"]) == set(line["iou"]) == {"cam", "layercam", *OF_DECODER}
+        assert (
+            set(line["boxes"])
+            == set(line["iou"])
+            == {
+                "cam",
+                "layercam",
+                "tcam",
+                "tcam_probability",
+            }
+        )
         np.testing.assert_allclose(sum(line["probabilities"].values()), 1, rtol=1e-4)
 
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from tcam_jax.cams.head import linear_head
 from tcam_jax.cams.methods import class_activation_map
@@ -45,11 +46,17 @@ def _cam(variables, frame, label):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("view", ["crop", "frame"])
-@pytest.mark.parametrize("two_classifiers", [False, True])
-def test_equal_to_a_loop(config, sample, classifiers, view, two_classifiers):
+@pytest.mark.parametrize(
+    ("two_classifiers", "cells"), [(False, None), (True, None), (True, (1, -2))]
+)
+def test_equal_to_a_loop(config, sample, classifiers, view, two_classifiers, cells):
+    """`cells`: of the features, by which CAMs are displaced (down, right)."""
     config.tcam.seed_view = view
     batch, geometry, views = sample
-    frozen = FrozenClassifiers(classifiers[0], classifiers[1] if two_classifiers else None)
+    displaced = None if cells is None else jnp.array(cells) / 4
+    frozen = FrozenClassifiers(
+        classifiers[0], classifiers[1] if two_classifiers else None, displaced
+    )
     seeing = classifiers[1] if two_classifiers else classifiers[0]
     target = 1
     features, maps = features_and_seed_maps(
@@ -64,6 +71,8 @@ def test_equal_to_a_loop(config, sample, classifiers, view, two_classifiers):
         for t in np.flatnonzero(batch["valid"][i]):
             frame = views[i, t] if view == "crop" else shrink_frames(batch["frames"][i, t], crop)
             best = np.maximum(best, _cam(seeing, frame, batch["label"][i]))
+        if cells is not None:
+            best = ndimage.shift(best, np.negative(cells), order=1, mode="nearest")
         best = jnp.float32(best)
         if view == "crop":
             one = resize_map(best, crop)

@@ -1,0 +1,56 @@
+"""TCAM's maps of one network: each is what its name says of the same logits."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tcam_jax.evaluate.crf_refinement import refine
+from tcam_jax.evaluate.logit_map import to_scale
+from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_ALL_CLASSES, OF_DECODER, make_forward
+from tcam_jax.models.encoders.registry import ENCODERS
+from tcam_jax.models.tcam import TCAM, init_variables
+
+SIZE = 32
+METHODS = (*OF_DECODER, "layercam")
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """Frames, and {method: maps} of two classes, as shares of 255."""
+    model = TCAM(num_classes=3, backbone=ENCODERS["resnet10"], decoder_width=0.5)
+    variables = init_variables(model, jax.random.key(0), SIZE)
+    frames = np.random.default_rng(0).integers(0, 256, (1, SIZE, SIZE, 3), np.uint8)
+    forward = make_forward(model, METHODS)
+    maps = [forward(variables, frames, np.full(1, c, np.int32)).maps for c in (0, 1)]
+    logits = model.apply(
+        variables,
+        model.apply(variables, model.normalise(frames), method="classify").features,
+        (SIZE, SIZE),
+        method="localise",
+    )
+    return frames, logits, [dict(zip(METHODS, np.asarray(m) / 255, strict=True)) for m in maps]
+
+
+def test_each_map_is_a_function_of_the_logits(seen):
+    frames, logits, (maps, _) = seen
+    z = logits[..., 1] - logits[..., 0]
+    probability = jax.nn.softmax(logits)[..., 1]
+    refined = jax.jit(refine)(z[0], frames[0].astype(jnp.float32))[None]
+    expected = {
+        "logit": to_scale(z),
+        "probability": probability,
+        "crf": to_scale(refined),
+        "fused": probability * maps["layercam"],
+    }
+    assert set(expected) == set(METHOD_OF_MAP)
+    for name, values in expected.items():
+        quantised = maps[METHOD_OF_MAP[name]]
+        np.testing.assert_allclose(quantised, values, atol=1.5 / 255, err_msg=name)
+        assert np.ptp(quantised) > 0.02
+
+
+def test_the_fused_map_alone_depends_on_the_class(seen):
+    _, _, (one, other) = seen
+    same = {method for method in METHODS if (one[method] == other[method]).all()}
+    assert same == set(OF_ALL_CLASSES)
