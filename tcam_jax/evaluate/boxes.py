@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from skimage.filters import threshold_otsu
 
-from tcam_jax.evaluate.logit_map import otsu_level_of_logits
+from tcam_jax.evaluate.logit_map import multi_otsu_level_of_logits
 
 LEVELS = 256
 """Number of thresholds that can differ on a map quantised to 8 bits."""
@@ -126,9 +126,9 @@ def threshold_level(
     levels: UInt8[np.ndarray, "h w"], tau: float | None, of_logits: bool = False
 ) -> int:
     """Level of one threshold on one map; arguments as of `largest_box`."""
-    if of_logits:
-        return otsu_level_of_logits(levels) if tau is None else int(level_of(tau, LEVELS - 1))
-    return otsu_level(levels) if tau is None else int(level_of(tau, int(levels.max())))
+    if tau is None:
+        return multi_otsu_level_of_logits(levels) if of_logits else otsu_level(levels)
+    return int(level_of(tau, LEVELS - 1 if of_logits else int(levels.max())))
 
 
 def largest_box(
@@ -138,8 +138,9 @@ def largest_box(
 
     Args:
       levels: uint8 [h, w], a quantised map.
-      tau: threshold in 0..1, relative to the maximum of the map; None: Otsu's.
-      of_logits: the map is of `evaluate.logit_map`; tau is then on its scale, whatever the maximum.
+      tau: threshold in 0..1, relative to the maximum of the map; None: the map's own, Otsu's.
+      of_logits: the map is of `evaluate.logit_map`; tau is then on its scale, whatever the maximum,
+        and the map's own the upper of Otsu's two thresholds between three classes.
 
     Returns:
       int32 [4]: see `box_of_mask`.

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 from tcam_jax.losses.crf import REFERENCE_SIZE
 from tcam_jax.losses.kernels.energy import Kernel, pairwise_energy
 
-# The bandwidths are the CRF loss's; smaller ones of colour are as good, and take four times as long.
+# The bandwidths are the CRF loss's; half of that of colour is as good, at four times the time.
 SIGMA_RGB = 15.0  # levels of 0..255
 SIGMA_XY = 100.0  # pixels, of a frame of 224
 WEIGHT = 5.0  # nats, where all around are of one label; chosen on moving_photos' validation split

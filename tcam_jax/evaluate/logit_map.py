@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Array, Float, UInt8
-from skimage.filters import threshold_otsu
+from skimage.filters import threshold_multiotsu, threshold_otsu
 
 Values = TypeVar("Values", Array, np.ndarray)
 
@@ -45,6 +45,23 @@ def otsu_level_of_logits(levels: UInt8[np.ndarray, "h w"]) -> int:
     """
     z = logits_of(levels)
     return 0 if z.min() == z.max() else level_of_logit(float(threshold_otsu(z)))
+
+
+def multi_otsu_level_of_logits(levels: UInt8[np.ndarray, "h w"]) -> int:
+    """Return the level of the upper of Otsu's two thresholds between three classes of logits.
+
+    Between foreground and background lies what is neither: the upper threshold cuts it off. Where a
+    map has too few values for three classes, it is Otsu's one threshold.
+
+    Source:
+      Liao et al., "A fast algorithm for multilevel thresholding", J. Inf. Sci. Eng. 17(5), 2001.
+    """
+    try:
+        return level_of_logit(
+            float(threshold_multiotsu(logits_of(levels), classes=3, nbins=128)[1])
+        )
+    except ValueError:
+        return otsu_level_of_logits(levels)
 
 
 def level_of_logit(z: float) -> int:

@@ -54,6 +54,11 @@ def thresholds_of(method: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*THRESHOLDS, AGREEMENT, *THRESHOLD_RULES)))
 
 
+def own_rule(method: str) -> str:
+    """Return the threshold that each map of a method takes where none was chosen."""
+    return "multi_otsu" if method in OF_LOGITS else "otsu"
+
+
 class Judgement(NamedTuple):
     """How one kind of map did on the frames of a split that have boxes.
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.bootstrap import video_of
-from tcam_jax.evaluate.boxes import LEVELS, largest_box, threshold_level
+from tcam_jax.evaluate.boxes import LEVELS, largest_box, otsu_level
 from tcam_jax.evaluate.corloc import iou, overlaps_by_level, scale_boxes
 from tcam_jax.evaluate.level_boxes import level_boxes
+from tcam_jax.evaluate.logit_map import otsu_level_of_logits
 from tcam_jax.evaluate.maps import OF_ALL_CLASSES, OF_LOGITS, FrameOutputs
 from tcam_jax.evaluate.protocols import Judgement, ranks_of
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES, Evidence
@@ -186,7 +187,8 @@ def _judge(
     into.boxes[index] = boxes.largest_boxes()
     into.peaks[index] = LEVELS - 1 if of_logits else u8.max()
     if guide is None:
-        into.levels["otsu"][index] = threshold_level(u8, None, of_logits)
+        otsu = otsu_level_of_logits if of_logits else otsu_level
+        into.levels["otsu"][index] = otsu(u8)
     else:
         cam, image = guide
         cam_box = largest_box(cam, None)

@@ -25,11 +25,15 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from skimage.filters import threshold_multiotsu
 
 from tcam_jax.evaluate.boxes import LEVELS, otsu_level
 from tcam_jax.evaluate.corloc import iou
-from tcam_jax.evaluate.logit_map import level_of_logit, logits_of, otsu_level_of_logits
+from tcam_jax.evaluate.logit_map import (
+    level_of_logit,
+    logits_of,
+    multi_otsu_level_of_logits,
+    otsu_level_of_logits,
+)
 
 # Regions smaller or larger than these shares of the frame are no candidates of the rules that look
 # for a best level: a speck can be as stable, and as sharply outlined, as an object.
@@ -66,11 +70,7 @@ def otsu(seen: Evidence) -> int:
 
 def multi_otsu(seen: Evidence) -> int:
     """See the module; Otsu's where a map has two values only."""
-    z = logits_of(seen.levels)
-    try:
-        return level_of_logit(float(threshold_multiotsu(z, classes=3, nbins=128)[1]))
-    except ValueError:  # too few values for three classes
-        return otsu(seen)
+    return multi_otsu_level_of_logits(seen.levels)
 
 
 def middle(seen: Evidence) -> int:

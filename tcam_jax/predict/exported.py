@@ -38,6 +38,7 @@ _MEANING = {  # of a map; a CAM is called by its method
     TCAM_CRF: f"{_SCALED}, z = foreground - background logit after dense-CRF refinement",
     TCAM_FUSED: "foreground probability * LayerCAM of the predicted class",
 }
+_OWN = ("Otsu's threshold", "the upper of Otsu's two thresholds between three classes of z")
 PLATFORMS = ("cpu", "cuda", "tpu")
 _PROGRAM, _WEIGHTS, _ABOUT = "model.stablehlo", "weights.safetensors", "model.json"
 _NEEDED = (
@@ -58,7 +59,8 @@ class Exported(NamedTuple):
         [b, size, size]: floor(255 * value)).
       class_names: [k].
       size: of the frames, pixels.
-      tau: threshold, share of a map's maximum; None: Otsu's threshold of each map.
+      tau: threshold, share of a map's maximum; None: each map's own, see
+        `evaluate.boxes.largest_box`.
       of_logits: the maps are of `evaluate.logit_map`, and tau is on their scale.
     """
 
@@ -109,9 +111,9 @@ def save(
             "size": size,
             "tau": tau,
             "of_logits": method in OF_LOGITS,
-            "threshold": f"a pixel is foreground where map > int(tau * {scale}); tau null: Otsu's "
-            "threshold of each map. The box is that of the 8-connected region with the largest "
-            "outer contour.",
+            "threshold": f"a pixel is foreground where map > int(tau * {scale}); tau null: each "
+            f"map's own, {_OWN[method in OF_LOGITS]}. The box is that of the 8-connected region "
+            "with the largest outer contour.",
             "inputs": "(weights: {name: array} of weights.safetensors, frames: uint8 "
             f"[b, {size}, {size}, 3], RGB, resized bilinearly without keeping the aspect)",
             "outputs": f"(logits: float32 [b, {len(class_names)}], maps: uint8 "

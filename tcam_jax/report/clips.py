@@ -40,7 +40,7 @@ def clip(split: Split, records: range, maps: MapsOf, method: str, tau: float | N
       records: of the frames.
       maps: (frames, labels) -> each frame's maps, see `report.frames.Maps`.
       method: the one shown.
-      tau: threshold of the boxes; None: Otsu's of each map.
+      tau: threshold of the boxes; None: each map's own.
     """
     images = read_images(split, records)
     label = int(split.table.label[records[0]])

@@ -138,7 +138,7 @@ def figure(
       levels: the method's map.
       true_boxes: `[g, 4]` in pixels of the frame.
       method: a key of the line's boxes.
-      tau: their threshold; None: Otsu's of each map.
+      tau: their threshold; None: each map's own.
     """
     guess = guess_of(line)
     answer = f"{guess} {100 * line['probabilities'][guess]:.0f} %"

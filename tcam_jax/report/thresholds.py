@@ -9,6 +9,7 @@ from PIL import Image
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.boxes import LEVELS, threshold_level
 from tcam_jax.evaluate.maps import OF_LOGITS
+from tcam_jax.evaluate.protocols import own_rule
 from tcam_jax.evaluate.results import FrameLine, Results
 from tcam_jax.evaluate.split import scaled_truth
 from tcam_jax.report.classes import guess_of
@@ -65,7 +66,8 @@ def thresholds_section(
 def slider_of(lines: Sequence[FrameLine], results: Results, method: str) -> Slider:
     """Return a method's slider, at the threshold of the run's boxes."""
     tau, curves = results["tau"][method], results["curves"]
-    origin = "Otsu's of each map" if tau is None else f"{tau:.3f}, the run's"
+    own = own_rule(method).replace("_", "-").title()
+    origin = f"{own}'s of each map" if tau is None else f"{tau:.3f}, the run's"
     curve = None if curves is None else curves["corloc"].get(method)
     at_start = json.dumps(_corloc(lines, method))
     return Slider(method, 0.5 if tau is None else tau, origin, at_start, json.dumps(curve))

@@ -18,8 +18,8 @@ from tcam_jax.evaluate.agreement import agreed_level
 from tcam_jax.evaluate.bootstrap import video_of
 from tcam_jax.evaluate.boxes import LEVELS, level_of
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
-from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_LOGITS, make_forward
-from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, protocol_rows
+from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_LOGITS, TCAM_CRF, make_forward
+from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, own_rule, protocol_rows
 from tcam_jax.evaluate.pseudo_boxes import PSEUDO_BOXES
 from tcam_jax.evaluate.results import (
     Curves,
@@ -102,6 +102,9 @@ def evaluate_networks(
     classification, seconds, curves = {}, {}, {}
     scored: dict[str, SplitScores] = {}  # by method, on `split`
     agreed: dict[str, float] = {}
+    # Without true boxes; the CAMs' regions are larger than objects, and refined maps, which are
+    # almost of two values, cut themselves better: those have none, that is, each its own.
+    boxless: dict[str, float] = {}
     by = config.eval.select_by
     maps = dict.fromkeys((config.eval.map, *config.eval.other_maps))
     # TCAM's maps are guided by the CAMs that its seeds came from.
@@ -132,6 +135,8 @@ def evaluate_networks(
             for method in set(methods) & set(OF_LOGITS):
                 level = agreed_level(scores["validation"], method, pseudo, size)
                 agreed[method] = (level + 0.5) / (LEVELS - 1)
+                if pseudo is not None or method != TCAM_CRF:
+                    boxless[method] = agreed[method]
         for method, whose in itertools.product(methods, CLASS_FROM):
             judged = {name: judge(scores[name], truths[name], method, whose) for name in truths}
             of_protocol = protocol_rows(
@@ -161,7 +166,9 @@ def evaluate_networks(
         "rows": rows,
         "curves": _curves(curves),
         "classification": classification,
-        "tau": {method: _tau(rows, method, by == "boxes", agreed.get(method)) for method in scored},
+        "tau": {
+            method: _tau(rows, method, by == "boxes", boxless.get(method)) for method in scored
+        },
         "seconds_per_frame": seconds,
     }
     if not processes.is_first():
@@ -183,7 +190,7 @@ def _write_predictions(
     """Write a line a frame: id, true class, class probabilities, each method's box and its IoU.
 
     Boxes are x0, y0, x1, y1 in pixels of the frame, at the method's threshold from validation, or
-    at Otsu's where validation has no boxes; CAMs are the true class's. The IoU is the best with a
+    or each map's own where there is none; CAMs are the true class's. The IoU is the best with a
     true box, in the evaluated square, as scored; null for a frame without true boxes.
     """
     classes = results["classes"]
@@ -196,9 +203,10 @@ def _write_predictions(
         ious: dict[str, float | None] = {}
         for method, scores in scored.items():
             answers, tau = scores.maps[method, "truth"], results["tau"][method]
-            level = int(
-                answers.levels["otsu"][i] if tau is None else level_of(tau, int(answers.peaks[i]))
-            )
+            if tau is None:
+                level = int(answers.levels[own_rule(method)][i])
+            else:
+                level = int(level_of(tau, int(answers.peaks[i])))
             boxes[method] = (answers.boxes[i, level] * scale).tolist()
             overlap = float(answers.overlaps["largest"][i, level])
             ious[method] = None if math.isnan(overlap) else overlap
@@ -213,13 +221,13 @@ def _write_predictions(
     write_whole(path, "".join(lines))
 
 
-def _tau(rows: list[Row], method: str, by_boxes: bool, agreed: float | None) -> float | None:
-    """Return the validation's threshold, one for all classes; `agreed` where it has no boxes.
+def _tau(rows: list[Row], method: str, by_boxes: bool, boxless: float | None) -> float | None:
+    """Return the validation's threshold, one for all classes; `boxless` where it has no boxes.
 
     It has none either where `by_boxes` says that true ones are not to be looked at.
     """
     tau = find_row({"rows": rows}, method, "val")["tau"] if by_boxes else None
-    return tau if isinstance(tau, float) else agreed
+    return tau if isinstance(tau, float) else boxless
 
 
 def _curves(of_methods: Mapping[str, list[float] | None]) -> Curves | None:

@@ -149,7 +149,7 @@ class TrainedTCAM(NamedTuple):
       model, variables: the network, whole, on the first device.
       class_names: `[k]`.
       size: of the frames, pixels.
-      tau: the threshold that evaluation chose on validation; None (Otsu's threshold of each map)
+      tau: the threshold that evaluation chose on validation; None (each map's own)
         where there were no boxes, or the run has not been evaluated.
       method: what maps come from, see `localising_method`.
     """

@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 from scipy.special import expit
-from skimage.filters import threshold_otsu
+from skimage.filters import threshold_multiotsu, threshold_otsu
 
 from tcam_jax.evaluate.boxes import largest_box, threshold_level
-from tcam_jax.evaluate.logit_map import from_scale, level_of_logit, logits_of, to_scale
+from tcam_jax.evaluate.logit_map import (
+    from_scale,
+    level_of_logit,
+    logits_of,
+    multi_otsu_level_of_logits,
+    otsu_level_of_logits,
+    to_scale,
+)
 
 
 def _quantised(z):
@@ -38,12 +45,28 @@ def test_a_level_holds_its_logits():
         np.testing.assert_array_equal((levels > level_of_logit(t))[sure], (z > t)[sure])
 
 
+def test_multi_otsu_is_that_of_the_logits():
+    rng = np.random.default_rng(2)
+    z = rng.choice([-9.0, 1.0, 8.0], (64, 64)) + rng.normal(0, 1, (64, 64))
+    upper = threshold_multiotsu(z, 3)[1]
+    level = threshold_level(_quantised(z), None, of_logits=True)
+    assert level == multi_otsu_level_of_logits(_quantised(z))
+    assert abs(level - level_of_logit(upper)) <= 2
+    assert 1.0 < upper < 8.0
+
+
+def test_two_values_have_otsus_threshold():
+    z = np.where(np.arange(100).reshape(10, 10) < 30, 5.0, -5.0)
+    levels = _quantised(z)
+    np.testing.assert_array_equal(levels > multi_otsu_level_of_logits(levels), z > 0)
+
+
 def test_otsu_is_that_of_the_logits():
     rng = np.random.default_rng(1)
     z = np.where(
         rng.random((64, 64)) < 0.2, rng.normal(15, 4, (64, 64)), rng.normal(-5, 2, (64, 64))
     )
-    level = threshold_level(_quantised(z), None, of_logits=True)
+    level = otsu_level_of_logits(_quantised(z))
     assert abs(level - level_of_logit(threshold_otsu(z))) <= 2
     assert abs(level - threshold_otsu(_quantised(z))) > 4  # what it would be on the scale
 

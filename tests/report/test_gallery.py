@@ -89,7 +89,8 @@ def test_predictions_of_other_frames_are_refused(tmp_path):
 
 def test_a_figure_says_what_it_shows():
     image = Image.new("RGB", (400, 300), "gray")
-    found = figure(line([40, 20, 80, 60], 0.33), image, np.eye(8, dtype=np.uint8), TRUE_BOX, "tcam")
+    levels = np.eye(8, dtype=np.uint8)
+    found = figure(line([40, 20, 80, 60], 0.33), image, levels, TRUE_BOX, "tcam", 0.5)
     assert found.caption == "tcam: cat → cat 80 %, IoU 0.33"
     assert "cat/v/s/1.jpg" in found.alt and "1 true boxes" in found.alt
     assert found.uri.startswith("data:image/jpeg;base64,")

@@ -92,7 +92,7 @@ def test_a_view_begins_at_the_runs_threshold(run):
     assert (slider.tau, slider.origin, slider.corloc) == (0.7013, "0.701, the run's", "100.0")
     assert len(json.loads(slider.curve)) == 250
     results["tau"]["tcam"] = None
-    assert slider_of(lines, results, "tcam").origin == "Otsu's of each map"
+    assert slider_of(lines, results, "tcam").origin == "Multi-Otsu's of each map"
     assert [group.title for group in section.groups] == ["", "cat", "dog"]
     page = check_page(_page(section))
     assert len(page.all("canvas")) == 12 and len(page.all("script")) == 1
@@ -155,5 +155,5 @@ def test_without_boxes_it_is_sound_and_says_no_corloc(run, tmp_path):
     with browser() as tab:
         tab.open((tmp_path / "page.html").as_uri())
         assert tab.value_of(DRAWN)
-        assert tab.value_of(SLIDERS) == ["Otsu's of each map"] * 2
+        assert tab.value_of(SLIDERS) == ["Otsu's of each map", "Multi-Otsu's of each map"]
         assert all("IoU" not in words for *_, words in tab.value_of(BOXES))
