@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
+from scipy.special import expit
 
-from tcam_jax.evaluate.boxes import box_of_mask, boxes_of_mask, threshold_level
+from tcam_jax.evaluate.boxes import boxes_of_mask, threshold_level
 from tcam_jax.evaluate.logit_map import logits_of
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
@@ -33,7 +34,8 @@ class Prediction(NamedTuple):
     Attributes:
       class_index, class_name: the most probable class, or the one asked for.
       probability: its probability, 0..1.
-      boxes: x0, y0, x1, y1 each, in pixels of the frame as given; the largest region's first.
+      boxes: x0, y0, x1, y1 each, in pixels of the frame as given, the largest region's first. Edges
+        are those of the map's cells: what reaches into the last row ends at y1 = height.
       scores: mean foreground probability inside each box, 0..1.
       map: foreground map, uint8 `[s, s]`, floor(255 * value), at the network's size: of its logits,
         see `evaluate.logit_map`, its probability, or a CAM, as the run's `eval.map` says.
@@ -68,6 +70,7 @@ class Predictor:
         same logit for all maps.
       batch_size: frames per forward pass.
       regions: "largest": one box a frame; "all": one for each connected region above the threshold.
+      min_area: boxes of a smaller share of the frame, 0..1, are left out.
       class_name: report this class; None: the most probable one. The map, and so the boxes, are
         the same for all classes.
 
@@ -85,6 +88,7 @@ class Predictor:
         *,
         batch_size: int = 16,
         regions: str = "largest",
+        min_area: float = 0.0,
         class_name: str | None = None,
     ):
         self.class_names = tuple(class_names)
@@ -99,8 +103,11 @@ class Predictor:
             raise InputError(f"tau must be in 0..1, below 1; got {tau}.")
         if batch_size < 1:
             raise InputError(f"batch_size must be 1 or more frames; got {batch_size}.")
+        if not 0 <= min_area < 1:
+            raise InputError(f"min_area must be in 0..1, below 1; got {min_area}.")
         self._forward, self._of_logits = forward, of_logits
-        self._boxes_of = boxes_of_mask if regions == "all" else _one_box
+        self._most_boxes = None if regions == "all" else 1
+        self._min_cells = min_area * size * size
         self._class = None if class_name is None else self.class_names.index(class_name)
 
     def predict(self, frames: Frame | Iterable[Frame]) -> list[Prediction]:
@@ -199,15 +206,23 @@ class Predictor:
         probabilities /= probabilities.sum()
         index = int(probabilities.argmax()) if self._class is None else self._class
         mask = u8 > threshold_level(u8, self.tau, self._of_logits)
-        foreground = 1 / (1 + np.exp(-logits_of(u8))) if self._of_logits else u8 / 255
-        scale_x, scale_y = size[1] / self.size, size[0] / self.size
-        boxes, scores = [], []
-        for x0, y0, x1, y1 in self._boxes_of(mask).tolist():
-            boxes.append((x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y))
-            scores.append(float(foreground[y0 : y1 + 1, x0 : x1 + 1].mean()))
+        foreground = expit(logits_of(u8)) if self._of_logits else u8 / 255
+        cells = self._boxes_of(mask)
+        # The product first: size * width / size is the width itself, whatever the numbers.
+        pixels = cells * (size[1], size[0], size[1], size[0]) / self.size
+        boxes = [(x0, y0, x1, y1) for x0, y0, x1, y1 in pixels.tolist()]
+        scores = [float(foreground[y0:y1, x0:x1].mean()) for x0, y0, x1, y1 in cells.tolist()]
         return Prediction(
             index, self.class_names[index], float(probabilities[index]), boxes, scores, u8
         )
+
+    def _boxes_of(self, mask: np.ndarray) -> np.ndarray:
+        """Boxes `[n, 4]` in cells, each from its first cell's start to its last cell's end."""
+        # `boxes_of_mask` ends boxes before the last row and column, by the rule of the reference's
+        # scores. With one more of each, outside of the frame, no region reaches there.
+        boxes = boxes_of_mask(np.pad(mask, ((0, 1), (0, 1))))
+        width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+        return boxes[width * height >= self._min_cells][: self._most_boxes]
 
 
 def _several(frames: Frame | Iterable[Frame]) -> Iterable[Frame]:
@@ -220,10 +235,6 @@ def _several(frames: Frame | Iterable[Frame]) -> Iterable[Frame]:
 
 def _as_array(frame: Frame) -> np.ndarray:
     return np.asarray(frame.convert("RGB") if isinstance(frame, Image.Image) else frame)
-
-
-def _one_box(mask: np.ndarray) -> np.ndarray:
-    return box_of_mask(mask)[None] if mask.any() else np.zeros((0, 4), np.int32)
 
 
 def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:
