@@ -22,7 +22,8 @@ from tcam_jax.commands import command_line
 from tcam_jax.predict import exported
 from tcam_jax.predict.frame_source import SourceFrame, find_files, is_video, read_frames
 from tcam_jax.predict.overlays import NO_BOXES, draw_overlay
-from tcam_jax.predict.predictor import Prediction, Predictor
+from tcam_jax.predict.prediction import Prediction
+from tcam_jax.predict.predictor import Predictor
 from tcam_jax.predict.video_writer import VideoWriter
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runs.networks import load

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,46 +11,18 @@ from scipy.special import expit
 
 from tcam_jax.evaluate.boxes import boxes_of_mask, threshold_level
 from tcam_jax.evaluate.logit_map import logits_of
+from tcam_jax.predict.prediction import Prediction
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.stopwatch import Stopwatch
 
+_Computed = tuple[ArrayLike, ArrayLike]
 # uint8 frames [b, size, size, 3] -> logits [b, k], uint8 maps [b, size, size].
-Forward = Callable[[np.ndarray], tuple[ArrayLike, ArrayLike]]
-Box = tuple[float, float, float, float]
+Forward = Callable[[np.ndarray], _Computed]
 Frame = np.ndarray | Image.Image
 
 _Sizes = list[tuple[int, ...]]  # (height, width) of each frame of a batch
 _Output = tuple[tuple[int, ...], np.ndarray, np.ndarray]  # a frame's (height, width), logits, map
-
-
-class Prediction(NamedTuple):
-    """What TCAM says of one frame.
-
-        (prediction,) = model.predict([frame])
-        print(prediction.class_name, prediction.box)
-
-    Attributes:
-      class_index, class_name: the most probable class, or the one asked for.
-      probability: its probability, 0..1.
-      boxes: x0, y0, x1, y1 each, in pixels of the frame as given, the largest region's first. Edges
-        are those of the map's cells: what reaches into the last row ends at y1 = height.
-      scores: mean foreground probability inside each box, 0..1.
-      map: foreground map, uint8 `[s, s]`, floor(255 * value), at the network's size: of its logits,
-        see `evaluate.logit_map`, its probability, or a CAM, as the run's `eval.map` says.
-    """
-
-    class_index: int
-    class_name: str
-    probability: float
-    boxes: list[Box]
-    scores: list[float]
-    map: np.ndarray
-
-    @property
-    def box(self) -> Box | None:
-        """The largest region's box; None where no pixel is above the threshold."""
-        return self.boxes[0] if self.boxes else None
 
 
 class Predictor:
@@ -62,7 +33,7 @@ class Predictor:
 
     Args:
       forward: uint8 RGB frames `[b, size, size, 3]` -> (logits `[b, k]`, foreground maps, uint8
-        `[b, size, size]`); called with `batch_size` frames only.
+        `[b, size, size]`); called with 1 or `batch_size` frames only.
       class_names: `[k]`.
       size: the square that frames are resized to, pixels.
       tau: threshold, share of a map's maximum; None: Otsu's threshold of each map.
@@ -162,7 +133,6 @@ class Predictor:
         while more:
             sizes: _Sizes = []
             with stopwatch.of("decode"):
-                # Padded to one batch size: another shape would compile another program.
                 batch = np.zeros((self.batch_size, self.size, self.size, 3), np.uint8)
                 while more and len(sizes) < self.batch_size:
                     try:
@@ -174,22 +144,34 @@ class Predictor:
                     except Exception as error:  # not before what came before it
                         more, fault = False, error
             with stopwatch.of("forward"):
-                started = (sizes, self._forward(batch)) if sizes else None
+                started = (
+                    (sizes, self._start(batch, len(sizes), running is None)) if sizes else None
+                )
             yield from self._finish(running, stopwatch)
             running = started
         yield from self._finish(running, stopwatch)
         if fault is not None:
             raise fault
 
+    def _start(self, batch: np.ndarray, count: int, is_first: bool) -> list[_Computed]:
+        # Each number of frames is a program, and compiling it takes longer than any padding does
+        # (10 to 30 s on two cores), so there are two: for one frame and for a batch. There the
+        # demo's network takes 35 ms for one frame and 390 for 16, so that up to half a batch is
+        # best computed one by one. The rest after full batches is padded: their program is there.
+        if is_first and count <= self.batch_size // 2:
+            return [self._forward(batch[i : i + 1]) for i in range(count)]
+        return [self._forward(batch)]
+
     @staticmethod
     def _finish(
-        running: tuple[_Sizes, tuple[ArrayLike, ArrayLike]] | None, stopwatch: Stopwatch
+        running: tuple[_Sizes, list[_Computed]] | None, stopwatch: Stopwatch
     ) -> Iterator[_Output]:
         if running is None:
             return
-        sizes, outputs = running
+        sizes, computed = running
         with stopwatch.of("forward"):
-            logits, maps = np.asarray(outputs[0], np.float64), np.asarray(outputs[1])
+            logits = np.concatenate([np.asarray(one[0], np.float64) for one in computed])
+            maps = np.concatenate([np.asarray(one[1]) for one in computed])
         yield from zip(sizes, logits, maps, strict=False)
 
     def _resized(self, frame: np.ndarray) -> np.ndarray:
