@@ -172,12 +172,10 @@ def _line(file: Path, frame: SourceFrame, prediction: Prediction) -> str:
 
 
 def _picture(frame: SourceFrame, prediction: Prediction) -> np.ndarray:
-    size = frame.image.shape[1::-1]
-    levels = np.asarray(Image.fromarray(prediction.map).resize(size, Image.Resampling.BILINEAR))
     title = f"{prediction.class_name} {prediction.probability:.2f}"
     boxes = np.array(prediction.boxes).reshape(-1, 4)
     boxes[:, 2:] = np.ceil(boxes[:, 2:]) - 1  # the last pixel inside: where a line can be seen
-    return draw_overlay(frame.image, levels, NO_BOXES, boxes, title)
+    return draw_overlay(frame.image, prediction.resized_map(), NO_BOXES, boxes, title)
 
 
 def _print_profile(stopwatch: Stopwatch, frames: int) -> None:

@@ -2,7 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, repeat
+from itertools import chain, groupby, repeat
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +13,7 @@ from scipy.special import expit
 
 from tcam_jax.evaluate.boxes import boxes_of_mask, threshold_level
 from tcam_jax.evaluate.logit_map import logits_of
+from tcam_jax.predict.inputs import Input, InputFrame, frames_of
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
@@ -19,10 +22,16 @@ from tcam_jax.runtime.stopwatch import Stopwatch
 _Computed = tuple[ArrayLike, ArrayLike]
 # uint8 frames [b, size, size, 3] -> logits [b, k], uint8 maps [b, size, size].
 Forward = Callable[[np.ndarray], _Computed]
-Frame = np.ndarray | Image.Image
 
-_Sizes = list[tuple[int, ...]]  # (height, width) of each frame of a batch
-_Output = tuple[tuple[int, ...], np.ndarray, np.ndarray]  # a frame's (height, width), logits, map
+
+class _About(NamedTuple):
+    size: tuple[int, int]  # height, width
+    file: Path | None
+    frame: int
+    time: float | None
+
+
+_Output = tuple[_About, np.ndarray, np.ndarray]  # of a frame: about it, logits [k], map
 
 
 class Predictor:
@@ -81,24 +90,27 @@ class Predictor:
         self._min_cells = min_area * size * size
         self._class = None if class_name is None else self.class_names.index(class_name)
 
-    def predict(self, frames: Frame | Iterable[Frame]) -> list[Prediction]:
+    def predict(self, frames: Input | Iterable[Input]) -> list[Prediction]:
         """Predict every frame.
 
+            model.predict("holiday/*.jpg")
+
         Args:
-          frames: RGB, uint8 `[h, w, 3]`, sizes may differ; or PIL images, in any mode. One alone
-            is taken as a sequence of one.
+          frames: one of these, or an iterable of them, mixed: an array, RGB, uint8 `[h, w, 3]`, or
+            a stack `[n, h, w, 3]`; a PIL image, in any mode; the path of an image, a video or a
+            folder that holds some at any depth, or a glob. Sizes may differ.
 
         Returns:
-          A `Prediction` for each; boxes in pixels of the frame as given.
+          A `Prediction` for each frame; boxes in pixels of the frame as given.
 
         Raises:
-          InputError: a frame is neither.
+          InputError: a frame is none of these, or a path leads to no frame that can be read.
         """
         return list(self.stream(frames))
 
     def stream(
         self,
-        frames: Frame | Iterable[Frame],
+        frames: Input | Iterable[Input],
         smoothing: int = 0,
         stopwatch: Stopwatch | None = None,
     ) -> Iterator[Prediction]:
@@ -109,44 +121,45 @@ class Predictor:
 
         Args:
           frames: as of `predict`.
-          smoothing: each map becomes the mean of those of this many frames before and after it; the
-            frames are then those of one video, in their order.
+          smoothing: each map becomes the mean of those of this many frames before and after it
+            in its file; frames in memory are then those of one video, in their order.
           stopwatch: takes the seconds of "decode" (frames to come, and to be resized), "forward"
             (the host waits for the network) and "boxes".
 
         Raises:
-          InputError: `smoothing` is negative, or a frame is neither an array of uint8 `[h, w, 3]`
-            nor a PIL image.
+          InputError: `smoothing` is negative, or as of `predict`.
         """
         if smoothing < 0:
             raise InputError(f"smoothing must be 0 or more frames; got {smoothing}.")
         stopwatch = stopwatch or Stopwatch()
-        for size, logits, u8 in _smoothed(self._outputs(_several(frames), stopwatch), smoothing):
-            with stopwatch.of("boxes"):
-                prediction = self._one(size, logits, u8)
-            yield prediction
+        # Neighbours are of the same file.
+        for _, outputs in groupby(
+            self._outputs(frames_of(frames), stopwatch), lambda output: output[0].file
+        ):
+            for output in _smoothed(outputs, smoothing):
+                with stopwatch.of("boxes"):
+                    prediction = self._one(*output)
+                yield prediction
 
-    def _outputs(self, frames: Iterable[Frame], stopwatch: Stopwatch) -> Iterator[_Output]:
-        """Yield each frame's (height, width), logits and map."""
+    def _outputs(self, frames: Iterator[InputFrame], stopwatch: Stopwatch) -> Iterator[_Output]:
+        """Yield what the network says of each frame."""
         running = None
-        frames, more, fault = iter(frames), True, None
+        more, fault = True, None
         while more:
-            sizes: _Sizes = []
+            read: list[_About] = []
             with stopwatch.of("decode"):
                 batch = np.zeros((self.batch_size, self.size, self.size, 3), np.uint8)
-                while more and len(sizes) < self.batch_size:
+                while more and len(read) < self.batch_size:
                     try:
-                        frame = _as_array(next(frames))
-                        batch[len(sizes)] = self._resized(frame)
-                        sizes.append(frame.shape[:2])
+                        file, number, time, image = next(frames)
+                        batch[len(read)] = self._resized(image)
+                        read.append(_About(image.shape[:2], file, number, time))
                     except StopIteration:
                         more = False
                     except Exception as error:  # not before what came before it
                         more, fault = False, error
             with stopwatch.of("forward"):
-                started = (
-                    (sizes, self._start(batch, len(sizes), running is None)) if sizes else None
-                )
+                started = (read, self._start(batch, len(read), running is None)) if read else None
             yield from self._finish(running, stopwatch)
             running = started
         yield from self._finish(running, stopwatch)
@@ -164,38 +177,39 @@ class Predictor:
 
     @staticmethod
     def _finish(
-        running: tuple[_Sizes, list[_Computed]] | None, stopwatch: Stopwatch
+        running: tuple[list[_About], list[_Computed]] | None, stopwatch: Stopwatch
     ) -> Iterator[_Output]:
         if running is None:
             return
-        sizes, computed = running
+        read, computed = running
         with stopwatch.of("forward"):
             logits = np.concatenate([np.asarray(one[0], np.float64) for one in computed])
             maps = np.concatenate([np.asarray(one[1]) for one in computed])
-        yield from zip(sizes, logits, maps, strict=False)
+        yield from zip(read, logits, maps, strict=False)
 
     def _resized(self, frame: np.ndarray) -> np.ndarray:
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-            raise InputError(
-                f"a frame must be RGB, uint8 [h, w, 3]; got {frame.dtype} {frame.shape}. "
-                "Convert it first, or give a PIL image."
-            )
         square = (self.size, self.size)
         return np.asarray(Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR))
 
-    def _one(self, size: tuple[int, ...], logits: np.ndarray, u8: np.ndarray) -> Prediction:
+    def _one(self, about: _About, logits: np.ndarray, u8: np.ndarray) -> Prediction:
         probabilities = np.exp(logits - logits.max())
         probabilities /= probabilities.sum()
         index = int(probabilities.argmax()) if self._class is None else self._class
-        mask = u8 > threshold_level(u8, self.tau, self._of_logits)
+        level = threshold_level(u8, self.tau, self._of_logits)
         foreground = expit(logits_of(u8)) if self._of_logits else u8 / 255
-        cells = self._boxes_of(mask)
+        cells = self._boxes_of(u8 > level)
         # The product first: size * width / size is the width itself, whatever the numbers.
-        pixels = cells * (size[1], size[0], size[1], size[0]) / self.size
-        boxes = [(x0, y0, x1, y1) for x0, y0, x1, y1 in pixels.tolist()]
-        scores = [float(foreground[y0:y1, x0:x1].mean()) for x0, y0, x1, y1 in cells.tolist()]
+        pixels = cells * (about.size[::-1] * 2) / self.size
         return Prediction(
-            index, self.class_names[index], float(probabilities[index]), boxes, scores, u8
+            index,
+            self.class_names[index],
+            float(probabilities[index]),
+            [(x0, y0, x1, y1) for x0, y0, x1, y1 in pixels.tolist()],
+            [float(foreground[y0:y1, x0:x1].mean()) for x0, y0, x1, y1 in cells.tolist()],
+            u8,
+            probabilities,
+            level,
+            *about,
         )
 
     def _boxes_of(self, mask: np.ndarray) -> np.ndarray:
@@ -207,18 +221,6 @@ class Predictor:
         return boxes[width * height >= self._min_cells][: self._most_boxes]
 
 
-def _several(frames: Frame | Iterable[Frame]) -> Iterable[Frame]:
-    if isinstance(frames, Image.Image):
-        return [frames]
-    if isinstance(frames, np.ndarray) and frames.ndim in (2, 3):
-        return [frames]
-    return frames
-
-
-def _as_array(frame: Frame) -> np.ndarray:
-    return np.asarray(frame.convert("RGB") if isinstance(frame, Image.Image) else frame)
-
-
 def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:
     """Replace each map by the mean over its neighbours, as far as there are any."""
     near: deque[_Output | None] = deque([None] * reach, maxlen=2 * reach + 1)
@@ -226,5 +228,5 @@ def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:
         near.append(output)
         if len(near) == near.maxlen and (centre := near[reach]) is not None:
             maps = [one[-1] for one in near if one is not None]
-            size, logits, _ = centre
-            yield size, logits, np.mean(maps, axis=0).astype(np.uint8)
+            about, logits, _ = centre
+            yield about, logits, np.mean(maps, axis=0).astype(np.uint8)
