@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tcam_jax.losses.objective import LOSSES
     from tcam_jax.models.encoders.registry import ENCODERS
     from tcam_jax.models.heads import HEADS
-    from tcam_jax.predict.predictor import Prediction, Predictor
+    from tcam_jax.predict.prediction import Prediction
+    from tcam_jax.predict.predictor import Predictor
     from tcam_jax.runs.evaluate import evaluate_run
     from tcam_jax.runs.experiment import train_and_evaluate
     from tcam_jax.runs.networks import load
@@ -50,7 +51,8 @@ _MODULES = {
     "losses.objective": ("LOSSES",),
     "models.encoders.registry": ("ENCODERS",),
     "models.heads": ("HEADS",),
-    "predict.predictor": ("Prediction", "Predictor"),
+    "predict.prediction": ("Prediction",),
+    "predict.predictor": ("Predictor",),
     "runs.evaluate": ("evaluate_run",),
     "runs.experiment": ("train_and_evaluate",),
     "runs.networks": ("load",),

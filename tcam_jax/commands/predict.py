@@ -22,7 +22,8 @@ from tcam_jax.commands import command_line
 from tcam_jax.predict import exported
 from tcam_jax.predict.frame_source import SourceFrame, find_files, is_video, read_frames
 from tcam_jax.predict.overlays import NO_BOXES, draw_overlay
-from tcam_jax.predict.predictor import Prediction, Predictor
+from tcam_jax.predict.prediction import Prediction
+from tcam_jax.predict.predictor import Predictor
 from tcam_jax.predict.video_writer import VideoWriter
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runs.networks import load
@@ -37,6 +38,7 @@ _OUTPUT = flags.DEFINE_string("output", None, "folder for the results, without e
 _REGIONS = flags.DEFINE_enum(
     "regions", "largest", REGIONS, "one box a frame, or one for each region above the threshold"
 )
+_MIN_AREA = flags.DEFINE_float("min_area", 0.0, "leave out boxes of a smaller share of the frame")
 _TAU = flags.DEFINE_float("tau", None, "threshold, share of a map's maximum; default: the run's")
 _CLASS = flags.DEFINE_string("class", None, "report this class; default: the most probable one")
 _SMOOTHING = flags.DEFINE_integer(
@@ -92,6 +94,7 @@ def _predictor() -> Predictor:
         raise InputError("give --workdir=DIR of a run, or --model=FOLDER of tcam export_model.")
     options: dict[str, Any] = {
         "regions": _REGIONS.value,
+        "min_area": _MIN_AREA.value,
         "class_name": _CLASS.value,
         "batch_size": _BATCH_SIZE.value,
     }
@@ -169,11 +172,10 @@ def _line(file: Path, frame: SourceFrame, prediction: Prediction) -> str:
 
 
 def _picture(frame: SourceFrame, prediction: Prediction) -> np.ndarray:
-    size = frame.image.shape[1::-1]
-    levels = np.asarray(Image.fromarray(prediction.map).resize(size, Image.Resampling.BILINEAR))
     title = f"{prediction.class_name} {prediction.probability:.2f}"
     boxes = np.array(prediction.boxes).reshape(-1, 4)
-    return draw_overlay(frame.image, levels, NO_BOXES, boxes, title)
+    boxes[:, 2:] = np.ceil(boxes[:, 2:]) - 1  # the last pixel inside: where a line can be seen
+    return draw_overlay(frame.image, prediction.resized_map(), NO_BOXES, boxes, title)
 
 
 def _print_profile(stopwatch: Stopwatch, frames: int) -> None:

@@ -11,6 +11,7 @@ from tcam_jax.data import video
 from tcam_jax.runtime.errors import InputError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+SUFFIXES = (*IMAGE_SUFFIXES, *video.SUFFIXES)
 
 
 class SourceFrame(NamedTuple):
@@ -41,14 +42,12 @@ def find_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     found = sorted(
-        path
-        for path in source.rglob("*")
-        if path.suffix.lower() in (*IMAGE_SUFFIXES, *video.SUFFIXES) and path.is_file()
+        path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
     )
     if not found:
         raise InputError(
             f"{source} must be an image, a video, or a folder that holds some "
-            f"({', '.join((*IMAGE_SUFFIXES, *video.SUFFIXES))}); none was found."
+            f"({', '.join(SUFFIXES)}); none was found."
         )
     return found
 

@@ -2,54 +2,36 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, repeat
+from itertools import chain, groupby, repeat
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
+from scipy.special import expit
 
-from tcam_jax.evaluate.boxes import box_of_mask, boxes_of_mask, threshold_level
+from tcam_jax.evaluate.boxes import boxes_of_mask, threshold_level
 from tcam_jax.evaluate.logit_map import logits_of
+from tcam_jax.predict.inputs import Input, InputFrame, frames_of
+from tcam_jax.predict.prediction import Prediction
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.stopwatch import Stopwatch
 
+_Computed = tuple[ArrayLike, ArrayLike]
 # uint8 frames [b, size, size, 3] -> logits [b, k], uint8 maps [b, size, size].
-Forward = Callable[[np.ndarray], tuple[ArrayLike, ArrayLike]]
-Box = tuple[float, float, float, float]
-Frame = np.ndarray | Image.Image
-
-_Sizes = list[tuple[int, ...]]  # (height, width) of each frame of a batch
-_Output = tuple[tuple[int, ...], np.ndarray, np.ndarray]  # a frame's (height, width), logits, map
+Forward = Callable[[np.ndarray], _Computed]
 
 
-class Prediction(NamedTuple):
-    """What TCAM says of one frame.
+class _About(NamedTuple):
+    size: tuple[int, int]  # height, width
+    file: Path | None
+    frame: int
+    time: float | None
 
-        (prediction,) = model.predict([frame])
-        print(prediction.class_name, prediction.box)
 
-    Attributes:
-      class_index, class_name: the most probable class, or the one asked for.
-      probability: its probability, 0..1.
-      boxes: x0, y0, x1, y1 each, in pixels of the frame as given; the largest region's first.
-      scores: mean foreground probability inside each box, 0..1.
-      map: foreground map, uint8 `[s, s]`, floor(255 * value), at the network's size: of its logits,
-        see `evaluate.logit_map`, its probability, or a CAM, as the run's `eval.map` says.
-    """
-
-    class_index: int
-    class_name: str
-    probability: float
-    boxes: list[Box]
-    scores: list[float]
-    map: np.ndarray
-
-    @property
-    def box(self) -> Box | None:
-        """The largest region's box; None where no pixel is above the threshold."""
-        return self.boxes[0] if self.boxes else None
+_Output = tuple[_About, np.ndarray, np.ndarray]  # of a frame: about it, logits [k], map
 
 
 class Predictor:
@@ -60,7 +42,7 @@ class Predictor:
 
     Args:
       forward: uint8 RGB frames `[b, size, size, 3]` -> (logits `[b, k]`, foreground maps, uint8
-        `[b, size, size]`); called with `batch_size` frames only.
+        `[b, size, size]`); called with 1 or `batch_size` frames only.
       class_names: `[k]`.
       size: the square that frames are resized to, pixels.
       tau: threshold, share of a map's maximum; None: Otsu's threshold of each map.
@@ -68,6 +50,7 @@ class Predictor:
         same logit for all maps.
       batch_size: frames per forward pass.
       regions: "largest": one box a frame; "all": one for each connected region above the threshold.
+      min_area: boxes of a smaller share of the frame, 0..1, are left out.
       class_name: report this class; None: the most probable one. The map, and so the boxes, are
         the same for all classes.
 
@@ -85,6 +68,7 @@ class Predictor:
         *,
         batch_size: int = 16,
         regions: str = "largest",
+        min_area: float = 0.0,
         class_name: str | None = None,
     ):
         self.class_names = tuple(class_names)
@@ -99,28 +83,34 @@ class Predictor:
             raise InputError(f"tau must be in 0..1, below 1; got {tau}.")
         if batch_size < 1:
             raise InputError(f"batch_size must be 1 or more frames; got {batch_size}.")
+        if not 0 <= min_area < 1:
+            raise InputError(f"min_area must be in 0..1, below 1; got {min_area}.")
         self._forward, self._of_logits = forward, of_logits
-        self._boxes_of = boxes_of_mask if regions == "all" else _one_box
+        self._most_boxes = None if regions == "all" else 1
+        self._min_cells = min_area * size * size
         self._class = None if class_name is None else self.class_names.index(class_name)
 
-    def predict(self, frames: Frame | Iterable[Frame]) -> list[Prediction]:
+    def predict(self, frames: Input | Iterable[Input]) -> list[Prediction]:
         """Predict every frame.
 
+            model.predict("holiday/*.jpg")
+
         Args:
-          frames: RGB, uint8 `[h, w, 3]`, sizes may differ; or PIL images, in any mode. One alone
-            is taken as a sequence of one.
+          frames: one of these, or an iterable of them, mixed: an array, RGB, uint8 `[h, w, 3]`, or
+            a stack `[n, h, w, 3]`; a PIL image, in any mode; the path of an image, a video or a
+            folder that holds some at any depth, or a glob. Sizes may differ.
 
         Returns:
-          A `Prediction` for each; boxes in pixels of the frame as given.
+          A `Prediction` for each frame; boxes in pixels of the frame as given.
 
         Raises:
-          InputError: a frame is neither.
+          InputError: a frame is none of these, or a path leads to no frame that can be read.
         """
         return list(self.stream(frames))
 
     def stream(
         self,
-        frames: Frame | Iterable[Frame],
+        frames: Input | Iterable[Input],
         smoothing: int = 0,
         stopwatch: Stopwatch | None = None,
     ) -> Iterator[Prediction]:
@@ -131,99 +121,104 @@ class Predictor:
 
         Args:
           frames: as of `predict`.
-          smoothing: each map becomes the mean of those of this many frames before and after it; the
-            frames are then those of one video, in their order.
+          smoothing: each map becomes the mean of those of this many frames before and after it
+            in its file; frames in memory are then those of one video, in their order.
           stopwatch: takes the seconds of "decode" (frames to come, and to be resized), "forward"
             (the host waits for the network) and "boxes".
 
         Raises:
-          InputError: `smoothing` is negative, or a frame is neither an array of uint8 `[h, w, 3]`
-            nor a PIL image.
+          InputError: `smoothing` is negative, or as of `predict`.
         """
         if smoothing < 0:
             raise InputError(f"smoothing must be 0 or more frames; got {smoothing}.")
         stopwatch = stopwatch or Stopwatch()
-        for size, logits, u8 in _smoothed(self._outputs(_several(frames), stopwatch), smoothing):
-            with stopwatch.of("boxes"):
-                prediction = self._one(size, logits, u8)
-            yield prediction
+        # Neighbours are of the same file.
+        for _, outputs in groupby(
+            self._outputs(frames_of(frames), stopwatch), lambda output: output[0].file
+        ):
+            for output in _smoothed(outputs, smoothing):
+                with stopwatch.of("boxes"):
+                    prediction = self._one(*output)
+                yield prediction
 
-    def _outputs(self, frames: Iterable[Frame], stopwatch: Stopwatch) -> Iterator[_Output]:
-        """Yield each frame's (height, width), logits and map."""
+    def _outputs(self, frames: Iterator[InputFrame], stopwatch: Stopwatch) -> Iterator[_Output]:
+        """Yield what the network says of each frame."""
         running = None
-        frames, more, fault = iter(frames), True, None
+        more, fault = True, None
         while more:
-            sizes: _Sizes = []
+            read: list[_About] = []
             with stopwatch.of("decode"):
-                # Padded to one batch size: another shape would compile another program.
                 batch = np.zeros((self.batch_size, self.size, self.size, 3), np.uint8)
-                while more and len(sizes) < self.batch_size:
+                while more and len(read) < self.batch_size:
                     try:
-                        frame = _as_array(next(frames))
-                        batch[len(sizes)] = self._resized(frame)
-                        sizes.append(frame.shape[:2])
+                        file, number, time, image = next(frames)
+                        batch[len(read)] = self._resized(image)
+                        read.append(_About(image.shape[:2], file, number, time))
                     except StopIteration:
                         more = False
                     except Exception as error:  # not before what came before it
                         more, fault = False, error
             with stopwatch.of("forward"):
-                started = (sizes, self._forward(batch)) if sizes else None
+                started = (read, self._start(batch, len(read), running is None)) if read else None
             yield from self._finish(running, stopwatch)
             running = started
         yield from self._finish(running, stopwatch)
         if fault is not None:
             raise fault
 
+    def _start(self, batch: np.ndarray, count: int, is_first: bool) -> list[_Computed]:
+        # Each number of frames is a program, and compiling it takes longer than any padding does
+        # (10 to 30 s on two cores), so there are two: for one frame and for a batch. There the
+        # demo's network takes 35 ms for one frame and 390 for 16, so that up to half a batch is
+        # best computed one by one. The rest after full batches is padded: their program is there.
+        if is_first and count <= self.batch_size // 2:
+            return [self._forward(batch[i : i + 1]) for i in range(count)]
+        return [self._forward(batch)]
+
     @staticmethod
     def _finish(
-        running: tuple[_Sizes, tuple[ArrayLike, ArrayLike]] | None, stopwatch: Stopwatch
+        running: tuple[list[_About], list[_Computed]] | None, stopwatch: Stopwatch
     ) -> Iterator[_Output]:
         if running is None:
             return
-        sizes, outputs = running
+        read, computed = running
         with stopwatch.of("forward"):
-            logits, maps = np.asarray(outputs[0], np.float64), np.asarray(outputs[1])
-        yield from zip(sizes, logits, maps, strict=False)
+            logits = np.concatenate([np.asarray(one[0], np.float64) for one in computed])
+            maps = np.concatenate([np.asarray(one[1]) for one in computed])
+        yield from zip(read, logits, maps, strict=False)
 
     def _resized(self, frame: np.ndarray) -> np.ndarray:
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
-            raise InputError(
-                f"a frame must be RGB, uint8 [h, w, 3]; got {frame.dtype} {frame.shape}. "
-                "Convert it first, or give a PIL image."
-            )
         square = (self.size, self.size)
         return np.asarray(Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR))
 
-    def _one(self, size: tuple[int, ...], logits: np.ndarray, u8: np.ndarray) -> Prediction:
+    def _one(self, about: _About, logits: np.ndarray, u8: np.ndarray) -> Prediction:
         probabilities = np.exp(logits - logits.max())
         probabilities /= probabilities.sum()
         index = int(probabilities.argmax()) if self._class is None else self._class
-        mask = u8 > threshold_level(u8, self.tau, self._of_logits)
-        foreground = 1 / (1 + np.exp(-logits_of(u8))) if self._of_logits else u8 / 255
-        scale_x, scale_y = size[1] / self.size, size[0] / self.size
-        boxes, scores = [], []
-        for x0, y0, x1, y1 in self._boxes_of(mask).tolist():
-            boxes.append((x0 * scale_x, y0 * scale_y, x1 * scale_x, y1 * scale_y))
-            scores.append(float(foreground[y0 : y1 + 1, x0 : x1 + 1].mean()))
+        level = threshold_level(u8, self.tau, self._of_logits)
+        foreground = expit(logits_of(u8)) if self._of_logits else u8 / 255
+        cells = self._boxes_of(u8 > level)
+        # The product first: size * width / size is the width itself, whatever the numbers.
+        pixels = cells * (about.size[::-1] * 2) / self.size
         return Prediction(
-            index, self.class_names[index], float(probabilities[index]), boxes, scores, u8
+            index,
+            self.class_names[index],
+            float(probabilities[index]),
+            [(x0, y0, x1, y1) for x0, y0, x1, y1 in pixels.tolist()],
+            [float(foreground[y0:y1, x0:x1].mean()) for x0, y0, x1, y1 in cells.tolist()],
+            u8,
+            probabilities,
+            level,
+            *about,
         )
 
-
-def _several(frames: Frame | Iterable[Frame]) -> Iterable[Frame]:
-    if isinstance(frames, Image.Image):
-        return [frames]
-    if isinstance(frames, np.ndarray) and frames.ndim in (2, 3):
-        return [frames]
-    return frames
-
-
-def _as_array(frame: Frame) -> np.ndarray:
-    return np.asarray(frame.convert("RGB") if isinstance(frame, Image.Image) else frame)
-
-
-def _one_box(mask: np.ndarray) -> np.ndarray:
-    return box_of_mask(mask)[None] if mask.any() else np.zeros((0, 4), np.int32)
+    def _boxes_of(self, mask: np.ndarray) -> np.ndarray:
+        """Boxes `[n, 4]` in cells, each from its first cell's start to its last cell's end."""
+        # `boxes_of_mask` ends boxes before the last row and column, by the rule of the reference's
+        # scores. With one more of each, outside of the frame, no region reaches there.
+        boxes = boxes_of_mask(np.pad(mask, ((0, 1), (0, 1))))
+        width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+        return boxes[width * height >= self._min_cells][: self._most_boxes]
 
 
 def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:
@@ -233,5 +228,5 @@ def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:
         near.append(output)
         if len(near) == near.maxlen and (centre := near[reach]) is not None:
             maps = [one[-1] for one in near if one is not None]
-            size, logits, _ = centre
-            yield size, logits, np.mean(maps, axis=0).astype(np.uint8)
+            about, logits, _ = centre
+            yield about, logits, np.mean(maps, axis=0).astype(np.uint8)

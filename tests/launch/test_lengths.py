@@ -71,7 +71,7 @@ def test_the_classifier_alone_then_longer_then_tcam(launch, shapes_data, tmp_pat
     assert validated == [0, 2, 3, 4, 5]
     config.tcam.steps = 2
     whole = tcam_jax.train_and_evaluate(config, tmp_path / "run")
-    assert find_row(whole, "tcam", "otsu")["corloc"] is not None
+    assert find_row(whole, "tcam_probability", "otsu")["corloc"] is not None
     assert json.loads((tmp_path / "run" / "config.json").read_text())["tcam"]["steps"] == 2
     launch("report", f"--workdir={tmp_path / 'run'}")
     assert "tcam_probability" in check_page((tmp_path / "run" / "report.html").read_text()).text

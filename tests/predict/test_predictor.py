@@ -48,14 +48,24 @@ def test_boxes_are_in_pixels_of_the_frame_as_given():
     assert found.map.shape == (SIZE, SIZE) and found.map.max() == 200
 
 
-def test_every_batch_has_the_same_shape_and_frames_keep_their_order():
-    for count in (0, 1, 4, 9):
-        network, forward = predictor()
-        images = [frame((0, 8, 0, 8), blue=100 * (i % 3)) for i in range(count)]
-        found = network.predict(images)
-        assert [p.class_index for p in found] == [i % 3 for i in range(count)]
-        assert len(forward.batches) == -(-count // BATCH)
-        assert {batch.shape for batch in forward.batches} <= {(BATCH, SIZE, SIZE, 3)}
+@pytest.mark.parametrize(
+    ("count", "batches"),
+    [
+        (0, []),
+        (1, [1]),
+        (2, [1, 1]),
+        (3, [BATCH]),
+        (4, [BATCH]),
+        (5, [BATCH, BATCH]),
+        (9, [BATCH] * 3),
+    ],
+)
+def test_few_frames_are_computed_one_by_one_and_others_in_whole_batches(count, batches):
+    network, forward = predictor()
+    images = [frame((0, 8, 0, 8), blue=100 * (i % 3)) for i in range(count)]
+    found = network.predict(images)
+    assert [p.class_index for p in found] == [i % 3 for i in range(count)]
+    assert [batch.shape for batch in forward.batches] == [(b, SIZE, SIZE, 3) for b in batches]
 
 
 def test_no_more_than_two_batches_are_read_ahead():

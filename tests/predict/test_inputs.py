@@ -1,0 +1,144 @@
+"""Frames in memory and on disk, in any mixture; where each prediction comes from; its mask."""
+
+import warnings
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tcam_jax.predict.inputs import frames_of
+from tcam_jax.predict.predictor import Predictor
+from tcam_jax.runtime.errors import InputError
+from tests.data.test_video import write
+from tests.predict.test_predictor import CLASSES, SIZE, frame, predictor
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two images, one of them deeper, a video of three frames, and a text."""
+    (tmp_path / "b").mkdir()
+    Image.fromarray(frame((0, 8, 0, 8))).save(tmp_path / "a.png")
+    Image.fromarray(frame(size=(20, 30))).save(tmp_path / "b" / "z.png")
+    write(tmp_path / "film.avi", [0, 0.04, 0.08], size=(64, 48), codec="ffv1")
+    (tmp_path / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+def origins(given, root):
+    return [
+        (str(f.file.relative_to(root)) if f.file else None, f.frame, f.image.shape[:2])
+        for f in frames_of(given)
+    ]
+
+
+IMAGE, DEEPER = ("a.png", 0, (SIZE, SIZE)), ("b/z.png", 0, (20, 30))
+VIDEO = [("film.avi", i, (48, 64)) for i in range(3)]
+
+
+def test_paths_of_every_kind(folder):
+    assert origins(folder / "a.png", folder) == [IMAGE]
+    assert origins(str(folder / "film.avi"), folder) == VIDEO
+    assert origins(folder, folder) == [IMAGE, DEEPER, *VIDEO]
+    assert origins(f"{folder}/*", folder) == [IMAGE, *VIDEO]
+    assert origins(f"{folder}/**/*.png", folder) == [IMAGE, DEEPER]
+    assert origins([folder / "film.avi", str(folder / "a.png")], folder) == [*VIDEO, IMAGE]
+    np.testing.assert_allclose([f.time for f in frames_of(folder / "film.avi")], [0, 0.04, 0.08])
+
+
+def test_a_name_with_the_signs_of_a_glob_is_a_name(folder):
+    (folder / "a.png").rename(folder / "a[1].png")
+    assert origins(folder / "a[1].png", folder) == [("a[1].png", 0, (SIZE, SIZE))]
+
+
+def test_home_is_expanded(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    assert origins("~/a.png", folder) == origins("~/[a]*.png", folder) == [IMAGE]
+
+
+def test_a_mixture_keeps_its_order_and_numbers_what_is_in_memory(folder):
+    image = frame(size=(9, 7))
+    mixture = (x for x in (image, folder / "a.png", np.stack([image] * 2), Image.new("L", (5, 6))))
+    memory = [(None, i, (9, 7)) for i in range(3)]
+    assert origins(mixture, folder) == [memory[0], IMAGE, *memory[1:], (None, 3, (6, 5))]
+    assert origins([], folder) == origins(np.zeros((0, 9, 7, 3), np.uint8), folder) == []
+
+
+@pytest.mark.parametrize("name", ["missing.jpg", "", "*.gif", "empty"])
+def test_a_path_to_nothing_names_the_argument(folder, name, monkeypatch):
+    (folder / "empty").mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(InputError, match=rf"^frames: .*{name[1:]}.* must be an image.*\.webm"):
+        list(frames_of(name))
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (iter([3]), "number 0 must be RGB.*got int64"),
+        (iter([np.zeros((4, 4, 3), np.uint8), None]), r"number 1 .*got object \(\)"),
+        (np.zeros((2, 4, 4, 3)), "number 0 .*got float64"),
+        (np.zeros((4, 4), np.uint8), r"number 0 .*got uint8 \(4, 4\)"),
+        ([np.zeros((0, 4, 3), np.uint8)], r"number 0 .*got uint8 \(0, 4, 3\)"),
+    ],
+)
+def test_what_is_no_frame_names_the_argument_and_its_number(given, words):
+    with pytest.raises(InputError, match=f"^frames: {words}"):
+        list(frames_of(given))
+
+
+def test_damage_is_warned_of_and_nothing_at_all_is_an_error(folder):
+    (folder / "bad.jpg").write_bytes(b"no image")
+    with pytest.warns(UserWarning, match=r"bad\.jpg: cannot be read as an image"):
+        assert len(origins(folder, folder)) == 5
+    with pytest.raises(InputError, match=r"frames: no frame of .*bad\.jpg can be read: cannot be"):
+        list(frames_of(folder / "bad.jpg"))
+    network, _ = predictor()
+    found = []
+    with pytest.raises(InputError, match=r"notes\.txt"):
+        for prediction in network.stream([folder / "a.png", folder / "notes.txt"]):
+            found.append(prediction.file.name)
+    assert found == ["a.png"]
+
+
+def test_predictions_say_where_they_come_from(folder):
+    with warnings.catch_warnings(action="error"):
+        found = predictor()[0].predict(folder)
+    assert [(p.file.name, p.frame, p.size) for p in found] == [
+        ("a.png", 0, (SIZE, SIZE)),
+        ("z.png", 0, (20, 30)),
+        *(("film.avi", i, (48, 64)) for i in range(3)),
+    ]
+    assert found[0].time is None and found[4].time == pytest.approx(0.08)
+    assert found[0].box == (0, 0, 8, 8)
+    (memory,) = predictor()[0].predict(frame())
+    assert (memory.file, memory.frame, memory.time) == (None, 0, None)
+
+
+def test_maps_are_smoothed_within_a_file_only(folder):
+    found = list(predictor()[0].stream([folder / "a.png", folder / "film.avi"], smoothing=2))
+    alone = list(predictor()[0].stream(folder / "film.avi", smoothing=2))
+    (image,) = predictor()[0].predict(folder / "a.png")
+    for one, other in zip(found, [image, *alone], strict=True):
+        np.testing.assert_array_equal(one.map, other.map)
+    assert (alone[0].map != predictor()[0].predict(folder / "film.avi")[0].map).any()
+
+
+@pytest.mark.parametrize("size", [(SIZE, SIZE), (45, 1), (1, 1), (37, 91), (480, 640)])
+@pytest.mark.parametrize("tau", [0.4, None])
+def test_the_mask_is_the_threshold_in_pixels_and_spans_the_boxes(size, tau):
+    u8 = np.zeros((SIZE, SIZE), np.uint8)
+    u8[4:9, 20:32] = 200
+    u8[20:32, 3:11] = 220
+    network = Predictor(
+        lambda frames: (np.array([[1.0, 2.0, 3.0]]), u8[None]), CLASSES, SIZE, tau, regions="all"
+    )
+    (found,) = network.predict(np.zeros((*size, 3), np.uint8))
+    mask, (height, width) = found.mask(), size
+    assert mask.shape == found.resized_map().shape == size and mask.dtype == bool
+    expected = np.zeros(size, bool)
+    for x0, y0, x1, y1 in found.boxes:
+        ys, xs = np.arange(height) + 0.5, np.arange(width) + 0.5
+        expected |= np.outer((y0 <= ys) & (ys < y1), (x0 <= xs) & (xs < x1))
+    np.testing.assert_array_equal(mask, expected)
+    np.testing.assert_allclose(found.probabilities, np.exp([-2, -1, 0]) / np.exp([-2, -1, 0]).sum())
+    assert found.probability == found.probabilities[found.class_index]
