@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Array
 
+from tcam_jax.data.class_names import check_class_names
 from tcam_jax.data.records import Split
 from tcam_jax.data.truth import Truth
 
@@ -121,6 +122,7 @@ def check_data(data: object) -> None:
 
     Raises:
       TypeError: names what it lacks.
+      InputError: its classes have names that cannot be kept, see `check_class_names`.
     """
     if not isinstance(data, Data):
         members = [name for name in vars(Data) if not name.startswith("_")]
@@ -129,3 +131,4 @@ def check_data(data: object) -> None:
             f"data must have the members of tcam_jax.Data; {type(data).__name__} lacks "
             f"{', '.join(lacking)}."
         )
+    check_class_names(data.class_names, type(data).__name__)
