@@ -1,7 +1,7 @@
 """What training asks of a dataset, so that it needs neither TensorFlow nor a prepared one."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array
@@ -115,6 +115,14 @@ class Recorded(Protocol):
 
     def records(self, split: str) -> Split:
         """The records of "train", "validation" or "test"."""
+
+
+@runtime_checkable
+class Original(Protocol):
+    """`Data` that can say what they were made from; a run goes on with the same alone."""
+
+    def origin(self) -> Mapping[str, Any]:
+        """What tells this dataset from others, JSON-able; `folder`, where it lies, may change."""
 
 
 def check_data(data: object) -> None:
