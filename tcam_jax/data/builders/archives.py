@@ -19,7 +19,10 @@ SUFFIXES = (".tar.gz", ".tgz", ".tar")
 _CHUNK = 1 << 20
 _LEFT_FREE = 1 << 26  # bytes of the disk that unpacking leaves to others
 _ORDINARY = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
-_DAMAGE = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+_DAMAGE = (
+    *(tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
+    *(ValueError, LookupError, RecursionError, MemoryError),  # of `tarfile`, by headers of nonsense
+)
 
 
 def archive_name(path: Path) -> str | None:
@@ -57,6 +60,8 @@ def unpack(archive: Path, parent: Path) -> Path:
             content.mkdir(parents=True)
             _extract(archive, content)
             unfinished.rename(target)
+        except InputError:
+            raise
         except _DAMAGE as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise InputError(

@@ -208,6 +208,24 @@ def test_nothing_is_left_of_an_unpacking_that_ends_in_any_way(tmp_path, monkeypa
     assert not list((tmp_path / "work").iterdir())
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_header_of_nonsense_is_damage(tmp_path, first):
+    member = special("x", tarfile.REGTYPE)
+    member.pax_headers = {"GNU.sparse.map": "0,x", "GNU.sparse.size": "1"}
+    members = [member] if first else [special("y", tarfile.REGTYPE), member]
+    archive = make_special_archive(tmp_path / "dog.tar.gz", *members)
+    with pytest.raises(InputError, match=r"dog.tar.gz cannot be unpacked \(.*it is damaged"):
+        unpack(archive, tmp_path / "work")
+
+
+def test_headers_of_headers_without_end_are_damage(tmp_path):
+    with gzip.open(tmp_path / "dog.tar.gz", "wb") as file:
+        for _ in range(5000):  # each one is about the next
+            file.write(special("x", tarfile.XHDTYPE).tobuf())
+    with pytest.raises(InputError, match=r"dog.tar.gz cannot be unpacked \(.*it is damaged"):
+        unpack(tmp_path / "dog.tar.gz", tmp_path / "work")
+
+
 def test_a_file_where_a_folder_should_be(tmp_path):
     archive = make_archive(tmp_path / "dog.tar.gz", {"a": b"1", "a/b": b"2"})
     with pytest.raises(InputError, match="dog.tar.gz cannot be unpacked into .*: File exists"):
