@@ -41,7 +41,7 @@ def main() -> None:
 
 def _parse(words: str) -> tuple[str, int, int]:
     encoder, *numbers = words.rsplit("x", 2)
-    if encoder in cam_speed.WITH_LAYERS and len(numbers) == 2 and all(map(str.isdigit, numbers)):
+    if encoder in cam_speed.WITH_LAYERS and len(numbers) == 2 and all(map(str.isdecimal, numbers)):
         size, batch = map(int, numbers)
         if size > 0 and batch > 0:
             return encoder, size, batch

@@ -32,7 +32,7 @@ _MAPS = 30  # of each kind, whose boxes are timed
 
 def main() -> None:
     """Measure, print, write."""
-    if not all(words.isdigit() and int(words) for words in _BATCHES.value):
+    if not all(words.isdecimal() and int(words) for words in _BATCHES.value):
         raise InputError(f"--batches must be numbers such as 1,32; got {_BATCHES.value}.")
     command_line.check_output(_OUTPUT.value)
     if _WORKDIR.value:

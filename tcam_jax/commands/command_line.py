@@ -10,6 +10,7 @@ from absl import app, flags, logging
 
 from tcam_jax.runtime.errors import Diverged, InputError
 from tcam_jax.runtime.interruption import EXIT_STATUS, Interrupted
+from tcam_jax.runtime.streams import keep_streams
 
 
 def run(
@@ -28,6 +29,7 @@ def run(
     Exit status: 2 for bad input, 3 where training diverged, 75 (`interruption.EXIT_STATUS`) where a
     signal stopped it and the same command goes on.
     """
+    keep_streams()
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
         module = sys.modules[main.__module__]
         print(module.__doc__)

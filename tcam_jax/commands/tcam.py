@@ -4,6 +4,7 @@ import importlib
 import sys
 
 from tcam_jax.runtime.huge_pages import start_again_with_huge_pages
+from tcam_jax.runtime.streams import keep_streams
 
 COMMANDS = {
     "prepare": "read videos or frames into a dataset, or only say what is wrong with them",
@@ -20,6 +21,7 @@ COMMANDS = {
 
 def main() -> None:
     """Run the subcommand that the command line names."""
+    keep_streams()
     name, *arguments = sys.argv[1:] or ["--help"]
     if name in ("--help", "-h", "help"):
         width = max(map(len, COMMANDS))

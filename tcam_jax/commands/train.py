@@ -2,8 +2,8 @@
 
 A run that was stopped goes on where it was; a finished one only evaluates, or goes on where its
 stages are to be longer. --dry_run checks everything, says how long training would be, and writes
-nothing. SIGTERM and SIGINT save and end with status 75. --distributed: one of several processes,
-see docs/distributed.md.
+nothing. SIGTERM, SIGINT and SIGHUP save and end with status 75. --distributed: one of several
+processes, see docs/distributed.md.
 """
 
 from pathlib import Path

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from tcam_jax.data.builders.registry import check_same, training_size
+from tcam_jax.data.builders.registry import check_same, read_origin, training_size
 from tcam_jax.data.protocol import TrainingSize
 from tcam_jax.data.records import Split, dataset_folder, open_split
 from tcam_jax.data.sampler import Visits, steps_per_epoch, window_indices
@@ -38,7 +39,7 @@ class Dataset:
             )
         folder = dataset_folder(config.dataset.data_dir, config.dataset.name, config.dataset.config)
         check_same(folder, dict(config.dataset.options))
-        self._config = config
+        self._config, self._folder = config, folder
         self._visits = Visits(config.dataset.frames_per_shot, config.dataset.balanced)
         self._split, self._truth = cache(self._open), cache(self._read_truth)
         self.class_names = self._split("train").class_names
@@ -54,6 +55,12 @@ class Dataset:
 
     def _read_truth(self, split: str) -> Truth:
         return read_truth(self._split(split))
+
+    def origin(self) -> dict[str, Any]:
+        """Return what the dataset was made from, and where it lies, see `data.protocol`."""
+        dataset = self._config.dataset
+        name = f"{dataset.name}/{dataset.config} {self._folder.name}"
+        return {"folder": str(self._folder), "dataset": name, **read_origin(self._folder)}
 
     def records(self, split: str) -> Split:
         """Return the records of `split` as they are stored, and their shot table."""

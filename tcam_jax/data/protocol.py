@@ -1,11 +1,12 @@
 """What training asks of a dataset, so that it needs neither TensorFlow nor a prepared one."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array
 
+from tcam_jax.data.class_names import check_class_names
 from tcam_jax.data.records import Split
 from tcam_jax.data.truth import Truth
 
@@ -116,11 +117,20 @@ class Recorded(Protocol):
         """The records of "train", "validation" or "test"."""
 
 
+@runtime_checkable
+class Original(Protocol):
+    """`Data` that can say what they were made from; a run goes on with the same alone."""
+
+    def origin(self) -> Mapping[str, Any]:
+        """What tells this dataset from others, JSON-able; `folder`, where it lies, may change."""
+
+
 def check_data(data: object) -> None:
     """Refuse an object that is no `Data`.
 
     Raises:
       TypeError: names what it lacks.
+      InputError: its classes have names that cannot be kept, see `check_class_names`.
     """
     if not isinstance(data, Data):
         members = [name for name in vars(Data) if not name.startswith("_")]
@@ -129,3 +139,4 @@ def check_data(data: object) -> None:
             f"data must have the members of tcam_jax.Data; {type(data).__name__} lacks "
             f"{', '.join(lacking)}."
         )
+    check_class_names(data.class_names, type(data).__name__)

@@ -37,7 +37,7 @@ from tcam_jax.evaluate.split import (
     score_split,
 )
 from tcam_jax.models.tcam import for_inference
-from tcam_jax.runs.networks import load_networks
+from tcam_jax.runs.networks import check_classes, load_networks
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
@@ -65,8 +65,8 @@ def evaluate_run(workdir: str | Path, split: str = "test", data: Data | None = N
       The results, see `evaluate.results`: CorLoc in percent, thresholds 0..1.
 
     Raises:
-      InputError: there is no such run or split, the run is not trained to its end, or a record is
-        damaged.
+      InputError: there is no such run or split, the run is not trained to its end, the data have
+        other classes, or a record is damaged.
       TypeError: `data` lacks members of `Data`.
     """
     if split not in ("validation", "test"):
@@ -76,6 +76,7 @@ def evaluate_run(workdir: str | Path, split: str = "test", data: Data | None = N
     if data is None:
         data = Dataset(config)
     check_data(data)
+    check_classes(workdir, tuple(data.class_names))
     return evaluate_networks(config, workdir, data, Parallel(config.parallel), split)
 
 

@@ -11,6 +11,7 @@ from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
 from tcam_jax.evaluate.results import Results, read_results
 from tcam_jax.runs.evaluate import evaluate_networks
+from tcam_jax.runs.identity import record_dataset
 from tcam_jax.runs.networks import record_classes
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.devices import log_devices
@@ -36,8 +37,9 @@ def train_and_evaluate(
         config = configs.demo.get_config()  # or tcam_jax.config.defaults.get_config(), changed
         results = tcam_jax.train_and_evaluate(config, "runs/demo")
 
-    A run that was stopped goes on where it was; a finished one is only read. Several processes
-    (`runtime.processes`) call it together; process 0 alone uses the workdir.
+    A run that was stopped goes on where it was, with the dataset it was started with; a finished
+    one is only read. Several processes (`runtime.processes`) call it together; process 0 alone uses
+    the workdir.
 
     Args:
       config: of the run; every field is described in `config/defaults.py`.
@@ -72,6 +74,7 @@ def train_and_evaluate(
             held.enter_context(locked(workdir))
             record_config(config, workdir)
             record_classes(workdir, class_names)
+            record_dataset(config, workdir, data)
 
         processes.broadcast(begin)
         start_logging(workdir, quiet=not processes.is_first())

@@ -123,7 +123,16 @@ def record_classes(workdir: Path, class_names: tuple[str, ...]) -> None:
     path = workdir / "classes.json"
     if not path.exists():
         write_whole(path, json.dumps(class_names) + "\n")
-    elif read_classes(workdir) != class_names:
+    check_classes(workdir, class_names)
+
+
+def check_classes(workdir: Path, class_names: tuple[str, ...]) -> None:
+    """Refuse data of other classes than those of the run in `workdir`.
+
+    Raises:
+      InputError: they differ, or the run was never started.
+    """
+    if read_classes(workdir) != class_names:
         raise InputError(
             f"{workdir} was started with the classes {list(read_classes(workdir))}, the dataset "
             f"now has {list(class_names)}; use another workdir, or the dataset as it was."

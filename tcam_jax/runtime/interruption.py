@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a question asked at safe points, so that nothing is lost by stopping.
+"""SIGTERM, SIGINT, SIGHUP as a question asked at safe points: nothing is lost by stopping.
 
 It imports nothing heavy: a command can heed signals before JAX is loaded.
 """
@@ -18,11 +18,12 @@ class Interrupted(Exception):
 
 
 class Interruption:
-    """While entered, SIGTERM and SIGINT only set a flag, which `requested` reads.
+    """While entered, SIGTERM, SIGINT and SIGHUP only set a flag, which `requested` reads.
 
     Python runs a handler between two of its own instructions: a signal during a compilation, a
     step or a write is seen when that ends. A second SIGINT raises KeyboardInterrupt at once, for
-    the person at the keyboard who does not want to wait.
+    the person at the keyboard who does not want to wait. SIGHUP comes when a terminal or its ssh is
+    closed; where it is ignored, as `nohup` has it, it stays so.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,10 @@ class Interruption:
         self._any: Callable[[bool], bool] = bool
 
     def __enter__(self) -> "Interruption":
-        for number in (signal.SIGTERM, signal.SIGINT):
+        numbers = [signal.SIGTERM, signal.SIGINT]
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        for number in numbers:
             self._previous[number] = signal.signal(number, self._handle)
         return self
 

@@ -1,8 +1,13 @@
-"""The package's log: standard output above the progress bar, and a file of the run."""
+"""The package's log: standard output above the progress bar, and a file of the run.
 
+Its handlers never raise: a line that nobody can read any more is no reason to end a training.
+"""
+
+import contextlib
 import logging
 import sys
 from pathlib import Path
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
@@ -19,7 +24,7 @@ def start_logging(workdir: Path, quiet: bool = False) -> None:
     """
     log_to_terminal(quiet)
     if not quiet:
-        _add(logging.FileHandler(workdir / "log.txt"))
+        _add(_File(workdir / "log.txt", encoding="utf-8", errors="backslashreplace"))
 
 
 def log_to_terminal(quiet: bool = False) -> None:
@@ -29,7 +34,7 @@ def log_to_terminal(quiet: bool = False) -> None:
     log.handlers.clear()
     if quiet:
         logging.getLogger("tcam_jax.data").setLevel(logging.WARNING)
-        log.addHandler(logging.StreamHandler())
+        log.addHandler(_Errors())
     else:
         _add(_AboveTheBar())
 
@@ -39,7 +44,40 @@ def _add(handler: logging.Handler) -> None:
     log.addHandler(handler)
 
 
-class _AboveTheBar(logging.Handler):
+def is_terminal(stream: Any) -> bool:
+    """Whether somebody may be looking at `stream`; None and a closed one are no terminal."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
+class _NeverRaising(logging.Handler):
+    def handleError(self, record: logging.LogRecord) -> None:
+        error = sys.exc_info()[1]
+        gone = isinstance(error, OSError) or "closed file" in str(error)
+        with contextlib.suppress(Exception):
+            if not gone:  # a mistake in the call: shown, if it can be
+                super().handleError(record)
+
+
+class _File(_NeverRaising, logging.FileHandler):
+    pass
+
+
+class _Errors(_NeverRaising, logging.StreamHandler[TextIO]):
+    pass
+
+
+class _AboveTheBar(_NeverRaising):
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stdout)
-        sys.stdout.flush()
+        if sys.stdout is None:  # it was closed when the process began
+            return
+        try:
+            text = self.format(record)
+            encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+            text = text.encode(encoding, "backslashreplace").decode(encoding)
+            tqdm.write(text, file=sys.stdout)
+            sys.stdout.flush()
+        except Exception:
+            self.handleError(record)

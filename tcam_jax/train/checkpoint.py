@@ -1,12 +1,14 @@
 """Checkpoints of a stage: numbered folders written by Orbax, and a record of what is best so far.
 
     checkpoints/120/variables, optimizer    the state; digests.json: of all its files
-    checkpoints/120/record.json             roles, see `Record`; replaced when validation is done
+    checkpoints/120/record.json             its step, and roles, see `Record`; replaced when
+                                            validation is done
     checkpoints/100.damaged                 set aside, never deleted
 
 One process reads and writes; see `runtime.processes` for several.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +32,8 @@ from tcam_jax.train.state import TrainState
 
 Roles = dict[str, dict[str, int | float]]
 RECORD = "record.json"
+# As `save` names them: other digits and leading zeros are somebody else's folders.
+_STEP = re.compile("0|[1-9][0-9]*")
 
 
 class Record(NamedTuple):
@@ -66,7 +70,8 @@ class Checkpoints:
 
     def steps(self) -> list[int]:
         """Return the steps of the finished checkpoints, in order, without a look into them."""
-        return sorted(int(p.name) for p in self.directory.glob("*") if p.name.isdigit())
+        folders = (p for p in self.directory.glob("*") if _STEP.fullmatch(p.name) and p.is_dir())
+        return sorted(int(p.name) for p in folders)
 
     def newest(self, sound: bool = False) -> int | None:
         """Return the step of the newest good checkpoint, or None.
@@ -94,7 +99,7 @@ class Checkpoints:
         def fill(folder: Path) -> None:
             write_item(folder / "variables", state.variables)
             write_item(folder / "optimizer", state.rest)
-            write_record(folder / RECORD, record._asdict())
+            write_record(folder / RECORD, {"step": step, **record._asdict()})
 
         try:
             write_folder(self.directory / str(step), fill, unlisted=RECORD)
@@ -111,7 +116,7 @@ class Checkpoints:
 
     def amend(self, step: int, record: Record) -> None:
         """Replace the record of checkpoint `step`, then drop what is not kept."""
-        write_record(self.directory / str(step) / RECORD, record._asdict())
+        write_record(self.directory / str(step) / RECORD, {"step": step, **record._asdict()})
         self._prune()
 
     def drop_after(self, step: int) -> None:
@@ -122,8 +127,16 @@ class Checkpoints:
                 self._verified.discard(later)
 
     def record(self, step: int) -> Record:
-        """Return the record of checkpoint `step`."""
-        return Record(**read_record(self.directory / str(step) / RECORD))
+        """Return the record of checkpoint `step`.
+
+        Raises:
+          OSError, ValueError, TypeError: it is damaged, or that of another step.
+        """
+        content = read_record(self.directory / str(step) / RECORD)
+        recorded = content.pop("step", step)
+        if recorded != step:
+            raise ValueError(f"it is the checkpoint of step {recorded} under another's name")
+        return Record(**content)
 
     def restore(self, step: int, like: TrainState) -> TrainState:
         """Read the state of checkpoint `step` in the form of `like`, as NumPy arrays."""
@@ -166,8 +179,13 @@ class Checkpoints:
         if step in self._verified:
             return None
         problem = fault(self.directory / str(step), unlisted=RECORD)
-        if problem is None and self._record_if_readable(step) is None:
-            problem = f"{RECORD} is missing or has changed since it was written"
+        try:
+            if problem is None:
+                self.record(step)
+        except OSError:
+            problem = f"{RECORD} is missing"
+        except (ValueError, TypeError) as error:
+            problem = str(error)
         if problem is None:
             self._verified.add(step)
         return problem

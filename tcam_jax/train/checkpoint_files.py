@@ -44,10 +44,13 @@ def write_folder(target: Path, fill: Callable[[Path], None], unlisted: str) -> N
 
 
 def delete_folder(folder: Path) -> None:
-    """Delete `folder`; a kill in between leaves none of that name."""
+    """Delete `folder`, or the link to one; a kill in between leaves none of that name."""
     going = folder.with_name(f".{folder.name}-deleted{_UNFINISHED}")
     folder.rename(going)
-    shutil.rmtree(going)
+    if going.is_dir() and not going.is_symlink():
+        shutil.rmtree(going)
+    else:
+        going.unlink()
 
 
 def remove_unfinished(directory: Path) -> list[str]:

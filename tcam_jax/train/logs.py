@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tcam_jax.runtime.files import cannot_write, write_whole
-from tcam_jax.runtime.log import log
+from tcam_jax.runtime.log import is_terminal, log
 
 
 class MetricsWriter:
@@ -108,7 +108,7 @@ class Progress:
             initial=first_step,
             desc=stage,
             unit="step",
-            disable=not sys.stderr.isatty() or not log.isEnabledFor(logging.INFO),
+            disable=not is_terminal(sys.stderr) or not log.isEnabledFor(logging.INFO),
             dynamic_ncols=True,
         )
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from tcam_jax.models.tcam import Variables
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Step
 from tcam_jax.train.state import TrainState
@@ -65,8 +66,20 @@ def is_finished(directory: Path) -> bool:
 
 
 def last_step(directory: Path) -> int | None:
-    """Return the number of steps of the finished stage in `directory`; None: it is not finished."""
-    return int((directory / FINISHED).read_text()) if is_finished(directory) else None
+    """Return the number of steps of the finished stage in `directory`; None: it is not finished.
+
+    Raises:
+      InputError: the mark that says so cannot be read.
+    """
+    if not is_finished(directory):
+        return None
+    try:
+        return int((directory / FINISHED).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{directory / FINISHED} must hold the number of the last step ({error}); delete it, "
+            "and run `tcam train` there again: it goes on from the last checkpoint."
+        ) from error
 
 
 def reopen(directory: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from tcam_jax.runtime.interruption import Interrupted, Interruption
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_is_seen_at_the_next_safe_point_and_not_before(number):
     reached = []
     with Interruption() as stop, pytest.raises(Interrupted):
@@ -18,6 +18,18 @@ def test_a_signal_is_seen_at_the_next_safe_point_and_not_before(number):
         stop.check()
     assert reached == ["after the signal"]
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def test_a_hangup_that_is_ignored_stays_so():
+    """`nohup tcam train … &` outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Interruption() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            stop.check()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_the_second_sigint_does_not_wait():

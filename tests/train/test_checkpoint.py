@@ -14,6 +14,7 @@ import pytest
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.log import log
 from tcam_jax.train.checkpoint import Checkpoints, Record, read_variables
+from tcam_jax.train.stage import FINISHED, last_step
 from tcam_jax.train.state import create_state
 
 ROLES = {"best": {"step": 3, "value": 1.0}}
@@ -89,6 +90,68 @@ def test_every_damaged_one_is_kept_under_a_name_of_its_own(directory, warnings):
         checkpoints.save(6, _state(6), Record(ROLES))
     names = sorted(p.name for p in directory.iterdir())
     assert names == ["3", "6", "6.damaged", "6.damaged-2"]
+
+
+def test_checkpoints_that_changed_names_are_seen_and_passed_over(directory, warnings):
+    checkpoints = Checkpoints(directory)
+    for step in (9, 10):
+        checkpoints.save(step, _state(step), Record({"best": {"step": 9, "value": 1.0}}))
+    for old, new in (("9", "x"), ("10", "9"), ("x", "10")):
+        (directory / old).rename(directory / new)
+    with pytest.raises(InputError, match="10 is needed, and damaged .*checkpoint of step 9 under"):
+        Checkpoints(directory).role_step("best", last=10)
+    with pytest.raises(InputError, match="9 is needed, and damaged .*checkpoint of step 10 under"):
+        Checkpoints(directory).restore_variables(9)
+    assert Checkpoints(directory).newest() is None  # 3 and 6 were dropped
+    assert "10 is damaged: it is the checkpoint of step 9" in warnings[0] and len(warnings) == 2
+    assert sorted(p.name for p in directory.iterdir()) == ["10.damaged", "9.damaged"]
+
+
+def test_a_checkpoint_under_the_name_of_one_that_never_was(directory, warnings):
+    (directory / "6").rename(directory / "7")
+    checkpoints = Checkpoints(directory)
+    assert checkpoints.newest() == 3
+    assert "7 is damaged: it is the checkpoint of step 6" in warnings[0]
+
+
+def test_the_record_of_another_step_is_seen_also_when_it_was_amended(directory, warnings):
+    checkpoints = Checkpoints(directory)
+    checkpoints.amend(3, Record(ROLES, validated=False))
+    shutil.copy(directory / "3" / "record.json", directory / "6" / "record.json")
+    assert Checkpoints(directory).newest() == 3 and "of step 3 under" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["²", "0011", "00", "１２", "٣", "+7", "1_0", " 8", "-1", "9.0", "x"]
+)
+def test_a_folder_of_another_name_is_no_step_and_stays(directory, warnings, name):
+    shutil.copytree(directory / "6", directory / name)
+    checkpoints = Checkpoints(directory, keep_last=1)
+    assert checkpoints.steps() == [3, 6] and checkpoints.newest() == 6
+    checkpoints.save(9, _state(9), Record({}))
+    checkpoints.drop_after(6)
+    assert sorted(p.name for p in directory.iterdir() if p.name != name) == []
+    assert (directory / name).is_dir() and not warnings
+
+
+def test_files_and_links_of_a_steps_name(directory, tmp_path):
+    (directory / "8").write_text("a file")
+    (directory / "6").rename(tmp_path / "elsewhere")
+    (directory / "6").symlink_to(tmp_path / "elsewhere")
+    checkpoints = Checkpoints(directory)
+    assert checkpoints.steps() == [3, 6] and checkpoints.newest() == 6
+    checkpoints.save(8, _state(8), Record(ROLES))
+    checkpoints.drop_after(3)
+    assert [p.name for p in directory.iterdir()] == ["3"]
+    assert (tmp_path / "elsewhere" / "digests.json").exists()  # the link was ours to delete
+
+
+@pytest.mark.parametrize("content", ["", "x", "²", b"\xff"])
+def test_a_damaged_mark_of_a_finished_stage_is_one_error(tmp_path, content):
+    text = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / FINISHED).write_bytes(text)
+    with pytest.raises(InputError, match="must hold the number of the last step"):
+        last_step(tmp_path)
 
 
 def test_none_is_left(directory, warnings):

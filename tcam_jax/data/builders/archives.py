@@ -1,4 +1,7 @@
-"""Unpacking tar archives: whole or not at all, and never outside of their folder."""
+"""Unpacking tar archives: whole or not at all, and never outside of their folder.
+
+`tarfile`'s own filters are not relied on: some versions of Python let links lead outside of them.
+"""
 
 import gzip
 import lzma
@@ -14,7 +17,12 @@ from tcam_jax.runtime.errors import InputError
 SUFFIXES = (".tar.gz", ".tgz", ".tar")
 
 _CHUNK = 1 << 20
-_DAMAGE = (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+_LEFT_FREE = 1 << 26  # bytes of the disk that unpacking leaves to others
+_ORDINARY = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
+_DAMAGE = (
+    *(tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
+    *(ValueError, LookupError, RecursionError, MemoryError),  # of `tarfile`, by headers of nonsense
+)
 
 
 def archive_name(path: Path) -> str | None:
@@ -33,8 +41,9 @@ def unpack(archive: Path, parent: Path) -> Path:
         name which is all that the archive holds is not repeated.
 
     Raises:
-        InputError: the archive is damaged, has a member that would lie outside of the folder, or
-            cannot be read or written.
+        InputError: the archive is damaged, has a member that is neither a file nor a folder or
+            would lie outside of the folder, does not fit onto the disk, or cannot be read or
+            written. What was unpacked of it is removed.
     """
     name = archive_name(archive) or archive.name
     try:
@@ -47,9 +56,12 @@ def unpack(archive: Path, parent: Path) -> Path:
         shutil.rmtree(unfinished, ignore_errors=True)
         # Inside a folder of the archive's name, for archives that have none themselves.
         content = unfinished / name
-        content.mkdir(parents=True)
         try:
+            content.mkdir(parents=True)
             _extract(archive, content)
+            unfinished.rename(target)
+        except InputError:
+            raise
         except _DAMAGE as error:
             reason = (str(error) or type(error).__name__).splitlines()[0]
             raise InputError(
@@ -61,7 +73,8 @@ def unpack(archive: Path, parent: Path) -> Path:
                 f"{archive} cannot be unpacked into {unfinished}: {error.strerror or error}; make "
                 "room or mend the permissions, and prepare again"
             ) from error
-        unfinished.rename(target)
+        finally:  # a disk filled half way is not left so
+            shutil.rmtree(unfinished, ignore_errors=True)
     content = target / name
     inner = content / name
     return inner if inner.is_dir() and list(content.iterdir()) == [inner] else content
@@ -76,9 +89,55 @@ def _extract(archive: Path, folder: Path) -> None:
         ) as watched,
         tarfile.open(fileobj=watched) as tar,
     ):
+        _check_room(archive, size, folder)  # frames are hardly smaller packed: said at once
         for member in tar:
-            tar.extract(member, folder, filter="data")
+            _write(archive, tar, member, folder)
         _check_end(tar)
+
+
+def _write(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    target = _target(archive, member, folder)
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    _check_room(archive, member.size, folder)
+    source = tar.extractfile(member)
+    assert source is not None  # it is a file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as file:
+        shutil.copyfileobj(source, file, _CHUNK)
+
+
+def _target(archive: Path, member: tarfile.TarInfo, folder: Path) -> Path:
+    """Where `member` is to lie below `folder`.
+
+    Raises:
+        InputError: it is neither a file nor a folder, or would lie elsewhere.
+    """
+    problem = None
+    if member.type not in _ORDINARY or member.issparse() or member.size < 0:
+        problem = "is neither a regular file nor a folder"
+    elif "\0" in member.name:
+        problem = "has a name that no file can have"
+    else:
+        target = (folder / member.name).resolve()
+        if target.is_relative_to(folder.resolve()):
+            return target
+        problem = "would lie outside of the folder that it is unpacked into"
+    raise InputError(
+        f"{archive} cannot be unpacked: its member {member.name!r} {problem}; download the archive "
+        "again, or unpack it yourself and give the folder"
+    )
+
+
+def _check_room(archive: Path, size: int, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if size + _LEFT_FREE > free:
+        raise InputError(
+            f"{archive} cannot be unpacked into {folder}: {size / 1e6:.0f} MB more are to be "
+            f"written, {free / 1e6:.0f} MB are free, of which {_LEFT_FREE / 1e6:.0f} MB must stay; "
+            "make room, or check what the archive holds, and prepare again"
+        )
 
 
 def _check_end(tar: tarfile.TarFile) -> None:

@@ -172,13 +172,24 @@ def check_same(folder: Path, wanted: dict[str, Any]) -> None:
     A finished dataset must not stand in for one made from something else. `wanted`: items of the
     builder's `origin()`, among them the dataset's options.
     """
-    origin = folder / "origin.json"
-    if not origin.exists():
-        raise InputError(f"{folder} is no complete dataset (it has no origin.json); delete it")
-    made = json.loads(origin.read_text())
+    made = read_origin(folder)
     for key, value in json.loads(json.dumps(wanted)).items():
         if made.get(key) != value:
             raise InputError(
                 f"{folder} was prepared with {key}={made.get(key)!r}, but {key}={value!r} is "
                 "wanted; choose another configuration name or data_dir, or delete the folder"
             )
+
+
+def read_origin(folder: Path) -> dict[str, Any]:
+    """What the dataset in `folder` was made from; raises InputError where nothing says it."""
+    origin = folder / "origin.json"
+    if not origin.exists():
+        raise InputError(f"{folder} is no complete dataset (it has no origin.json); delete it")
+    try:
+        made = json.loads(origin.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{origin} cannot be read ({error}); delete the folder") from error
+    if not isinstance(made, dict):
+        raise InputError(f"{origin} does not say what the dataset was made from; delete the folder")
+    return made

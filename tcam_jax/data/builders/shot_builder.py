@@ -21,6 +21,7 @@ from tcam_jax.data.builders.registry import training_size
 from tcam_jax.data.builders.shards import Shard, ShardSummary, ShardWriter, plan_shards
 from tcam_jax.data.builders.sources import SourceShot
 from tcam_jax.data.builders.unfinished import Unfinished, link_or_move
+from tcam_jax.data.class_names import check_class_names
 from tcam_jax.data.shot_table import Row, ShotTable
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
@@ -86,6 +87,7 @@ class ShotDatasetBuilder(tfds.core.dataset_builder.FileReaderBuilder, skip_regis
             self._unfinished.remove()
 
     def _info(self) -> tfds.core.DatasetInfo:
+        check_class_names(self.class_names(), f"{self.name}/{self.builder_config.name}")
         features = tfds.features.FeaturesDict(
             {
                 "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),

@@ -2,10 +2,13 @@ import gzip
 import io
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tcam_jax.data.builders import archives
 from tcam_jax.data.builders.archives import archive_name, unpack
+from tcam_jax.runtime.errors import InputError
 
 FILES = {"a.txt": b"one" * 500, "deep/er/b.jpg": bytes(range(256)) * 40, "ü ä.txt": b""}
 
@@ -62,7 +65,10 @@ def test_an_interrupted_unpacking_is_done_again_from_the_start(tmp_path):
     archive.write_bytes(whole[:-200])
     with pytest.raises(ValueError, match="cannot be unpacked"):
         unpack(archive, tmp_path / "work")
-    (left_over,) = (tmp_path / "work").iterdir()
+    assert not list((tmp_path / "work").iterdir())
+    # A kill leaves what was there.
+    left_over = tmp_path / "work/dog.unfinished"
+    (left_over / "dog").mkdir(parents=True)
     (left_over / "dog/from before.txt").write_text("old")
     archive.write_bytes(whole)
     assert files_below(unpack(archive, tmp_path / "work")) == FILES
@@ -107,22 +113,123 @@ def test_no_archive_at_all(tmp_path):
         unpack(tmp_path / "dog.tar.gz", tmp_path / "work")
 
 
-@pytest.mark.parametrize("name", ["../evil", "dog/../../../evil", "x/../../evil"])
+@pytest.mark.parametrize(
+    "name", ["../evil", "dog/../../../evil", "x/../../evil", "/evil", "a" * 300 + "/../../evil"]
+)
 def test_a_member_outside_of_the_folder_is_refused(tmp_path, name):
     archive = make_archive(tmp_path / "dog.tar.gz", {"good": b"1", name: b"2"})
-    with pytest.raises(ValueError, match=r"dog.tar.gz cannot be unpacked .*evil.*outside"):
+    with pytest.raises(ValueError, match=r"dog.tar.gz cannot be unpacked: .*evil.*outside"):
         unpack(archive, tmp_path / "work")
     assert not list(tmp_path.rglob("evil"))
 
 
-@pytest.mark.parametrize("target", ["/etc/hostname", "../../../elsewhere"])
-def test_a_link_that_leads_outside_is_refused(tmp_path, target):
-    with tarfile.open(tmp_path / "dog.tar.gz", "w:gz") as tar:
-        link = tarfile.TarInfo("link")
-        link.type, link.linkname = tarfile.SYMTYPE, target
-        tar.addfile(link)
-    with pytest.raises(ValueError, match="dog.tar.gz cannot be unpacked .*link"):
+def make_special_archive(path: Path, *members: tarfile.TarInfo) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for member in members:
+            tar.addfile(member, io.BytesIO(b"\0" * member.size))
+    return path
+
+
+def special(name: str, kind: bytes, target: str = "", size: int = 0) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname, member.size = kind, target, size
+    return member
+
+
+@pytest.mark.parametrize("target", ["/etc/hostname", "../../../elsewhere", "good", "."])
+@pytest.mark.parametrize(
+    "kind",
+    [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE]
+    + [tarfile.GNUTYPE_SPARSE, tarfile.CONTTYPE, b"Z"],
+)
+def test_all_but_files_and_folders_are_refused_wherever_they_lead(tmp_path, kind, target):
+    members = (special("good", tarfile.REGTYPE), special("deep/link", kind, target))
+    archive = make_special_archive(tmp_path / "dog.tar.gz", *members)
+    with pytest.raises(
+        InputError, match=r"dog.tar.gz cannot be unpacked: .*'deep/link' is neither"
+    ):
+        unpack(archive, tmp_path / "work")
+    assert not list((tmp_path / "work").iterdir())
+
+
+def test_links_that_are_longer_than_a_path_lead_nowhere(tmp_path):
+    """CVE-2025-4517: beyond PATH_MAX, `realpath` says of a link that it is inside."""
+    step, links, depth = "d" * 247, "abcdefghijklmnop", ""
+    members = []
+    for link in links:  # each one is a folder and a short name for it
+        members.append(special(f"{depth}{step}", tarfile.DIRTYPE))
+        members.append(special(f"{depth}{link}", tarfile.SYMTYPE, step))
+        depth += f"{step}/"
+    far = "/".join(links) + "/" + "l" * 254
+    members.append(special(far, tarfile.SYMTYPE, "../" * len(links)))
+    members.append(special("escape", tarfile.SYMTYPE, far + "/../../../.."))
+    members.append(special("escape/evil", tarfile.REGTYPE, size=3))
+    with pytest.raises(InputError, match="'a' is neither a regular file nor a folder"):
+        unpack(make_special_archive(tmp_path / "dog.tar.gz", *members), tmp_path / "work/x")
+    assert not list(tmp_path.rglob("evil")) and not list((tmp_path / "work/x").iterdir())
+
+
+def test_a_name_that_no_file_can_have_is_refused(tmp_path):
+    for name in ("a\0b", "ü\0/../x"):
+        member = special("x", tarfile.REGTYPE)
+        member.pax_headers = {"path": name}
+        archive = make_special_archive(tmp_path / "dog.tar.gz", member)
+        with pytest.raises(InputError, match="cannot be unpacked: its member .* that no file can"):
+            unpack(archive, tmp_path / "work")
+
+
+@pytest.mark.parametrize("sizes", [[10**6] * 40, [1, 40 * 10**6], [40 * 10**6]])
+def test_what_does_not_fit_does_not_fill_the_disk(tmp_path, monkeypatch, sizes):
+    """A bomb of one large member or of many, of which the archive itself has some KB."""
+    disk = 30 * 10**6
+
+    def usage(_: Path) -> SimpleNamespace:
+        used = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
+        assert used < disk, "the disk is full"
+        return SimpleNamespace(free=disk - used)
+
+    monkeypatch.setattr(archives.shutil, "disk_usage", usage)
+    monkeypatch.setattr(archives, "_LEFT_FREE", 10**6)
+    members = [special(str(n), tarfile.REGTYPE, size=size) for n, size in enumerate(sizes)]
+    archive = make_special_archive(tmp_path / "dog.tar.gz", *members)
+    with pytest.raises(InputError, match="dog.tar.gz cannot be unpacked .* MB are free.*make room"):
+        unpack(archive, tmp_path / "work")
+    assert not list((tmp_path / "work").iterdir())
+
+
+def test_nothing_is_left_of_an_unpacking_that_ends_in_any_way(tmp_path, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    archive = make_archive(tmp_path / "dog.tar.gz", FILES)
+    monkeypatch.setattr(archives, "_check_end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        unpack(archive, tmp_path / "work")
+    assert not list((tmp_path / "work").iterdir())
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_header_of_nonsense_is_damage(tmp_path, first):
+    member = special("x", tarfile.REGTYPE)
+    member.pax_headers = {"GNU.sparse.map": "0,x", "GNU.sparse.size": "1"}
+    members = [member] if first else [special("y", tarfile.REGTYPE), member]
+    archive = make_special_archive(tmp_path / "dog.tar.gz", *members)
+    with pytest.raises(InputError, match=r"dog.tar.gz cannot be unpacked \(.*it is damaged"):
+        unpack(archive, tmp_path / "work")
+
+
+def test_headers_of_headers_without_end_are_damage(tmp_path):
+    with gzip.open(tmp_path / "dog.tar.gz", "wb") as file:
+        for _ in range(5000):  # each one is about the next
+            file.write(special("x", tarfile.XHDTYPE).tobuf())
+    with pytest.raises(InputError, match=r"dog.tar.gz cannot be unpacked \(.*it is damaged"):
         unpack(tmp_path / "dog.tar.gz", tmp_path / "work")
+
+
+def test_a_file_where_a_folder_should_be(tmp_path):
+    archive = make_archive(tmp_path / "dog.tar.gz", {"a": b"1", "a/b": b"2"})
+    with pytest.raises(InputError, match="dog.tar.gz cannot be unpacked into .*: File exists"):
+        unpack(archive, tmp_path / "work")
 
 
 def test_an_archive_that_is_not_readable_or_not_there(tmp_path):

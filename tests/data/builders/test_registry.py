@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from tcam_jax.data.builders.registry import prepare, training_size
+from tcam_jax.data.builders.registry import check_same, prepare, training_size
+from tcam_jax.runtime.errors import InputError
 
 
 def test_a_finished_dataset_is_not_made_again(photo_data, photo_folder):
@@ -66,3 +67,10 @@ def test_an_incomplete_folder_is_not_taken_for_a_dataset(tmp_path):
     (tmp_path / "moving_shapes/default/1.0.0").mkdir(parents=True)
     with pytest.raises(ValueError, match="is no complete dataset .*; delete it"):
         prepare("moving_shapes", "default", tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "[" * 10**5])
+def test_a_damaged_origin_is_one_error(tmp_path, content):
+    (tmp_path / "origin.json").write_text(content)
+    with pytest.raises(InputError, match="origin.json .*delete the folder"):
+        check_same(tmp_path, {})

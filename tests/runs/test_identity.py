@@ -1,0 +1,151 @@
+"""A run goes on with the dataset that it was started with, and with no other."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tcam_jax
+from configs import demo
+from tcam_jax.data.dataset import Dataset
+from tcam_jax.data.protocol import TrainingSize
+from tcam_jax.data.shot_table import load_table, save_tables
+from tcam_jax.runs import experiment
+from tcam_jax.runs.identity import FILE_NAME, record_dataset
+from tcam_jax.runs.networks import record_classes
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.interruption import Interrupted
+
+
+class Own:
+    """Data of a user's own, without records; one member after the other is changed below."""
+
+    class_names = ("a", "b")
+    ids, labels, sizes = ["a/v/0", "b/v/0"], [0, 1], [[8, 6], [8, 6]]
+    first = "a/t/0"
+
+    def steps_per_epoch(self, batch_size):
+        return 1
+
+    def training_batches(self, **_):
+        raise AssertionError("nothing is trained here")
+
+    def frames(self, *_):
+        raise AssertionError("nothing is evaluated here")
+
+    def frames_of_batch(self, number, batch_size):
+        return [self.first] * batch_size
+
+    def truth(self, split):
+        boxes = [np.zeros((0, 4), np.float32)] * len(self.ids)
+        labels, sizes = np.array(self.labels, np.int32), np.array(self.sizes, np.int32)
+        return tcam_jax.Truth(np.arange(len(self.ids)), self.ids, labels, sizes, boxes)
+
+
+def changed(**members: object) -> Own:
+    own = Own()
+    for name, value in members.items():
+        setattr(own, name, value)
+    return own
+
+
+def origin(**made) -> object:
+    return lambda: made
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ({}, {"ids": ["a/v/0", "b/v/1"]}, "validation: '2 frames, .*' there, '2 frames, .*' now"),
+        ({}, {"labels": [1, 0]}, "test: '2 frames"),
+        ({}, {"sizes": [[8, 6], [6, 8]]}, "test: '2 frames"),
+        ({}, {"first": "a/u/0"}, "first_batch: "),
+        ({}, {"training_size": lambda: TrainingSize(2, 5)}, r"train.shots: '\(absent\)' .*, 2 now"),
+        ({"origin": origin(made=1)}, {"origin": origin(made=2)}, "origin.made: 1 there, 2 now"),
+        ({"origin": origin(folder="x")}, {"origin": origin(folder="y", n=1)}, "'x' there, 'y' now"),
+        ({"origin": origin(made={"by": 1})}, {}, r"origin.made.by: 1 there, '\(absent\)' now"),
+    ],
+)
+def test_own_data_are_told_apart_by_what_they_can_say(tmp_path, before, after, told):
+    config = demo.get_config()
+    record_dataset(config, tmp_path, changed(**before))
+    record_dataset(config, tmp_path, changed(**before))
+    recorded = (tmp_path / FILE_NAME).read_text()
+    with pytest.raises(InputError, match=f"(?s)was started with another dataset than .*{told}"):
+        record_dataset(config, tmp_path, changed(**after))
+    assert (tmp_path / FILE_NAME).read_text() == recorded
+
+
+def test_boxes_may_be_mended_and_data_may_lie_elsewhere(tmp_path):
+    config = demo.get_config()
+    record_dataset(config, tmp_path, changed(origin=origin(folder="x", n=1)))
+    own = changed(origin=origin(folder="y", n=1))
+    truth = own.truth("test")._replace(boxes=[np.ones((1, 4), np.float32)] * 2)
+    own.truth = lambda split: truth
+    record_dataset(config, tmp_path, own)
+
+
+def prepared(shapes_data: Path, data_dir: Path) -> tuple[Dataset, Path]:
+    """A copy of the dataset, and its folder."""
+    shutil.copytree(shapes_data, data_dir)
+    config = demo.get_config()
+    config.dataset.data_dir = str(data_dir)
+    (folder,) = (data_dir / "moving_shapes/default").glob("1.*")
+    return Dataset(config), folder
+
+
+def test_a_prepared_dataset_may_be_moved_but_not_replaced(tmp_path, shapes_data):
+    config, run = demo.get_config(), tmp_path / "run"
+    run.mkdir()
+    data, _ = prepared(shapes_data, tmp_path / "one")
+    record_dataset(config, run, data)
+    assert json.loads((run / FILE_NAME).read_text())["origin"]["dataset"].startswith(
+        "moving_shapes"
+    )
+    data, folder = prepared(shapes_data, tmp_path / "two")
+    record_dataset(config, run, data)
+
+    made = json.loads((folder / "origin.json").read_text())
+    (folder / "origin.json").write_text(json.dumps(made | {"seed": 77}))
+    told = f"(?s)another dataset than {folder}.*{tmp_path}/one.*seed: {made['seed']} there, 77 now"
+    with pytest.raises(InputError, match=told):
+        record_dataset(config, run, data)
+
+    (folder / "origin.json").write_text(json.dumps(made))
+    index = folder / "index.npz"
+    tables = {split: load_table(index, split) for split in ("train", "validation", "test")}
+    tables["train"].label[:] = tables["train"].label[::-1].copy()
+    save_tables(index, tables)
+    with pytest.raises(InputError, match="tables.train: '.* frames, .* shots, .* there, .* now"):
+        record_dataset(config, run, Dataset(data._config))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "7", b"\xff", "[" * 10**5])
+def test_a_damaged_record_is_one_error(tmp_path, content):
+    text = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / FILE_NAME).write_bytes(text)
+    with pytest.raises(InputError, match=f"{FILE_NAME} cannot be read"):
+        record_dataset(demo.get_config(), tmp_path, Own())
+
+
+def test_a_run_that_goes_on_refuses_another_dataset_in_place_of_the_first(tmp_path, monkeypatch):
+    def stopped(*_: object) -> None:
+        raise Interrupted
+
+    monkeypatch.setattr(experiment, "train", stopped)
+    config = demo.get_config()
+    config.model.encoder, config.dataset.resize, config.dataset.crop = "resnet10", 36, 32
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            tcam_jax.train_and_evaluate(config, tmp_path, data=Own())
+    with pytest.raises(InputError, match="another dataset than Own"):
+        tcam_jax.train_and_evaluate(config, tmp_path, data=changed(first="other"))
+
+
+def test_a_run_is_not_evaluated_on_other_classes(tmp_path, monkeypatch):
+    monkeypatch.setattr("tcam_jax.runs.evaluate.load_config", lambda _: demo.get_config())
+    record_classes(tmp_path, ("a", "c"))
+    with pytest.raises(InputError, match=r"the classes \['a', 'c'\], the dataset now has .*'b'"):
+        tcam_jax.evaluate_run(tmp_path, data=Own())
