@@ -1,6 +1,6 @@
 """The demo: both stages on the generated dataset moving_shapes, on two CPU cores.
 
-    bash launch/demo.sh                                                 # this, from nothing
+    bash launch/demo.sh                            # from nothing, boxes from the refined map
     tcam train --config=configs/demo.py --workdir=runs/demo
 
 Data: moving_shapes (generated, no download). Time and scores: README.md.
