@@ -50,6 +50,7 @@ def test_train_predict_and_report_without_boxes(folder, tmp_path, launch):
         "--config.tcam.steps=40",
         "--config.classifier.batch_size=8",
         "--config.tcam.batch_size=8",
+        "--config.eval.other_maps=('logit',)",
     )
     run = tmp_path / "run"
     launch("prepare", *config, f"--manual_dir={folder}")

@@ -56,7 +56,14 @@ def _run(tmp_path: Path, way: str, number: int) -> subprocess.CompletedProcess:
     line = f"PYTHONPATH={ROOT} {SHELL[way].format(command)}"
     if way == "ascii":
         line = f"PYTHONPATH={ROOT} PYTHONIOENCODING=ascii:strict {command}"
-    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        # Where these tests run under `nohup`, it would be ignored, as it should be.
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
 
 
 @pytest.mark.parametrize("way", SHELL)
