@@ -37,7 +37,7 @@ def train(
     if config.eval.select_by == "boxes" and not data.truth("validation").has_boxes:
         log.warning(
             "the validation split has no boxes: CorLoc is unknown, the classifier is selected by "
-            "accuracy, TCAM's last step is taken, and the threshold is a rule's that needs no boxes"
+            "accuracy, TCAM's last step is taken, and the threshold is that of a rule without them"
         )
     ran = False
     for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam_stage)):

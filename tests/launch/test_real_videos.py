@@ -58,7 +58,7 @@ def test_train_predict_and_report_without_boxes(folder, tmp_path, launch):
 
     for stage, loss in (("classifier", "loss"), ("tcam", "loss_partial_ce")):
         curve = [x[loss] for x in read_metrics(run / stage / "metrics.jsonl") if loss in x]
-        assert np.mean(curve[-2:]) < 0.8 * curve[0], f"{stage}: {curve}"
+        assert np.mean(curve[-2:]) < 0.87 * curve[0], f"{stage}: {curve}"
     # No boxes: CorLoc is unknown, said once, and nothing else is missing.
     results = json.loads((run / "results.json").read_text())
     assert results["boxes"] == 0
