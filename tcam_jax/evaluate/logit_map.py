@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt8
 from skimage.filters import threshold_multiotsu, threshold_otsu
 
-Values = TypeVar("Values", Array, np.ndarray)
+Values = TypeVar("Values", Array, np.ndarray, float)
 
 LOGIT_SCALE = 8.0
 """The z, in nats, of the values 0.25 and 0.75."""
@@ -66,7 +66,7 @@ def multi_otsu_level_of_logits(levels: UInt8[np.ndarray, "h w"]) -> int:
 
 def level_of_logit(z: float) -> int:
     """Return the level above which a quantised map's pixels have more than `z`, 0..254."""
-    return int(np.clip(np.floor(255 * (0.5 + z / (2 * (abs(z) + LOGIT_SCALE)))), 0, 254))
+    return int(np.clip(np.floor(255 * to_scale(z)), 0, 254))
 
 
 _OF_LEVEL = from_scale((np.minimum(np.arange(256), 254) + 0.5) / 255).astype(np.float32)

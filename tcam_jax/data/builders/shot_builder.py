@@ -48,6 +48,19 @@ class ShotDatasetBuilder(tfds.core.dataset_builder.FileReaderBuilder, skip_regis
         # The one format that is read at random.
         super().__init__(**{"file_format": "array_record", **kwargs})
 
+    @classmethod
+    def check_configuration(cls, config: str) -> None:
+        """Refuse a configuration that the builder does not have.
+
+        Raises:
+            InputError: `config` is no name of one of `BUILDER_CONFIGS`.
+        """
+        names = [known.name for known in cls.BUILDER_CONFIGS]
+        if config not in names:
+            raise InputError(
+                f"unknown configuration {config!r} of {cls.name}; known: {', '.join(names)}"
+            )
+
     @abc.abstractmethod
     def class_names(self) -> Sequence[str]:
         """Names of the classes; position = class number."""

@@ -193,11 +193,7 @@ def make_builder(
     Raises:
         InputError: an unknown configuration, or an unusable folder.
     """
-    names = [known.name for known in MovingPhotos.BUILDER_CONFIGS]
-    if config not in names:
-        raise InputError(
-            f"unknown configuration {config!r} of moving_photos; known: {', '.join(names)}"
-        )
+    MovingPhotos.check_configuration(config)
     if manual_dir is None or not Path(manual_dir).is_dir():
         raise InputError(
             f"moving_photos needs manual_dir, the folder of cut-outs and backgrounds, got "

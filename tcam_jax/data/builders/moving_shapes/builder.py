@@ -99,11 +99,7 @@ def make_builder(
     Raises:
         InputError: an unknown configuration, or a manual_dir.
     """
-    names = [known.name for known in MovingShapes.BUILDER_CONFIGS]
-    if config not in names:
-        raise InputError(
-            f"unknown configuration {config!r} of moving_shapes; known: {', '.join(names)}"
-        )
+    MovingShapes.check_configuration(config)
     if manual_dir is not None:
         raise InputError(
             f"moving_shapes is generated and takes no manual_dir, got {manual_dir}; leave it out, "

@@ -111,11 +111,7 @@ def make_builder(
     Raises:
         InputError: an unknown configuration, no such folder, or no class in it.
     """
-    names = [known.name for known in YoutubeObjects.BUILDER_CONFIGS]
-    if config not in names:
-        raise InputError(
-            f"unknown configuration {config!r} of youtube_objects; known: {', '.join(names)}"
-        )
+    YoutubeObjects.check_configuration(config)
     version = config.removesuffix("_train256")
     if manual_dir is None or not Path(manual_dir).is_dir():
         raise InputError(
