@@ -4,17 +4,15 @@ CorLoc at an IoU of 0.5 on the test split, as a mean over classes: of the centre
 the best on validation), of the whole frame, and of what moves. Needs boxes in validation and test.
 """
 
-import io
-
 import numpy as np
 from absl import flags
 from ml_collections import config_flags
-from PIL import Image
 
 from tcam_jax.commands import command_line
 from tcam_jax.data.records import Split, open_split
 from tcam_jax.data.truth import Truth, read_truth
 from tcam_jax.evaluate.baselines import best_fraction, box_corloc, centre_boxes, moving_box
+from tcam_jax.evaluate.pseudo_boxes import with_neighbours
 from tcam_jax.runtime.errors import InputError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
@@ -34,7 +32,7 @@ def main() -> None:
     rows = {
         f"centre box, {fraction:.2f} of width and height": centre_boxes(truth, fraction),
         "whole frame": centre_boxes(truth, 1.0),
-        "frame difference": np.stack([_moving(test, record) for record in truth.records]),
+        "frame difference": np.stack([_moving(test, record) for record in truth.records.tolist()]),
     }
     print(f"{test.name}: {len(truth.ids)} frames with boxes; the largest of a frame takes")
     print(f"{100 * np.mean(areas):.1f} % of it on average. CorLoc, mean over classes:")
@@ -48,15 +46,8 @@ def _areas(truth: Truth, index: int) -> np.ndarray:
 
 
 def _moving(split: Split, record: int) -> np.ndarray:
-    shot = split.table.shot[record]
-    start, stop = split.table.start[shot], split.table.stop[shot]
-    near = [other for other in (record - 1, record + 1) if start <= other < stop]
-    return moving_box(_pixels(split, record), [_pixels(split, other) for other in near])
-
-
-def _pixels(split: Split, record: int) -> np.ndarray:
-    with Image.open(io.BytesIO(split.read_jpeg(int(record)))) as image:
-        return np.asarray(image.convert("RGB"))
+    frame, neighbours = with_neighbours(split, record)
+    return moving_box(frame, neighbours(1))
 
 
 if __name__ == "__main__":

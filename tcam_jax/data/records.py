@@ -1,5 +1,6 @@
 """Prepared datasets, read at random: one split is its records plus its shot table."""
 
+import io
 import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
+from PIL import Image
 
 from tcam_jax.data import shot_table
 from tcam_jax.data.builders.registry import check_name, prepared_folder
@@ -67,6 +69,20 @@ class Split:
             InputError: a damaged record (named).
         """
         return self._read_bytes(record, "image")
+
+    def read_image(self, record: int) -> np.ndarray:
+        """Reads the frame of one record as it is stored, RGB, uint8 [height, width, 3].
+
+        Raises:
+            InputError: a damaged record (named).
+        """
+        jpeg = self.read_jpeg(record)
+        try:
+            # Not TensorFlow's decoder: the values are the same, and it need not be there.
+            with Image.open(io.BytesIO(jpeg)) as image:
+                return np.asarray(image.convert("RGB"))
+        except (OSError, SyntaxError) as error:
+            raise self.damaged(record, f"cannot be decoded: {error}") from error
 
     def read_frame_id(self, record: int) -> str:
         """Reads the frame id of one record: "class/video/shot/file.jpg".

@@ -6,13 +6,11 @@ Realistic Protocol for Evaluation of Weakly Supervised Object Localization", WAC
 are never looked at.
 """
 
-import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
 from tcam_jax.data.records import Split
 from tcam_jax.data.truth import Truth
@@ -51,17 +49,26 @@ def pseudo_truth(split: Split, truth: Truth, source: str) -> Truth:
     find = PSEUDO_BOXES[source]
 
     def of(record: int) -> Float[np.ndarray, "n 4"]:
-        shot = split.table.shot[record]
-        start, stop = int(split.table.start[shot]), int(split.table.stop[shot])
-
-        def neighbours(distance: int) -> list[Frame]:
-            near = (record - distance, record + distance)
-            return [_pixels(split, other) for other in near if start <= other < stop]
-
-        return find(_pixels(split, record), neighbours)
+        return find(*with_neighbours(split, record))
 
     with ThreadPoolExecutor(usable_cores()) as pool:
         return truth._replace(boxes=list(pool.map(of, truth.records.tolist())))
+
+
+def with_neighbours(split: Split, record: int) -> tuple[Frame, Neighbours]:
+    """Return a frame as it is stored, and what reads those beside it in its shot.
+
+    Raises:
+      InputError: a record is damaged; by the neighbours too.
+    """
+    shot = split.table.shot[record]
+    start, stop = int(split.table.start[shot]), int(split.table.stop[shot])
+
+    def neighbours(distance: int) -> list[Frame]:
+        near = (record - distance, record + distance)
+        return [split.read_image(other) for other in near if start <= other < stop]
+
+    return split.read_image(record), neighbours
 
 
 def truth_of_maps(truth: Truth, scores: SplitScores, method: str, size: int) -> Truth:
@@ -82,13 +89,3 @@ def truth_of_maps(truth: Truth, scores: SplitScores, method: str, size: int) -> 
         for box, region in zip(scaled, boxes, strict=True)
     ]
     return truth._replace(boxes=found)
-
-
-def _pixels(split: Split, record: int) -> Frame:
-    jpeg = split.read_jpeg(record)
-    try:
-        # Not TensorFlow's decoder: the values are the same, and it need not be there.
-        with Image.open(io.BytesIO(jpeg)) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError) as error:
-        raise split.damaged(record, f"cannot be decoded: {error}") from error

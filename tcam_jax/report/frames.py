@@ -1,6 +1,5 @@
 """Stored frames and their maps, for pictures: any frames of a run's dataset, by record."""
 
-import io
 from collections.abc import Mapping, Sequence
 
 import jax
@@ -15,7 +14,7 @@ from tcam_jax.models.tcam import TCAM, Variables, for_inference
 
 def read_images(split: Split, records: Sequence[int]) -> list[Image.Image]:
     """Return frames in RGB, as large as they are stored."""
-    return [Image.open(io.BytesIO(split.read_jpeg(r))).convert("RGB") for r in records]
+    return [Image.fromarray(split.read_image(r)) for r in records]
 
 
 class Maps:
