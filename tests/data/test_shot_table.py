@@ -38,7 +38,7 @@ def test_round_trip_of_two_splits_keeps_values_and_dtypes(tmp_path):
 
 def test_the_shots_of_a_class_can_be_left_out():
     whole = ShotTable.from_rows(ROWS)
-    for label in np.unique(whole.label):
+    for label in (0, 1):
         left = whole.without(label)
         shots = [(left.start[s], left.stop[s]) for s in range(left.num_shots)]
         kept = [s for s in range(whole.num_shots) if whole.label[whole.start[s]] != label]
