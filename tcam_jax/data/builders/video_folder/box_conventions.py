@@ -34,7 +34,7 @@ def without_shares(file: BoxFile, findings: Findings) -> BoxFile:
         return file
     corners = np.array([named.box.corners for named in file.boxes])
     like_shares = ((corners >= -_BEYOND) & (corners <= 1 + _BEYOND)).all(axis=1)
-    certain = like_shares & (corners % 1 != 0).any(axis=1)
+    certain = like_shares & (corners != corners.round()).any(axis=1)
     if like_shares.all() or 2 * certain.sum() >= len(corners):
         first = file.boxes[int(np.argmax(like_shares))].box
         raise InputError(

@@ -130,7 +130,7 @@ class _Reader:
         return _Holder(None, source, attributes.get("label"), stated_size(task))
 
     def _shape(self, tag: str, attributes: _Attributes, holder: _Holder) -> None:
-        if attributes.get("outside") == "1":
+        if attributes.get("outside", "0").lower() in ("1", "true"):
             return
         where = self._where
         label = attributes.get("label", holder.label)

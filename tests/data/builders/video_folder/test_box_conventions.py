@@ -46,7 +46,7 @@ def test_an_honest_box_of_a_pixel_is_no_share(tmp_path):
 
 
 def test_a_few_shares_among_pixels_are_left_out_and_named(tmp_path):
-    corners = [(3, 4, 50, 60)] * 3 + [(0.1, 0.2, 0.3, 0.4), (float("nan"), 0, 1, 1)]
+    corners = [(3, 4, 50, 60)] * 3 + [(0.1, 0.2, 0.3, 0.4), (float("nan"), 0, float("inf"), 1)]
     findings = Findings()
     kept = without_shares(box_file(tmp_path, corners), findings).boxes
     assert [named.box.where for named in kept] == ["line 2", "line 3", "line 4", "line 6"]
