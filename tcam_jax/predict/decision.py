@@ -26,6 +26,7 @@ class Decision:
         class_names: Sequence[str],
         tau: float | None,
         of_logits: bool,
+        background: str | None = None,
         *,
         rule: str | None = None,
         regions: str = "largest",
@@ -62,6 +63,7 @@ class Decision:
         self._most_boxes = None if regions == "all" else 1
         self._min_area, self._min_score = min_area, min_score
         self._min_probability = min_probability
+        self._background = background
         self._class = None if class_name is None else self.class_names.index(class_name)
 
     def __call__(self, seen: InputFrame, logits: np.ndarray, u8: np.ndarray) -> Prediction:
@@ -71,7 +73,8 @@ class Decision:
         index = int(probabilities.argmax()) if self._class is None else self._class
         level = self._rule(u8) if self._rule else threshold_level(u8, self._tau, self._of_logits)
         boxes, scores = np.zeros((0, 4)), list[float]()
-        if probabilities[index] >= self._min_probability:
+        is_background = self.class_names[index] == self._background
+        if probabilities[index] >= self._min_probability and not is_background:
             cells, scores = self._boxes_of(u8, level)
             # The product first: size * width / size is the width itself, whatever the numbers.
             boxes = cells * (seen.image.shape[1::-1] * 2) / len(u8)

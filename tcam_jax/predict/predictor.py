@@ -36,6 +36,7 @@ class Predictor:
       tau: threshold, share of a map's maximum; None: Otsu's threshold of each map.
       of_logits: the maps are of `evaluate.logit_map`; tau is then on their scale, 0..1, and the
         same logit for all maps.
+      background: the class whose frames have no boxes; None: there is no such class.
       batch_size: frames per forward pass.
       rule: each map's own threshold, in the place of tau: of `threshold_rules.MAP_RULES`.
       regions: "largest": one box a frame; "all": one for each connected region above the threshold.
@@ -56,6 +57,7 @@ class Predictor:
         size: int,
         tau: float | None,
         of_logits: bool = False,
+        background: str | None = None,
         *,
         batch_size: int = 16,
         rule: str | None = None,
@@ -74,6 +76,7 @@ class Predictor:
             class_names,
             tau,
             of_logits,
+            background,
             rule=rule,
             regions=regions,
             min_area=min_area,

@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.config.rules import validate
+from tcam_jax.data.background import background_of
 from tcam_jax.evaluate.maps import OF_DECODER, OF_LOGITS, PREDICTED, make_forward
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, for_inference, variable_shapes
 from tcam_jax.predict import exported
@@ -89,6 +90,7 @@ def _predictor(trained: TrainedTCAM, options: dict[str, Any]) -> Predictor:
         "size": trained.size,
         "tau": trained.tau,
         "of_logits": trained.method in OF_LOGITS,
+        "background": trained.background,
     }
     return _with_options(about, options)
 
@@ -115,5 +117,5 @@ def _of_weights(source: str, config: ConfigDict, class_names: tuple[str, ...]) -
             f"{source} must have the whole network of config; it lacks {', '.join(missing)}. "
             "With config.tcam.steps = 0 (and epochs likewise) a classifier's CAMs localise."
         )
-    size = config.dataset.crop
-    return TrainedTCAM(model, loaded.variables, class_names, size, None, method)
+    size, background = config.dataset.crop, background_of(config, class_names)
+    return TrainedTCAM(model, loaded.variables, class_names, size, None, method, background)

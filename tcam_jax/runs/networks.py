@@ -9,6 +9,7 @@ import jax
 from ml_collections import ConfigDict
 
 from tcam_jax.config.record import load_config
+from tcam_jax.data.background import background_of
 from tcam_jax.data.duration import duration_of
 from tcam_jax.evaluate.maps import (
     METHOD_OF_MAP,
@@ -154,6 +155,7 @@ class TrainedTCAM(NamedTuple):
       tau: the threshold that evaluation chose on validation; None (each map's own)
         where there were no boxes, or the run has not been evaluated.
       method: what maps come from, see `localising_method`.
+      background: the class whose frames have no boxes, if there is one.
     """
 
     model: TCAM
@@ -162,6 +164,7 @@ class TrainedTCAM(NamedTuple):
     size: int
     tau: float | None
     method: str
+    background: str | None
 
 
 def load_tcam(workdir: str | Path) -> TrainedTCAM:
@@ -182,4 +185,5 @@ def load_tcam(workdir: str | Path) -> TrainedTCAM:
     if (workdir / "results.json").exists():
         tau = read_results(workdir)["tau"][method]
     model = make_model(config, len(class_names))
-    return TrainedTCAM(model, network.variables, class_names, config.dataset.crop, tau, method)
+    size, background = config.dataset.crop, background_of(config, class_names)
+    return TrainedTCAM(model, network.variables, class_names, size, tau, method, background)

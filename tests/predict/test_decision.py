@@ -52,6 +52,13 @@ def test_a_frame_of_nothing_probable_has_no_box(least, boxes):
     assert found.class_name == "cat" and found.probability == pytest.approx(0.7)
 
 
+def test_the_background_has_no_box():
+    found = decide(two_regions(), background="cat")
+    assert found.class_name == "cat" and found.boxes == [] and found.mask().any()
+    assert len(decide(two_regions(), background="bird").boxes) == 1
+    assert len(decide(two_regions(), background="cat", class_name="bird").boxes) == 1
+
+
 def test_boxes_of_a_low_score_make_room_for_others():
     largest = decide(two_regions(), of_logits=False, tau=0.5)
     assert largest.boxes == [(6, 6, 16, 16)] and largest.scores == [pytest.approx(150 / 255)]
