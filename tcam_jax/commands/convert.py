@@ -6,12 +6,13 @@ mot, yolo; several with commas between them.
 """
 
 import os
+import sys
 from pathlib import Path
 
 from absl import flags
 
 from tcam_jax.commands import command_line
-from tcam_jax.predict.formats.records import Records, find_lines
+from tcam_jax.predict.formats.records import Records, find_lines, unfinished
 from tcam_jax.predict.formats.registry import FORMATS, check_formats, check_new, convert
 
 _INPUT = flags.DEFINE_multi_string("input", None, "folder of tcam predict's results")
@@ -32,6 +33,8 @@ def main() -> None:
     check_new(output, formats)
     root = None if _ROOT.value is None else _path(_ROOT.value)
     records = Records(find_lines(map(_path, _INPUT.value)), root)
+    for file in unfinished(records):
+        print(f"warning: {file}: not predicted to its end; run tcam predict again", file=sys.stderr)
     written = convert(records, output, formats)
     frames, files = len(records), len(records.names)
     print(f"{frames} frames of {files} files: {', '.join(map(str, written))}")

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from tcam_jax.predict.formats.records import LINES, Records
+from tcam_jax.predict.formats.records import Records
+from tcam_jax.predict.result_folder import RECORDS
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import writing_whole
 
@@ -14,7 +15,7 @@ def write(records: Records, folder: Path) -> None:
     Raises:
       InputError: it is one of those that are read, or cannot be written.
     """
-    path = folder / LINES
+    path = folder / RECORDS
     if path.resolve() in {source.resolve() for source in records.paths}:
         raise InputError(f"{path} is what the results are made from; choose another --output.")
     with writing_whole(path) as file:

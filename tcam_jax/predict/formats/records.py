@@ -11,9 +11,8 @@ import numpy as np
 from tcam_jax.data.builders.folders import natural_order
 from tcam_jax.predict.formats.names import common_folder, output_names, relative_names
 from tcam_jax.predict.formats.record import Record, fault_of
+from tcam_jax.predict.result_folder import FINISHED, RECORDS, read_lines
 from tcam_jax.runtime.errors import InputError
-
-LINES = "predictions.jsonl"
 
 
 def find_lines(inputs: Iterable[Path]) -> list[Path]:
@@ -24,21 +23,31 @@ def find_lines(inputs: Iterable[Path]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for given in inputs:
-        paths = [given] if given.is_file() else sorted(given.rglob(LINES))
+        paths = [given] if given.is_file() else sorted(given.rglob(RECORDS))
         if not paths:
             raise InputError(
                 f"--input={given} must be a folder of tcam predict, or one that holds some; there "
-                f"is no {LINES} at any depth."
+                f"is no {RECORDS} at any depth."
             )
         for path in paths:
             found.setdefault(path.resolve(), path)
     return list(found.values())
 
 
+def unfinished(records: "Records") -> list[str]:
+    """Return the files that `tcam predict` was interrupted in; [] where no note of it is beside."""
+    notes = [path.with_name(FINISHED) for path in records.paths]
+    if not all(note.exists() for note in notes):
+        return []
+    finished = {line["file"] for note in notes for line in read_lines(note)}
+    return [file for file in records.names if file not in finished]
+
+
 class Records:
     """Records of frames, checked, in the order of their files' names (2 before 10) and of time.
 
-    Each iteration reads the lines again. In memory are 24 bytes a frame and the names of the files.
+    Each iteration reads the lines again. In memory are the names of the files and 8 bytes a frame
+    (40 while all are read first).
 
     Attributes:
       paths: the files of lines.

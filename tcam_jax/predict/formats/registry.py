@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tcam_jax.predict.formats import coco, csv_file, jsonl_file, mot, yolo
-from tcam_jax.predict.formats.records import LINES, Records
+from tcam_jax.predict.formats.records import Records
+from tcam_jax.predict.result_folder import RECORDS
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write
 
@@ -18,7 +19,7 @@ class Format(NamedTuple):
 
 
 FORMATS: dict[str, Format] = {
-    "jsonl": Format(jsonl_file.write, (LINES,)),
+    "jsonl": Format(jsonl_file.write, (RECORDS,)),
     "csv": Format(csv_file.write, (csv_file.FILE,)),
     "coco": Format(coco.write, (coco.DATASET, coco.RESULTS)),
     "mot": Format(mot.write, (mot.FOLDER,)),

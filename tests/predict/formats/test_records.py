@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tcam_jax.predict.formats.names import output_names, relative_names
-from tcam_jax.predict.formats.records import Records, find_lines
+from tcam_jax.predict.formats.records import Records, find_lines, unfinished
+from tcam_jax.predict.result_folder import ResultFolder
 from tcam_jax.runtime.errors import InputError
 from tests.predict.formats.lines import BOXES, IMAGES, VIDEO, record, write_lines
 
@@ -65,6 +66,17 @@ def test_an_interrupted_line_is_called_so(tmp_path):
     path.write_bytes(path.read_bytes()[:-3])
     with pytest.raises(InputError, match=f"{LINES}:3: the last line has no end"):
         Records([path])
+
+
+def test_an_interrupted_file_is_known(tmp_path):
+    records = Records([write_lines(tmp_path / LINES, *VIDEO, *IMAGES)])
+    assert unfinished(records) == []  # no note of what is finished
+    with ResultFolder(tmp_path / "new", {}) as folder:
+        for one in (*IMAGES, *VIDEO):
+            folder.write(one)
+        for image in IMAGES:
+            folder.finish(image["file"], 1, 1, None)
+    assert unfinished(Records(find_lines([tmp_path / "new"]))) == ["in/b c.mp4"]
 
 
 def test_no_lines(tmp_path):
