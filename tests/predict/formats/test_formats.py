@@ -10,6 +10,8 @@ from motmetrics.io import load_motchallenge
 from PIL import Image
 from pycocotools.coco import COCO
 
+from tcam_jax.data.builders.findings import Findings
+from tcam_jax.data.builders.video_folder.boxes_coco import read_coco
 from tcam_jax.predict.formats.records import Records
 from tcam_jax.predict.formats.registry import FORMATS, check_formats, check_new, convert
 from tcam_jax.runtime.errors import InputError
@@ -67,6 +69,17 @@ def test_coco_by_pycocotools(out):
         assert [one["category_id"] for one in annotations] == [1, 1, 1, 1, 3, 3]
     tracks = [one.get("track_id") for one in dataset.anns.values()]
     assert tracks == [7, 3, 3, 9, None, None]
+
+
+def test_coco_as_boxes_of_a_dataset(out):
+    boxes = read_coco(out / "coco.json", Findings()).boxes
+    assert [named.frame for named in boxes] == [
+        *2 * ["b c.mp4/000000.jpg"],
+        *2 * ["b c.mp4/000010.jpg"],
+        *2 * ['cats/img2,\n"=two".png'],
+    ]
+    corners = [named.box.corners for named in boxes]
+    np.testing.assert_allclose(corners, 3 * BOXES["boxes"], rtol=1e-12)
 
 
 def test_coco_of_no_box_at_all(tmp_path):
