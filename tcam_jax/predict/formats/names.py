@@ -2,6 +2,7 @@
 
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePosixPath
@@ -44,18 +45,24 @@ def output_names(names: Iterable[str], videos: Collection[str]) -> dict[str, str
     """
     names = list(names)
     stems = {name: os.path.splitext(name)[0] for name in names}
-    count, files = Counter(stems.values()), set(names)
+    count, files = Counter(map(_key, stems.values())), set(map(_key, names))
     folders = {os.path.dirname(name) for name in names}
     folders |= {str(parent) for folder in folders for parent in PurePosixPath(folder).parents}
     numbered = {re.sub(r"_\d+\Z", "", stem) for name, stem in stems.items() if name not in videos}
+    of_others = set(map(_key, folders | numbered))
     return {
         name: name
-        if count[stem] > 1
-        or stem in files
-        or (name in videos and (stem in folders or stem in numbered))
+        if count[_key(stem)] > 1
+        or _key(stem) in files
+        or (name in videos and _key(stem) in of_others)
         else stem
         for name, stem in stems.items()
     }
+
+
+def _key(name: str) -> str:
+    # Some file systems hold "A" and "a", or two spellings of "é", for one name.
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def frame_name(record: Mapping[str, object], names: Mapping[str, str]) -> str:

@@ -99,6 +99,7 @@ def test_names_lie_below_the_root(tmp_path):
 
 def test_results_of_two_files_never_have_one_name():
     images = ["a.jpg", "a.png", "a.jpg.jpg", "b.jpg", "b_1.jpg", "c/1.jpg", "d/a.jpg", "e_7.png"]
+    images += ["H.jpg", "h.png"]  # one name, for some file systems
     videos = ["b.mp4", "c.mp4", "d.mp4", "e.mp4", "f.mp4", "f.avi", "g.mp4"]
     names = output_names([*images, *videos], videos)
     assert names == {
@@ -106,5 +107,6 @@ def test_results_of_two_files_never_have_one_name():
         **{"b.jpg": "b.jpg", "b_1.jpg": "b_1", "d/a.jpg": "d/a", "e_7.png": "e_7"},
         **{"b.mp4": "b.mp4", "c.mp4": "c.mp4", "d.mp4": "d.mp4", "e.mp4": "e.mp4"},
         **{"f.mp4": "f.mp4", "f.avi": "f.avi", "g.mp4": "g"},
+        **{"H.jpg": "H.jpg", "h.png": "h.png"},
     }
     assert len(set(names.values())) == len(names)
