@@ -100,7 +100,10 @@ class Prediction(NamedTuple):
 
     def region_masks(self) -> np.ndarray:
         """Return each box's own region in the frame's pixels, bool `[n, h, w]`."""
-        regions = np.zeros((len(self.boxes), *self.size), bool)
+        return self.region_numbers() == np.arange(1, len(self.boxes) + 1)[:, None, None]
+
+    def region_numbers(self) -> np.ndarray:
+        """Return the number of each pixel's box, from 1, uint16 `[h, w]`; 0 is in none's region."""
         _, labels, stats, _ = cv2.connectedComponentsWithStats(
             (self.map > self.level).astype(np.uint8), connectivity=8
         )
@@ -110,13 +113,14 @@ class Prediction(NamedTuple):
             for label, (x, y, width, height, _) in enumerate(stats.tolist())
             if label  # 0 is the background
         }
-        for region, box in zip(regions, cells.round().astype(int).tolist(), strict=True):
+        numbers = np.zeros(len(stats), np.uint16)  # of each label
+        for number, box in enumerate(cells.round().astype(int).tolist(), 1):
             # Two regions with one box, a spiral in another: each is taken once.
             label = next((label for label, found in left.items() if found == tuple(box)), None)
             if label is not None:
                 del left[label]
-                region[:] = self._in_pixels(labels == label)
-        return regions
+                numbers[label] = number
+        return self._in_pixels(numbers[labels])
 
     def resized_map(self) -> np.ndarray:
         """Return the map in the frame's pixels, uint8 `[h, w]`, bilinear between its cells."""
@@ -181,4 +185,4 @@ class Prediction(NamedTuple):
             (2 * np.arange(pixels) + 1) * count // (2 * pixels)
             for pixels, count in zip(self.size, cells.shape, strict=True)
         )
-        return cells[rows[:, None], columns]
+        return cells.take(columns, 1).take(rows, 0)
