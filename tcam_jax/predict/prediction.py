@@ -71,6 +71,11 @@ class Prediction(NamedTuple):
         return self.boxes[0] if self.boxes else None
 
     @property
+    def threshold(self) -> float:
+        """That of the boxes, 0..1, as `tau` of `Predictor` would say it."""
+        return (self.level + 0.5) / (255 if self.of_logits else max(int(self.map.max()), 1))
+
+    @property
     def confidences(self) -> list[float]:
         """The class's probability times each box's score: where a format has one number a box."""
         return [self.probability * score for score in self.scores]

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain, groupby, repeat
 
 import numpy as np
@@ -72,18 +73,18 @@ class Predictor:
         self.class_names = tuple(class_names)
         self.size, self.tau, self.batch_size = size, tau, batch_size
         self._forward = forward
-        self._decide = Decision(
+        self._decision = partial(
+            Decision,
             class_names,
-            tau,
-            of_logits,
-            background,
-            rule=rule,
+            of_logits=of_logits,
+            background=background,
             regions=regions,
             min_area=min_area,
             min_probability=min_probability,
             min_score=min_score,
             class_name=class_name,
         )
+        self._decide = self._decision(tau, rule=rule)
 
     def __call__(self, frames: Input | Iterable[Input]) -> list[Prediction]:
         """Do as `predict`."""
@@ -106,6 +107,19 @@ class Predictor:
           InputError: a frame is none of these, or a path leads to no frame that can be read.
         """
         return list(self.stream(frames))
+
+    def at_threshold(self, prediction: Prediction, tau: float) -> Prediction:
+        """Return what the same map says at another threshold; the network is not asked again.
+
+        Args:
+          prediction: one of this predictor's.
+          tau: as of the predictor.
+
+        Raises:
+          InputError: `tau` is out of range.
+        """
+        seen = InputFrame(prediction.file, prediction.frame, prediction.time, prediction.image)
+        return self._decision(tau)(seen, np.log(prediction.probabilities), prediction.map)
 
     def stream(
         self,
