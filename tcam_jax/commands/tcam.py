@@ -12,3 +12,29 @@ COMMANDS = {
     "evaluate": "score a trained run",
     "predict": "classes, boxes and overlays for images and videos",
     "convert": "predictions as CSV, COCO, MOT or YOLO; those of several shards as one",
+    "app": "a page in the browser to try a network on images and videos",
+    "report": "one HTML page about a run",
+    "ablate": "the paper's ablations, or what is left of them",
+    "import_weights": "a run from weights trained elsewhere",
+    "export_weights": "a run's weights as one file",
+    "export_model": "a run as a folder that predicts without this package",
+}
+
+
+def main() -> None:
+    """Run the subcommand that the command line names."""
+    keep_streams()
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in ("--help", "-h", "help"):
+        width = max(map(len, COMMANDS))
+        print("usage: tcam COMMAND --flag=value …    (tcam COMMAND --help: its flags)\n")
+        for command, purpose in COMMANDS.items():
+            print(f"  {command:{width}}  {purpose}")
+        return
+    if name not in COMMANDS:
+        print(f"error: tcam knows {', '.join(COMMANDS)}; got {name!r}", file=sys.stderr)
+        sys.exit(2)
+    start_again_with_huge_pages()
+    sys.argv = [f"tcam {name}", *arguments]
+    # The one module alone: each defines its flags, and loads what it needs.
+    importlib.import_module(f"tcam_jax.commands.{name}").run()
