@@ -11,6 +11,7 @@ from PIL import Image
 from tcam_jax.predict.decision import Decision
 from tcam_jax.predict.inputs import Input, InputFrame, frames_of
 from tcam_jax.predict.prediction import Prediction
+from tcam_jax.predict.tracks import with_tracks
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.stopwatch import Stopwatch
 
@@ -89,7 +90,7 @@ class Predictor:
         """Do as `predict`."""
         return self.predict(frames)
 
-    def predict(self, frames: Input | Iterable[Input]) -> list[Prediction]:
+    def predict(self, frames: Input | Iterable[Input], track: bool = False) -> list[Prediction]:
         """Predict every frame.
 
             model.predict("holiday/*.jpg")
@@ -98,6 +99,7 @@ class Predictor:
           frames: one of these, or an iterable of them, mixed: an array, RGB, uint8 `[h, w, 3]`, or
             a stack `[n, h, w, 3]`; a PIL image, in any mode; the path of an image, a video or a
             folder that holds some at any depth, or a glob. Sizes may differ.
+          track: as of `stream`.
 
         Returns:
           A `Prediction` for each frame; boxes in pixels of the frame as given.
@@ -105,13 +107,14 @@ class Predictor:
         Raises:
           InputError: a frame is none of these, or a path leads to no frame that can be read.
         """
-        return list(self.stream(frames))
+        return list(self.stream(frames, track=track))
 
     def stream(
         self,
         frames: Input | Iterable[Input],
         smoothing: int = 0,
         stopwatch: Stopwatch | None = None,
+        track: bool = False,
     ) -> Iterator[Prediction]:
         """Like `predict`, for any number of frames.
 
@@ -124,6 +127,8 @@ class Predictor:
             in its file; frames in memory are then those of one video, in their order.
           stopwatch: takes the seconds of "decode" (frames to come, and to be resized), "forward"
             (the host waits for the network) and "boxes".
+          track: number what each box follows through its video, see `tracks.with_tracks`; frames in
+            memory are those of one video.
 
         Raises:
           InputError: `smoothing` is negative, or as of `predict`.
@@ -135,10 +140,14 @@ class Predictor:
         for _, outputs in groupby(
             self._outputs(frames_of(frames), stopwatch), lambda output: output[0].file
         ):
-            for output in _smoothed(outputs, smoothing):
-                with stopwatch.of("boxes"):
-                    prediction = self._decide(*output)
-                yield prediction
+            predictions = self._decided(_smoothed(outputs, smoothing), stopwatch)
+            yield from with_tracks(predictions) if track else predictions
+
+    def _decided(self, outputs: Iterator[_Output], stopwatch: Stopwatch) -> Iterator[Prediction]:
+        for output in outputs:
+            with stopwatch.of("boxes"):
+                prediction = self._decide(*output)
+            yield prediction
 
     def _outputs(self, frames: Iterator[InputFrame], stopwatch: Stopwatch) -> Iterator[_Output]:
         """Yield what the network says of each frame."""
