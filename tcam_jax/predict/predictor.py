@@ -11,6 +11,7 @@ from PIL import Image
 from tcam_jax.predict.decision import Decision
 from tcam_jax.predict.inputs import Input, InputFrame, frames_of
 from tcam_jax.predict.prediction import Prediction
+from tcam_jax.predict.smooth_boxes import with_smooth_boxes
 from tcam_jax.predict.tracks import with_tracks
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.stopwatch import Stopwatch
@@ -115,6 +116,7 @@ class Predictor:
         smoothing: int = 0,
         stopwatch: Stopwatch | None = None,
         track: bool = False,
+        smooth_boxes: int = 0,
     ) -> Iterator[Prediction]:
         """Like `predict`, for any number of frames.
 
@@ -129,19 +131,24 @@ class Predictor:
             (the host waits for the network) and "boxes".
           track: number what each box follows through its video, see `tracks.with_tracks`; frames in
             memory are those of one video.
+          smooth_boxes: each box becomes the mean of its track's in this many frames before and
+            after, see `smooth_boxes.with_smooth_boxes`; boxes are then tracked.
 
         Raises:
-          InputError: `smoothing` is negative, or as of `predict`.
+          InputError: `smoothing` or `smooth_boxes` is negative, or as of `predict`.
         """
-        if smoothing < 0:
-            raise InputError(f"smoothing must be 0 or more frames; got {smoothing}.")
+        for name, reach in (("smoothing", smoothing), ("smooth_boxes", smooth_boxes)):
+            if reach < 0:
+                raise InputError(f"{name} must be 0 or more frames; got {reach}.")
         stopwatch = stopwatch or Stopwatch()
         # Neighbours are of the same file.
         for _, outputs in groupby(
             self._outputs(frames_of(frames), stopwatch), lambda output: output[0].file
         ):
             predictions = self._decided(_smoothed(outputs, smoothing), stopwatch)
-            yield from with_tracks(predictions) if track else predictions
+            if track or smooth_boxes:
+                predictions = with_tracks(predictions)
+            yield from with_smooth_boxes(predictions, smooth_boxes) if smooth_boxes else predictions
 
     def _decided(self, outputs: Iterator[_Output], stopwatch: Stopwatch) -> Iterator[Prediction]:
         for output in outputs:

@@ -1,7 +1,8 @@
 """Boxes followed through a video: which of them show the same thing, by where they are.
 
 As in SORT (Bewley et al., 2016, arXiv:1602.00763): each track is a Kalman filter of constant
-velocity, and the boxes of a frame go to the tracks whose predictions they overlap most. What
+velocity, and the boxes of a frame go to the tracks that they overlap most, here where these are
+expected or where they were last: the network's boxes may shake more than they move. What
 ByteTrack (Zhang et al., 2022, arXiv:2110.06864) adds, a second round for boxes of low confidence,
 is not here: the class's probability is the whole frame's, and every box here is to have a track.
 The times are the frames' own, so that neither a stride nor a frame rate changes what it means.
@@ -12,18 +13,16 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from tcam_jax.evaluate.corloc import iou
+from tcam_jax.evaluate.corloc import edge_iou
 from tcam_jax.predict.prediction import Box, Prediction
 
-_LEAST_IOU = 0.1  # of a box and where its track was expected
+_LEAST_IOU = 0.1  # of a box and its track
 _LOST_SECONDS = 1.0
 _SECONDS_A_FRAME = 1 / 25  # of frames in memory, which have no times
 
 # In sizes of the box, the square root of its area. A corner is found with this standard deviation,
 # a new track's speed is unknown up to some sizes a second, and speeds change by some a second.
-_NOISE, _FIRST_SPEED, _ACCELERATION = 0.05, 20.0, 3.0
-
-_LAST_PIXELS = np.array([0, 0, 1, 1])  # from edges to `iou`'s last rows and columns, inside
+_NOISE, _FIRST_SPEED, _ACCELERATION = 0.1, 20.0, 3.0
 
 
 def with_tracks(predictions: Iterable[Prediction]) -> Iterator[Prediction]:
@@ -71,7 +70,8 @@ class Tracker:
         self._time = time
         found = np.array(boxes, float).reshape(-1, 4)
         expected = np.array([one.predict(step) for one in self._tracks]).reshape(-1, 4)
-        overlaps = iou(expected - _LAST_PIXELS, found - _LAST_PIXELS)
+        last = np.array([one.last for one in self._tracks]).reshape(-1, 4)
+        overlaps = np.maximum(edge_iou(expected, found), edge_iou(last, found))
         owners: list[_Track | None] = [None] * len(found)
         for row, column in zip(*linear_sum_assignment(overlaps, maximize=True), strict=True):
             if overlaps[row, column] >= _LEAST_IOU:
@@ -95,7 +95,7 @@ class _Track:
     """
 
     def __init__(self, number: int, box: np.ndarray, time: float):
-        self.number, self.found = number, time
+        self.number, self.last, self.found = number, box, time
         self._state = np.stack([box, np.zeros(4)])
         self._variances = np.diag([_NOISE**2, _FIRST_SPEED**2])
 
@@ -113,4 +113,4 @@ class _Track:
         gain = self._variances[:, 0] / (self._variances[0, 0] + _NOISE**2)
         self._state = self._state + gain[:, None] * (box - self._state[0])
         self._variances = self._variances - np.outer(gain, self._variances[0])
-        self.found = time
+        self.last, self.found = box, time

@@ -85,6 +85,12 @@ def test_of_frames_far_apart_the_next_one_goes_on():
     assert tracker([], 300.0) == [] and tracker([(0.0, 0.0, 40.0, 40.0)], 360.0) == [2]
 
 
+def test_what_shakes_by_half_its_width_and_stands_is_one():
+    tracker = Tracker()
+    for i, x in enumerate([6.0, 10.0] * 10):
+        assert tracker([(x, 2.0, x + 8, 8.0)], SECONDS * i) == [1]
+
+
 def test_every_box_has_a_number_and_no_number_is_twice_in_a_frame():
     rng = np.random.default_rng(0)
     tracker, seen = Tracker(), set()
