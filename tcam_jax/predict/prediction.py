@@ -97,18 +97,22 @@ class Prediction(NamedTuple):
 
     def region_masks(self) -> np.ndarray:
         """Return each box's own region in the frame's pixels, bool `[n, h, w]`."""
-        regions = np.zeros((len(self.boxes), *self.size), bool)
+        return self.region_numbers() == np.arange(1, len(self.boxes) + 1)[:, None, None]
+
+    def region_numbers(self) -> np.ndarray:
+        """Return the number of each pixel's box, from 1, uint16 `[h, w]`; 0 is in none's region."""
         _, labels, stats, _ = cv2.connectedComponentsWithStats(
             (self.map > self.level).astype(np.uint8), connectivity=8
         )
         corners = np.concatenate([stats[1:, :2], stats[1:, :2] + stats[1:, 2:4]], axis=1)
         corners = corners * (self.size[::-1] * 2) / len(self.map)
-        # Each is that of one region, or the mean of its track, see `smooth_boxes`.
+        # A box is that of one region, or near it, the mean of its track, see `smooth_boxes`.
         overlaps = edge_iou(np.array(self.boxes).reshape(-1, 4), corners)
+        numbers = np.zeros(len(stats), np.uint16)  # of each label; 0 is the background
         for box, region in zip(*linear_sum_assignment(overlaps, maximize=True), strict=True):
             if overlaps[box, region] > 0:
-                regions[box] = self._in_pixels(labels == region + 1)  # 0 is the background
-        return regions
+                numbers[region + 1] = box + 1
+        return self._in_pixels(numbers[labels])
 
     def resized_map(self) -> np.ndarray:
         """Return the map in the frame's pixels, uint8 `[h, w]`, bilinear between its cells."""
@@ -173,4 +177,4 @@ class Prediction(NamedTuple):
             (2 * np.arange(pixels) + 1) * count // (2 * pixels)
             for pixels, count in zip(self.size, cells.shape, strict=True)
         )
-        return cells[rows[:, None], columns]
+        return cells.take(columns, 1).take(rows, 0)
