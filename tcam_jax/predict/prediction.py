@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 from PIL import Image
+from scipy.optimize import linear_sum_assignment
 
 from tcam_jax.evaluate.boxes import threshold_level
+from tcam_jax.evaluate.corloc import edge_iou
 from tcam_jax.predict.overlays import draw
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
@@ -107,19 +109,14 @@ class Prediction(NamedTuple):
         _, labels, stats, _ = cv2.connectedComponentsWithStats(
             (self.map > self.level).astype(np.uint8), connectivity=8
         )
-        cells = np.array(self.boxes).reshape(-1, 4) / (self.size[::-1] * 2) * len(self.map)
-        left = {
-            label: (x, y, x + width, y + height)
-            for label, (x, y, width, height, _) in enumerate(stats.tolist())
-            if label  # 0 is the background
-        }
-        numbers = np.zeros(len(stats), np.uint16)  # of each label
-        for number, box in enumerate(cells.round().astype(int).tolist(), 1):
-            # Two regions with one box, a spiral in another: each is taken once.
-            label = next((label for label, found in left.items() if found == tuple(box)), None)
-            if label is not None:
-                del left[label]
-                numbers[label] = number
+        corners = np.concatenate([stats[1:, :2], stats[1:, :2] + stats[1:, 2:4]], axis=1)
+        corners = corners * (self.size[::-1] * 2) / len(self.map)
+        # A box is that of one region, or near it, the mean of its track, see `smooth_boxes`.
+        overlaps = edge_iou(np.array(self.boxes).reshape(-1, 4), corners)
+        numbers = np.zeros(len(stats), np.uint16)  # of each label; 0 is the background
+        for box, region in zip(*linear_sum_assignment(overlaps, maximize=True), strict=True):
+            if overlaps[box, region] > 0:
+                numbers[region + 1] = box + 1
         return self._in_pixels(numbers[labels])
 
     def resized_map(self) -> np.ndarray:
