@@ -1,9 +1,8 @@
 """Prediction on frames that are not part of a dataset: class, probability, boxes, map."""
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, groupby, repeat
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +10,7 @@ from PIL import Image
 
 from tcam_jax.predict.decision import Decision
 from tcam_jax.predict.inputs import Input, InputFrame, frames_of
+from tcam_jax.predict.neighbours import with_neighbours
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.smooth_boxes import with_smooth_boxes
 from tcam_jax.predict.tracks import with_tracks
@@ -223,10 +223,9 @@ class Predictor:
 
 def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:
     """Replace each map by the mean over its neighbours, as far as there are any."""
-    near: deque[_Output | None] = deque([None] * reach, maxlen=2 * reach + 1)
-    for output in chain(outputs, repeat(None, reach)):
-        near.append(output)
-        if len(near) == near.maxlen and (centre := near[reach]) is not None:
-            maps = [one[-1] for one in near if one is not None]
-            frame, logits, _ = centre
-            yield frame, logits, np.mean(maps, axis=0).astype(np.uint8)
+    for near in with_neighbours(outputs, reach):
+        centre = near[reach]
+        assert centre is not None
+        maps = [one[-1] for one in near if one is not None]
+        frame, logits, _ = centre
+        yield frame, logits, np.mean(maps, axis=0).astype(np.uint8)

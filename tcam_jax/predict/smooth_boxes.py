@@ -1,11 +1,10 @@
 """Boxes that shake less: each becomes a mean over its track, of the frames around it."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
 
 import numpy as np
 
+from tcam_jax.predict.neighbours import with_neighbours
 from tcam_jax.predict.prediction import Box, Prediction
 
 
@@ -21,23 +20,10 @@ def with_smooth_boxes(predictions: Iterable[Prediction], reach: int) -> Iterator
       predictions: with tracks, see `tracks.with_tracks`.
       reach: frames before and after, 0 or more.
     """
-    near: deque[Prediction | None] = deque([None] * reach, maxlen=2 * reach + 1)
-    for one in _and_nothing(predictions, reach):
-        near.append(one)
-        if len(near) == near.maxlen and (centre := near[reach]) is not None:
-            yield centre._replace(boxes=_means(centre, list(near)))
-
-
-def _and_nothing(predictions: Iterable[Prediction], times: int) -> Iterator[Prediction | None]:
-    """Yield all, then None so many times, and only then raise what went wrong."""
-    fault = None
-    try:
-        yield from predictions
-    except Exception as error:
-        fault = error
-    yield from repeat(None, times)
-    if fault is not None:
-        raise fault
+    for near in with_neighbours(predictions, reach):
+        centre = near[reach]
+        assert centre is not None
+        yield centre._replace(boxes=_means(centre, near))
 
 
 def _means(centre: Prediction, near: Sequence[Prediction | None]) -> list[Box]:
