@@ -96,12 +96,13 @@ class Predictor:
             model.predict("holiday/*.jpg")
 
         Args:
-          frames: one of these, or an iterable of them, mixed: an array, RGB, uint8 `[h, w, 3]`, or
-            a stack `[n, h, w, 3]`; a PIL image, in any mode; the path of an image, a video or a
-            folder that holds some at any depth, or a glob. Sizes may differ.
+          frames: one of these, or an iterable of them, mixed and nested: an array or tensor, RGB,
+            uint8 `[h, w, 3]`, grey `[h, w]`, or a stack `[n, h, w, 3]`; a PIL image, in any mode,
+            which is turned upright by its EXIF; the path of an image, a video or a folder that
+            holds some at any depth; a glob; "camera:0". Sizes may differ.
 
         Returns:
-          A `Prediction` for each frame; boxes in pixels of the frame as given.
+          A `Prediction` for each frame; boxes in pixels of the frame, upright.
 
         Raises:
           InputError: a frame is none of these, or a path leads to no frame that can be read.

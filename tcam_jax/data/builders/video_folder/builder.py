@@ -12,11 +12,12 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from tcam_jax.data.builders.findings import Finding, Findings
-from tcam_jax.data.builders.folders import entries, fingerprint
+from tcam_jax.data.builders.folders import fingerprint
 from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder
 from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
 from tcam_jax.data.builders.video_folder.boxes_csv import boxes_of_frames, read_boxes
-from tcam_jax.data.builders.video_folder.listing import LAYOUT, Video, list_shots, list_videos
+from tcam_jax.data.builders.video_folder.listing import LAYOUT, list_shots, list_videos
+from tcam_jax.data.builders.video_folder.same_videos import Video
 from tcam_jax.data.builders.video_folder.video_split import ShotFiles, check_way, split_classes
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
@@ -46,12 +47,9 @@ class VideoFolder(ShotDatasetBuilder):
     @functools.cached_property
     def _boxes_file(self) -> Path | None:
         file = self._root / BOXES_FILE
-        # A link that leaves the folder is noted when it is listed.
-        if file.is_dir() or file not in entries(self._root, self._root, Findings()):
-            return None
-        if not file.exists():
+        if file.is_symlink() and not file.exists():
             raise InputError(f"{file} is a link that leads nowhere; mend or remove it")
-        return file
+        return file if file.is_file() else None
 
     @functools.cached_property
     def _videos(self) -> tuple[dict[str, list[Video]], list[Finding]]:

@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from tcam_jax.data.animation import read_film
 from tcam_jax.data.shot_cuts import CutDetector
-from tcam_jax.data.video import BadVideo, read_video
+from tcam_jax.data.video import BadVideo
 
 JPEG_QUALITY = 95  # of the frames, with full colour resolution
 
@@ -42,7 +43,7 @@ def extract(video: Path, folder: Path) -> Extracted:
         unfinished.mkdir(parents=True)
         detector, num_frames, fault = CutDetector(), 0, ""
         try:
-            for frame in read_video(video):
+            for frame in read_film(video):
                 detector.add(frame.image)
                 target = unfinished / f"{frame.index:06d}.jpg"
                 frame.image.save(target, quality=JPEG_QUALITY, subsampling=0)
