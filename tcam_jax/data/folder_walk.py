@@ -51,8 +51,17 @@ class LeftOut(NamedTuple):
 
 def natural_order(path: Path) -> tuple[list[int | str], str]:
     """Sorting key by which frame2.jpg comes before frame10.jpg."""
-    pieces = re.split(r"([0-9]+)", path.name)
-    return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], path.name
+    return _natural(path.name)
+
+
+def _natural(name: str) -> tuple[list[int | str], str]:
+    pieces = re.split(r"([0-9]+)", name)
+    return [int(piece) if place % 2 else piece for place, piece in enumerate(pieces)], name
+
+
+def path_order(path: Path) -> list[tuple[list[int | str], str]]:
+    """Sorting key by the natural order of every folder on the way."""
+    return [_natural(part) for part in path.parts]
 
 
 def kind_of_name(name: str) -> str | None:
@@ -109,7 +118,7 @@ def walk(root: Path) -> tuple[list[Path], list[LeftOut]]:
             if is_link:
                 linked.add(real)
     if followed:
-        files.sort(key=lambda file: [natural_order(Path(part)) for part in file.parts])
+        files.sort(key=path_order)
     return files, left_out
 
 
@@ -129,7 +138,7 @@ def _scan(folder: Path) -> tuple[list[os.DirEntry[str]], list[LeftOut]]:
     found, left_out = [], []
     try:
         with os.scandir(folder) as listed:
-            entries = sorted(listed, key=lambda entry: natural_order(Path(entry.name)))
+            entries = sorted(listed, key=lambda entry: _natural(entry.name))
     except OSError as error:
         return [], [LeftOut(folder, "unreadable", str(error.strerror))]
     here = ""

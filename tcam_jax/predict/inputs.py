@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from PIL import Image
 
-from tcam_jax.data.folder_walk import LeftOut, in_words, kind_of_name, natural_order
+from tcam_jax.data.folder_walk import LeftOut, in_words, kind_of_name, path_order
 from tcam_jax.data.pictures import to_rgb
 from tcam_jax.predict.camera import camera_number, read_camera
 from tcam_jax.predict.frame_source import SUFFIXES, Found, find_files, has_known_suffix, read_frames
@@ -30,6 +30,9 @@ class Array(Protocol):
 Frame = Array | Image.Image
 Input = Frame | str | os.PathLike[str]
 """One frame or a stack of them; or an image, a video, a folder, a glob or a camera, by its name."""
+
+Inputs = Input | Iterable[Any]
+"""One, or an iterable of these, nested at will."""
 
 # What can be iterated, but is one thing, or holds no frames.
 _ONE = (str, os.PathLike, Image.Image, Array, bytes, bytearray, memoryview, io.IOBase, Mapping)
@@ -51,7 +54,7 @@ class InputFrame(NamedTuple):
     image: np.ndarray
 
 
-def frames_of(frames: Input | Iterable[Any]) -> Iterator[InputFrame]:
+def frames_of(frames: Inputs) -> Iterator[InputFrame]:
     """Yield all frames, one at a time.
 
     A file that cannot be read, or not to its end, is warned of (`UserWarning`) after the last frame
@@ -171,7 +174,7 @@ def _files_of(path: str, given: str) -> Found:
             f"frames: {given!r} must be an image, a video, a folder that holds some, a glob that "
             f"matches some ({' '.join(SUFFIXES)}), or camera:0; none was found."
         )
-    files.sort(key=lambda file: [natural_order(Path(part)) for part in file.parts])
+    files.sort(key=path_order)
     left_out = [LeftOut(file, "other_kind") for file in files if not has_known_suffix(file)]
     return Found([file for file in files if has_known_suffix(file)], left_out)
 

@@ -1,7 +1,7 @@
 """Prediction on frames that are not part of a dataset: class, probability, boxes, map."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, groupby, repeat
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from tcam_jax.evaluate.boxes import boxes_of_mask, threshold_level
 from tcam_jax.evaluate.logit_map import logits_of
-from tcam_jax.predict.inputs import Input, InputFrame, frames_of
+from tcam_jax.predict.inputs import InputFrame, Inputs, frames_of
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
@@ -90,7 +90,7 @@ class Predictor:
         self._min_cells = min_area * size * size
         self._class = None if class_name is None else self.class_names.index(class_name)
 
-    def predict(self, frames: Input | Iterable[Input]) -> list[Prediction]:
+    def predict(self, frames: Inputs) -> list[Prediction]:
         """Predict every frame.
 
             model.predict("holiday/*.jpg")
@@ -111,7 +111,7 @@ class Predictor:
 
     def stream(
         self,
-        frames: Input | Iterable[Input],
+        frames: Inputs,
         smoothing: int = 0,
         stopwatch: Stopwatch | None = None,
     ) -> Iterator[Prediction]:

@@ -161,7 +161,7 @@ def test_predictions_say_where_they_come_from(folder):
     ]
     assert found[0].time is None and found[4].time == pytest.approx(0.08)
     assert found[0].box == (0, 0, 8, 8)
-    (memory,) = predictor()[0].predict(frame())
+    (memory,) = predictor()[0].predict([[frame()]])
     assert (memory.file, memory.frame, memory.time) == (None, 0, None)
 
 
