@@ -10,6 +10,7 @@ from typing import Literal
 from tcam_jax.data.animation import is_video
 from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.folders import entries, image_files
+from tcam_jax.data.builders.video_folder.box_file import BOX_FILES, not_read
 from tcam_jax.data.builders.video_folder.same_videos import Video, without_copies
 from tcam_jax.data.builders.video_folder.video_files import extract
 from tcam_jax.data.builders.video_folder.video_split import ShotFiles
@@ -38,8 +39,9 @@ def list_videos(root: Path, findings: Findings) -> dict[str, list[Video]]:
         if not class_folder.is_dir():
             if is_image(class_folder) or is_video(class_folder):
                 raise InputError(f"{class_folder} belongs to no class; {LAYOUT}; move it there")
-            if class_folder.name != "boxes.csv":
-                findings.add(Finding("not_a_frame", class_folder.name))
+            if class_folder.name not in BOX_FILES:
+                name = class_folder.name
+                findings.add(Finding("not_a_frame", name, not_read(name)))
             continue
         noted = len(findings.all)
         videos = _of_class(class_folder, root, findings)
