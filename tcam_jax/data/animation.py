@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from io import BufferedIOBase
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from tcam_jax.data import video
@@ -58,7 +59,7 @@ def _animation(path: Path, stride: int) -> Iterator[VideoFrame]:
                         index=index,
                         seconds=seconds,
                         duration=duration,
-                        image=to_rgb(image).image,
+                        image=np.asarray(to_rgb(image).image),
                     )
                 index, seconds, number = index + 1, seconds + duration, number + 1
             # A GIF does not say how many frames it has, but ends in a semicolon.

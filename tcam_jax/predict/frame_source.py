@@ -76,7 +76,7 @@ def read_frames(
     try:
         if is_video(path):
             for frame in read_film(path, stride):
-                yield SourceFrame(frame.index, frame.seconds, np.asarray(frame.image))
+                yield SourceFrame(frame.index, frame.seconds, frame.image)
         else:
             with pictures.open_image(path) as image:
                 others = pictures.others_in(image)
