@@ -1,4 +1,4 @@
-"""Whatever a user has, as frames: arrays, PIL images, paths, globs, cameras, sequences of these."""
+"""Whatever a user has, as frames: arrays, images, paths, globs, videos, cameras, sequences."""
 
 import io
 import os
@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from av.container import InputContainer
 from PIL import Image
 
 from tcam_jax.data.folder_walk import LeftOut, in_words, kind_of_name, path_order
 from tcam_jax.data.pictures import to_rgb
+from tcam_jax.data.video import BadVideo, read_container
 from tcam_jax.predict.camera import camera_number, read_camera
 from tcam_jax.predict.frame_source import SUFFIXES, Found, find_files, has_known_suffix, read_frames
 from tcam_jax.runtime.errors import InputError
@@ -28,14 +30,26 @@ class Array(Protocol):
 
 
 Frame = Array | Image.Image
-Input = Frame | str | os.PathLike[str]
-"""One frame or a stack of them; or an image, a video, a folder, a glob or a camera, by its name."""
+Input = Frame | str | os.PathLike[str] | InputContainer
+"""One frame or a stack of them; or an image, a video, a folder, a glob or a camera, by its name; or
+a video that PyAV has open."""
 
 Inputs = Input | Iterable[Any]
 """One, or an iterable of these, nested at will."""
 
 # What can be iterated, but is one thing, or holds no frames.
-_ONE = (str, os.PathLike, Image.Image, Array, bytes, bytearray, memoryview, io.IOBase, Mapping)
+_ONE = (
+    str,
+    os.PathLike,
+    Image.Image,
+    Array,
+    InputContainer,
+    bytes,
+    bytearray,
+    memoryview,
+    io.IOBase,
+    Mapping,
+)
 
 
 class InputFrame(NamedTuple):
@@ -64,7 +78,8 @@ def frames_of(frames: Inputs) -> Iterator[InputFrame]:
       frames: one array `[h, w, 3]` or grey `[h, w]`, or a stack `[n, h, w, 3]`, RGB, uint8 (of
         NumPy, JAX, PyTorch, TensorFlow: whatever has `__array__`); a PIL image, which is turned
         upright by its EXIF; a path, where "~" and globs ("in/*.jpg", "in/**/*.mp4") are expanded;
-        "camera:0"; or an iterable of these, nested at will.
+        a video that PyAV has open, read from where it stands and left open; "camera:0"; or an
+        iterable of these, nested at will.
 
     Raises:
       InputError: a frame is of another kind, or a name leads to no frame; after all before it.
@@ -73,6 +88,9 @@ def frames_of(frames: Inputs) -> Iterator[InputFrame]:
     for one in _one_by_one(frames):
         if isinstance(one, str | os.PathLike):
             yield from _of_name(os.fspath(one))
+            continue
+        if isinstance(one, InputContainer):
+            yield from _of_container(one)
             continue
         for image in _images(one, in_memory):
             yield InputFrame(None, in_memory, None, image)
@@ -98,7 +116,8 @@ def _images(one: object, number: int) -> Iterator[np.ndarray]:
     if not isinstance(one, Array):
         raise InputError(
             f"frames: number {number} must be an array of uint8 [h, w, 3] or [n, h, w, 3], a PIL "
-            f"image, a path, a glob, camera:0, or an iterable of these; got {type(one).__name__}."
+            "image, a path, a glob, an open PyAV container, camera:0, or an iterable of these; got "
+            f"{type(one).__name__}."
         )
     try:
         array = np.asarray(one)
@@ -132,6 +151,22 @@ def _advice(image: np.ndarray) -> str:
     if image.ndim == 3:
         return "If it is a stack of grey frames: frames[..., None]"
     return "Convert it first"
+
+
+def _of_container(container: InputContainer) -> Iterator[InputFrame]:
+    file = None if container.name == "<none>" else Path(container.name)
+    count = 0
+    try:
+        for frame in read_container(container):
+            yield InputFrame(file, frame.index, frame.seconds, frame.image)
+            count += 1
+    except BadVideo as error:
+        if not count:
+            raise InputError(
+                f"frames: no frame of the container {container.name} can be read: {error}. It is "
+                "read from where it stands: container.seek(0) goes back."
+            ) from error
+        warnings.warn(f"{container.name}: {error}", stacklevel=2)
 
 
 def _of_name(given: str) -> Iterator[InputFrame]:

@@ -98,7 +98,7 @@ class Predictor:
           frames: one of these, or an iterable of them, mixed and nested: an array or tensor, RGB,
             uint8 `[h, w, 3]`, grey `[h, w]`, or a stack `[n, h, w, 3]`; a PIL image, in any mode,
             which is turned upright by its EXIF; the path of an image, a video or a folder that
-            holds some at any depth; a glob; "camera:0". Sizes may differ.
+            holds some at any depth; a glob; an open PyAV container; "camera:0". Sizes may differ.
 
         Returns:
           A `Prediction` for each frame; boxes in pixels of the frame, upright.

@@ -3,6 +3,7 @@
 import io
 import warnings
 
+import av
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -126,6 +127,23 @@ def test_pil_images_are_turned_upright_as_files_are(folder):
     assert memory.image.shape == file.image.shape == (5, 4, 3)
     (scaled,) = frames_of(Image.fromarray(np.full((4, 5), 0x80FF, np.uint16)))
     assert (scaled.image == 0x80).all()
+
+
+def test_an_open_container_is_read_from_where_it_stands_and_stays_open(folder):
+    with av.open(str(folder / "film.avi")) as container:
+        found = list(frames_of([U8, container]))
+        assert [(f.file and f.file.name, f.frame) for f in found[1:]] == [
+            ("film.avi", i) for i in range(3)
+        ]
+        np.testing.assert_allclose([f.time for f in found[1:]], [0, 0.04, 0.08])
+        with pytest.raises(InputError, match=r"^frames: no frame of the container .*seek\(0\)"):
+            list(frames_of(container))
+        container.seek(0)
+        assert len(list(frames_of(container))) == 3
+    with av.open(io.BytesIO((folder / "film.avi").read_bytes())) as container:
+        assert [(f.file, f.frame) for f in frames_of(container)] == [(None, i) for i in range(3)]
+    with pytest.raises(InputError, match=r"^frames: no frame of the container"):
+        list(frames_of(container))  # closed
 
 
 def test_what_a_folder_or_glob_leaves_out_is_warned_of(folder):
