@@ -87,8 +87,8 @@ def promised_frames(path: Path) -> int | None:
                 index = stream.index_entries
                 before = sum(1 for _ in takewhile(lambda entry: entry.is_discard, index))
                 return min(stream.frames, len(index)) - before
-            if stream.frames:
-                return stream.frames
+            if stream.frames:  # an AVI that was never closed says 2^30
+                return stream.frames if stream.frames < container.size else None
             if container.duration and stream.average_rate:
                 return round(container.duration / av.time_base * stream.average_rate)
     except (av.FFmpegError, ValueError):  # InputError is one
@@ -118,6 +118,10 @@ class _Reader:
     def __init__(self, container: InputContainer):
         self._container, self._stream = container, _stream(container)
         context = self._stream.codec_context
+        if context is None:
+            raise BadVideo("its codec is not known here")
+        if not context.is_open:  # threads over frames tell of damage with other packets
+            context.thread_type = "SLICE"
         fixed = context.name in _FIXED_RATE and context.framerate
         rate = float(fixed or self._stream.average_rate or 25)
         self._tick = self._stream.time_base

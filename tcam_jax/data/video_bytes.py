@@ -15,7 +15,8 @@ def missing_bytes(path: Path, container: str) -> int:
     Args:
         path: the file.
         container: FFmpeg's name of its format. AVI, MP4 and its relatives, Matroska with WebM, and
-            Ogg store lengths; streams that were recorded live may have left them open.
+            Ogg store lengths; streams that were recorded live may have left them open. GIF has a
+            last byte.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -26,8 +27,10 @@ def missing_bytes(path: Path, container: str) -> int:
             end = _boxes(file, size)
         elif "matroska" in container:
             end = _matroska(file, size)
+        elif container == "ogg":
+            end = _ogg(file, size)
         else:
-            end = _ogg(file, size) if container == "ogg" else 0
+            end = _gif(file, size) if container == "gif" else 0
     return max(end - size, 0)
 
 
@@ -93,3 +96,9 @@ def _ogg(file: BinaryIO, size: int) -> int:
         return 0 if page < 0 else begin + page + 28
     lengths = head[27 : 27 + head[26]]
     return begin + page + 27 + head[26] + sum(lengths)
+
+
+def _gif(file: BinaryIO, size: int) -> int:
+    """One more byte where the last one, ";", is not there; some append zeros."""
+    file.seek(max(size - 1024, 0))
+    return size if file.read().rstrip(b"\0").endswith(b";") else size + 1

@@ -98,7 +98,8 @@ class Packets:
         if not self._error and not cut and not early:
             return ""
         # Where an AVI's index is cut off, FFmpeg guesses the duration by the bytes that are left.
-        promised = max(promised, float(stream.frames / (stream.average_rate or 25)))
+        if stream.frames < container.size:  # one that was never closed says 2^30
+            promised = max(promised, float(stream.frames / (stream.average_rate or 25)))
         there = self._end - start
         of = f" of about {promised:.2f}" if promised - there > 0.02 else ""
         return f"it breaks off after {there:.2f}{of} s{self._error}"

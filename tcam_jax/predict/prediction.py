@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from tcam_jax.evaluate.boxes import threshold_level
+from tcam_jax.predict.overlays import draw
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
 
@@ -116,6 +117,19 @@ class Prediction(NamedTuple):
         """Return the map in the frame's pixels, uint8 `[h, w]`, bilinear between its cells."""
         square = Image.fromarray(self.map)
         return np.asarray(square.resize(self.size[::-1], Image.Resampling.BILINEAR))
+
+    def plot(self, side_by_side: bool = False) -> Image.Image:
+        """Return a picture: the frame under its map, the threshold's contour, boxes with labels.
+
+            prediction.plot().save("home.jpg")
+
+        In a notebook it shows itself. Small frames are enlarged, those of more than 4096 pixels a
+        side shrunk.
+
+        Args:
+          side_by_side: boxes on the bare frame, and the map beside it.
+        """
+        return Image.fromarray(draw(self, side_by_side))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a line of `predictions.jsonl` says, of numbers, strings and lists alone."""

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import os
 from pathlib import Path
 
 import av
@@ -152,6 +153,7 @@ def test_covers_and_thumbnails_are_not_the_video(tmp_path):
     "name", ["12:30 cam.mkv", "-a.mkv", "b%03d.mkv", "file:c.mkv", "ü d?#.mkv"]
 )
 def test_any_name_is_a_file_s(tmp_path, monkeypatch, name):
+    name = os.fsdecode(name)  # of bytes that are no UTF-8, too
     content = write(tmp_path / "a.mkv", STEADY[:2]).read_bytes()
     (tmp_path / name).write_bytes(content)
     monkeypatch.chdir(tmp_path)

@@ -69,6 +69,7 @@ def test_what_is_cut_off_is_missed(tmp_path, name):
         ("matroska,webm", b""),
         ("matroska,webm", HEAD + element("18538067", None, CLUSTER + bytes(50))),
         ("ogg", bytes(200)),
+        ("gif", b"GIF89a;" + bytes(20)),
         ("mpegts", b"G" * 100),
     ],
 )

@@ -78,6 +78,16 @@ def test_frames_after_damage_keep_their_numbers_and_times(tmp_path, name, codec,
     assert "breaks off" not in fault
 
 
+@pytest.mark.parametrize("damage", ["none", "half"])
+def test_an_animated_gif(tmp_path, damage):
+    video = write(tmp_path / "a.gif", [0.0, 0.1, 0.5, 0.6], codec="gif", pix_fmt="rgb8")
+    if damage == "half":
+        video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    frames, fault = read(video)
+    np.testing.assert_allclose([f.seconds for f in frames], [0.0, 0.1, 0.5, 0.6][: len(frames)])
+    assert (len(frames), fault) == (4, "") if damage == "none" else "breaks off" in fault
+
+
 def test_a_codec_of_one_rate_shows_by_its_times_what_is_missing(tmp_path):
     # In a transport stream pictures are found by their beginnings: zeros belong to the one before.
     video = write(tmp_path / "a.ts", STEADY, codec="mpeg2video", noise=True)
@@ -120,3 +130,6 @@ def test_what_is_no_video_says_why(tmp_path):
         assert frames == [] and fault and "Traceback" not in fault
         assert promised_frames(tmp_path / name) is None
     assert promised_frames(sound) is None
+    foreign = write(tmp_path / "foreign.avi", [0.0])
+    foreign.write_bytes(foreign.read_bytes().replace(b"FMP4", b"?!?!"))
+    assert read(foreign) == ([], "its codec is not known here")
