@@ -72,7 +72,7 @@ def test_the_picture_for_those_who_cannot_show_what_moves_is_no_frame(tmp_path):
 CONTAINERS = {
     **dict.fromkeys((".m2ts", ".mts", ".ts", ".3gp", ".qt", ".divx"), "mpeg4"),
     **dict.fromkeys((".wmv", ".asf"), "wmv2"),
-    **dict.fromkeys((".mpg", ".mpe", ".m1v"), "mpeg1video"),
+    **dict.fromkeys((".mpg", ".mpe"), "mpeg1video"),
     **dict.fromkeys((".vob", ".mod", ".m2v", ".mxf"), "mpeg2video"),
     **{".rm": "rv20", ".flv": "flv", ".f4v": "libx264", ".y4m": "rawvideo", ".mjpeg": "mjpeg"},
 }
