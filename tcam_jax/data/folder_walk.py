@@ -166,17 +166,17 @@ def printable(path: str | Path) -> str:
 
 
 def in_words(left_out: Iterable[LeftOut], root: Path) -> str:
-    r"""What was left out below `root` in one line: how much for each reason, by suffix or by name.
+    """What was left out below `root` in one line: how much for each reason, by suffix or by name.
 
     Returns:
-      Such as "left out: 3 neither images nor videos (.txt 2, .pdf 1); 1 hidden (.old)"; "" for
+      Such as "left out: neither images nor videos: 3 (.txt 2, .pdf 1); hidden: 1 (.old)"; "" for
       nothing.
     """
     of_kind: dict[str, list[LeftOut]] = defaultdict(list)
     for one in left_out:
         of_kind[one.kind].append(one)
     parts = [
-        f"{len(of_kind[kind])} {reason} ({_examples(kind, of_kind[kind], root)})"
+        f"{reason}: {len(of_kind[kind])} ({_examples(kind, of_kind[kind], root)})"
         for kind, reason in REASONS.items()
         if of_kind[kind]
     ]

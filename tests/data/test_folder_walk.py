@@ -135,8 +135,8 @@ def test_the_summary_counts_by_reason_and_suffix(tmp_path):
     left_out += [LeftOut(tmp_path / name, "other_kind") for name in ("a.pdf", "README")]
     left_out += [LeftOut(tmp_path / "x/y", "dead_link", "to /z")]
     assert in_words(left_out, tmp_path) == (
-        "left out: 4 neither images nor videos (.txt 2, .pdf 1, no suffix 1); 5 hidden (.0, .1, "
-        ".2, …); 1 links that lead nowhere (x/y: to /z)"
+        "left out: neither images nor videos: 4 (.txt 2, .pdf 1, no suffix 1); hidden: 5 (.0, .1, "
+        ".2, …); links that lead nowhere: 1 (x/y: to /z)"
     )
     assert by_suffix([Path("a.x"), Path("b.X")]) == ".x 2"
 

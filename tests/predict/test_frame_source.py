@@ -30,8 +30,8 @@ def test_files_of_a_folder_at_any_depth_in_order_and_what_was_left_out(tmp_path)
     found, left_out = find_files(tmp_path)
     assert [str(p.relative_to(tmp_path)) for p in found] == names
     assert in_words(left_out, tmp_path) == (
-        "left out: 3 neither images nor videos (.txt 2, .pdf 1); 1 hidden (.old); 2 of systems and "
-        f"tools (._a.jpg, @eaDir); 1 links to what is there already (again: to {tmp_path}/b)"
+        "left out: neither images nor videos: 3 (.txt 2, .pdf 1); hidden: 1 (.old); of systems and "
+        f"tools: 2 (._a.jpg, @eaDir); links to what is there already: 1 (again: to {tmp_path}/b)"
     )
     assert find_files(tmp_path / "b/notes.txt") == ([tmp_path / "b/notes.txt"], [])
     assert find_files(tmp_path / ".old").files == [tmp_path / ".old/x.jpg"]  # its user means it
@@ -47,7 +47,7 @@ def test_the_manual_lists_what_is_read():
 def test_nothing_to_read_is_said(tmp_path, name):
     (tmp_path / "empty").mkdir()
     make(tmp_path / "others", "a.txt")
-    instead = "left out: 1 neither.*.txt 1" if name == "others" else "there is nothing"
+    instead = "left out: neither.*.txt 1" if name == "others" else "there is nothing"
     words = rf"must be an image, a video, or a folder.*\.webm.*none was found: {instead}"
     with pytest.raises(InputError, match=words):
         find_files(tmp_path / name)

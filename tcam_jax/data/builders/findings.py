@@ -18,7 +18,9 @@ HARMLESS = ("kept", "ignored")
 RULES = {
     # Images.
     "zero_bytes": Rule("skipped", "the file is empty (zero bytes)"),
-    "undecodable": Rule("skipped", "the image is truncated or damaged, or no image at all"),
+    "undecodable": Rule(
+        "skipped", "the image is damaged, of a kind that cannot be read, or no image"
+    ),
     "unreadable": Rule("skipped", "the file cannot be read"),
     "dead_link": Rule("skipped", "a symbolic link that leads nowhere"),
     "link_loop": Rule("skipped", "a symbolic link to a folder that it lies in"),
@@ -37,7 +39,7 @@ RULES = {
     "empty_shot": Rule("skipped", "a shot without any usable frame"),
     "one_frame_shot": Rule("kept", "a shot of one frame: its windows have no neighbours"),
     "same_video": Rule("skipped", "a video that its class has already, a copy or a link"),
-    "video_in_two_classes": Rule("skipped", "the same video in two classes: of neither it is used"),
+    "video_in_two_classes": Rule("skipped", "the same video in two classes: neither is used"),
     "empty_video": Rule("skipped", "a video without any usable frame"),
     "undecodable_video": Rule("skipped", "the video file cannot be decoded"),
     "broken_video": Rule(
