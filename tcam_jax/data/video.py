@@ -16,7 +16,12 @@ from tcam_jax.data.video_packets import Packets, reason
 from tcam_jax.data.video_timeline import Timeline
 from tcam_jax.runtime.errors import InputError
 
-SUFFIXES = (".mp4", ".avi", ".webm", ".mov", ".mkv", ".m4v", ".mpg", ".mpeg", ".ogv")
+SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".avi", ".divx", ".mkv", ".webm", ".ogv"),
+    *(".ogm", ".wmv", ".asf", ".flv", ".f4v", ".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".vob"),
+    *(".ts", ".mts", ".m2ts", ".m2t", ".mod", ".tod", ".dv", ".mxf", ".rm", ".rmvb", ".dav"),
+    *(".mjpeg", ".mjpg", ".y4m", ".ivf", ".h264", ".264", ".h265", ".265", ".hevc"),
+)
 
 _FIXED_RATE = ("mpeg1video", "mpeg2video", "theora")
 _UNSPECIFIED, _RESERVED = 2, 3  # of how colours are stored, in all standards

@@ -1,6 +1,6 @@
 """Prediction on frames that are not part of a dataset: class, probability, boxes, map."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from PIL import Image
 
 from tcam_jax.predict.decision import Decision
-from tcam_jax.predict.inputs import Input, InputFrame, frames_of
+from tcam_jax.predict.inputs import InputFrame, Inputs, frames_of
 from tcam_jax.predict.neighbours import with_neighbours
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.smooth_boxes import with_smooth_boxes
@@ -88,23 +88,24 @@ class Predictor:
         )
         self._decide = self._decision(tau, rule=rule)
 
-    def __call__(self, frames: Input | Iterable[Input]) -> list[Prediction]:
+    def __call__(self, frames: Inputs) -> list[Prediction]:
         """Do as `predict`."""
         return self.predict(frames)
 
-    def predict(self, frames: Input | Iterable[Input], track: bool = False) -> list[Prediction]:
+    def predict(self, frames: Inputs, track: bool = False) -> list[Prediction]:
         """Predict every frame.
 
             model.predict("holiday/*.jpg")
 
         Args:
-          frames: one of these, or an iterable of them, mixed: an array, RGB, uint8 `[h, w, 3]`, or
-            a stack `[n, h, w, 3]`; a PIL image, in any mode; the path of an image, a video or a
-            folder that holds some at any depth, or a glob. Sizes may differ.
+          frames: one of these, or an iterable of them, mixed and nested: an array or tensor, RGB,
+            uint8 `[h, w, 3]`, grey `[h, w]`, or a stack `[n, h, w, 3]`; a PIL image, in any mode,
+            which is turned upright by its EXIF; the path of an image, a video or a folder that
+            holds some at any depth; a glob; an open PyAV container; "camera:0". Sizes may differ.
           track: as of `stream`.
 
         Returns:
-          A `Prediction` for each frame; boxes in pixels of the frame as given.
+          A `Prediction` for each frame; boxes in pixels of the frame, upright.
 
         Raises:
           InputError: a frame is none of these, or a path leads to no frame that can be read.
@@ -126,7 +127,7 @@ class Predictor:
 
     def stream(
         self,
-        frames: Input | Iterable[Input],
+        frames: Inputs,
         smoothing: int = 0,
         stopwatch: Stopwatch | None = None,
         track: bool = False,

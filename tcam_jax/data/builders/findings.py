@@ -8,29 +8,38 @@ from tcam_jax.runtime.errors import InputError
 class Rule(NamedTuple):
     """What happens to a kind of fault, and the fault in plain words."""
 
-    action: Literal["doubtful", "kept", "repaired", "skipped"]  # doubtful: kept, but look at it
+    # doubtful: kept, but look at it; ignored: no fault
+    action: Literal["doubtful", "kept", "repaired", "skipped", "ignored"]
     meaning: str
 
+
+HARMLESS = ("kept", "ignored")
 
 RULES = {
     # Images.
     "zero_bytes": Rule("skipped", "the file is empty (zero bytes)"),
-    "undecodable": Rule("skipped", "the image is truncated or damaged, or no image at all"),
+    "undecodable": Rule(
+        "skipped", "the image is damaged, of a kind that cannot be read, or no image"
+    ),
     "unreadable": Rule("skipped", "the file cannot be read"),
-    "outside_link": Rule("skipped", "a symbolic link that leads out of the dataset's folder"),
+    "dead_link": Rule("skipped", "a symbolic link that leads nowhere"),
+    "link_loop": Rule("skipped", "a symbolic link to a folder that it lies in"),
     "not_a_frame": Rule("skipped", "a file where only frames are expected"),
     "hidden": Rule("skipped", "a hidden file or folder: its name begins with a dot"),
+    "system": Rule("ignored", "what systems and tools leave in folders"),
     "bad_name": Rule("skipped", "the name is no UTF-8 text"),
     "duplicate": Rule("skipped", "the frame has the same bytes as the one before it in its shot"),
     "not_jpeg": Rule("repaired", "another image format, converted to JPEG"),
     "cmyk": Rule("repaired", "a CMYK image, converted to RGB"),
     "exif_rotated": Rule("repaired", "the EXIF tag says that the image is rotated: turned upright"),
+    "several_pictures": Rule("kept", "an image file of several pictures or pages"),
     "grey": Rule("kept", "a grey image; it is read as RGB"),
     "progressive": Rule("kept", "a progressive JPEG; it decodes more slowly"),
     # Shots and videos.
     "empty_shot": Rule("skipped", "a shot without any usable frame"),
     "one_frame_shot": Rule("kept", "a shot of one frame: its windows have no neighbours"),
-    "linked_video": Rule("skipped", "a link to a video that is there already"),
+    "same_video": Rule("skipped", "a video that its class has already, a copy or a link"),
+    "video_in_two_classes": Rule("skipped", "the same video in two classes: neither is used"),
     "empty_video": Rule("skipped", "a video without any usable frame"),
     "undecodable_video": Rule("skipped", "the video file cannot be decoded"),
     "broken_video": Rule(
@@ -79,7 +88,7 @@ class Finding(NamedTuple):
 
 def is_harmless(kind: str, published: frozenset[str]) -> bool:
     """Whether a strict preparation goes on: see `Findings` for `published`."""
-    return RULES[kind].action == "kept" or kind in published
+    return RULES[kind].action in HARMLESS or kind in published
 
 
 class Findings:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tcam_jax.data.builders.folders import natural_order
+from tcam_jax.data.folder_walk import natural_order
 from tcam_jax.predict.formats.names import common_folder, output_names, relative_names
 from tcam_jax.predict.formats.record import Record, fault_of
 from tcam_jax.predict.result_folder import FINISHED, RECORDS, read_lines

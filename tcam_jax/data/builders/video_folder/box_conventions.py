@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.sources import SourceBox
 from tcam_jax.data.builders.video_folder.named_boxes import BoxFile
+from tcam_jax.data.pictures import open_image
 from tcam_jax.runtime.errors import InputError
 
 _BEYOND = 0.1  # by which shares of a frame may leave it
@@ -103,7 +103,7 @@ def _fits(corners: tuple[float, float, float, float], size: tuple[int, int]) -> 
 def _upright_size(file: Path) -> tuple[int, int] | None:
     """Width and height of an image as it is shown, from its header; None if it has none."""
     try:
-        with Image.open(file) as image:
+        with open_image(file) as image:
             turned = image.getexif().get(_EXIF_ORIENTATION) in _EXIF_TURNED
             return (image.height, image.width) if turned else image.size
     except Exception:  # Pillow raises many types

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sized
 from pathlib import Path
 
 from tcam_jax.data.builders.findings import Finding, Findings
-from tcam_jax.data.builders.folders import entries
 from tcam_jax.data.builders.sources import SourceBox
 from tcam_jax.data.builders.video_folder.box_conventions import without_shares
 from tcam_jax.data.builders.video_folder.boxes_coco import read_coco
@@ -29,9 +28,8 @@ def find_box_file(root: Path) -> Path | None:
     Raises:
         InputError: there are two, or one is a link that leads nowhere.
     """
-    # A link that leaves the folder is noted when it is listed.
-    there = entries(root, root, Findings())
-    files = [root / name for name in BOX_FILES if root / name in there]
+    files = [root / name for name in BOX_FILES]
+    files = [file for file in files if file.is_symlink() or file.exists()]
     files = [file for file in files if not file.is_dir()]
     if len(files) > 1:
         names = " and ".join(file.name for file in files)

@@ -12,14 +12,16 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from tcam_jax.data.builders.findings import Finding, Findings
-from tcam_jax.data.builders.folders import fingerprint, natural_order
+from tcam_jax.data.builders.folders import fingerprint
 from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder
 from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
 from tcam_jax.data.builders.video_folder.box_conventions import compare_conventions
 from tcam_jax.data.builders.video_folder.box_file import boxes_of_frames, find_box_file, read_boxes
 from tcam_jax.data.builders.video_folder.frame_names import FrameNames, nfc
-from tcam_jax.data.builders.video_folder.listing import LAYOUT, Video, list_shots, list_videos
+from tcam_jax.data.builders.video_folder.listing import LAYOUT, list_shots, list_videos
+from tcam_jax.data.builders.video_folder.same_videos import Video
 from tcam_jax.data.builders.video_folder.video_split import ShotFiles, check_way, split_classes
+from tcam_jax.data.folder_walk import natural_order
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 

@@ -7,7 +7,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-_IMAGE_SUFFIX = re.compile(r"\.(jpe?g|jpe|jfif|png|webp|bmp|gif|tiff?)$")
+from tcam_jax.data.pictures import SUFFIXES
+
+_IMAGE_SUFFIX = re.compile(f"({'|'.join(map(re.escape, SUFFIXES))})$")
 _NUMBER = re.compile("[0-9]+")
 _PADDING = re.compile(r"(?<![0-9])0+(?=[0-9])")
 

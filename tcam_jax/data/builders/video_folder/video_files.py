@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from tcam_jax.data.animation import read_film
 from tcam_jax.data.shot_cuts import CutDetector
-from tcam_jax.data.video import BadVideo, read_video
+from tcam_jax.data.video import BadVideo
 
 JPEG_QUALITY = 95  # of the frames, with full colour resolution
 
@@ -59,7 +60,7 @@ def extract(video: Path, folder: Path) -> Extracted:
 def _decode(video: Path, folder: Path) -> Extracted:
     made, detector, gaps = Extracted(folder, [], [], ""), CutDetector(), []
     try:
-        for frame in read_video(video):
+        for frame in read_film(video):
             image = Image.fromarray(frame.image)
             detector.add(image)
             image.save(folder / f"{frame.index:06d}.jpg", quality=JPEG_QUALITY, subsampling=0)

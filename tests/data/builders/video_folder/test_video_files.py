@@ -141,8 +141,8 @@ def test_a_video_that_is_mended_is_decoded_and_the_others_are_not_decoded_again(
 
 def test_mending_the_source_keeps_the_decoded_videos(tmp_path, caplog):
     root = tmp_path / "in"
-    for name in ("dog/rex", "dog/tom", "dog/kim", "cat/a", "cat/b", "cat/c"):
-        write_video(root / f"{name}.mp4", scenes((3,)))
+    for number, name in enumerate(("dog/rex", "dog/tom", "dog/kim", "cat/a", "cat/b", "cat/c")):
+        write_video(root / f"{name}.mp4", scenes((3 + number,)))
     arguments = ("video_folder", "mine", tmp_path / "data", root)
     validate(*arguments)
     work = tmp_path / "data/video_folder/mine/1.0.0.unfinished/sources/frames"
@@ -158,8 +158,8 @@ def test_mending_the_source_keeps_the_decoded_videos(tmp_path, caplog):
 
 @pytest.mark.parametrize("call", [prepare, validate])
 def test_a_disk_that_becomes_full_while_videos_are_decoded(tmp_path, monkeypatch, call):
-    for name in ("dog/rex", "dog/tom", "dog/kim"):
-        write_video(tmp_path / f"in/{name}.mp4", scenes((3,)))
+    for number, name in enumerate(("dog/rex", "dog/tom", "dog/kim")):
+        write_video(tmp_path / f"in/{name}.mp4", scenes((3 + number,)))
 
     def save(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
