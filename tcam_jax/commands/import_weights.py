@@ -9,19 +9,16 @@ dataset must be prepared: it names the classes, in the order of the logits.
 
 from pathlib import Path
 
-from absl import flags
-from ml_collections import config_flags
-
-from tcam_jax.commands import command_line
+from tcam_jax.commands import command_line, config_flag
 from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.runs.exchange import import_weights
 from tcam_jax.runtime.log import log_to_terminal
 from tcam_jax.train.stages import TCAM_DIR
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
-_WEIGHTS = flags.DEFINE_string("weights", None, "a file of weights, or a folder that holds some")
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the new run")
+_CONFIG = config_flag.define_config()
+_WEIGHTS = command_line.define_path("weights", "a file of weights, or a folder that holds some")
+_WORKDIR = command_line.define_path("workdir", "folder of the new run")
 
 
 def main() -> None:
