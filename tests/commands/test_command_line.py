@@ -1,14 +1,13 @@
 """Every command's flags, read in this process; what is said of those that cannot be used."""
 
-import importlib.util
 import sys
 from functools import partial
 
 import pytest
 from absl import flags
-from ml_collections import config_flags
 
 from tcam_jax.commands import command_line
+from tests.commands.alone import load_alone
 from tests.launch.conftest import ROOT
 
 COMMANDS = sorted(
@@ -23,22 +22,7 @@ NO_PATHS = {"class"}  # flags of text that are no paths
 
 @pytest.fixture
 def command(monkeypatch):
-    """Return a function: a command's module, as it is when it is the only one; its flags."""
-
-    def load(name: str):
-        values = flags.FlagValues()
-        with monkeypatch.context() as patch:
-            for define in [x for x in dir(flags) if x.startswith("DEFINE") and x != "DEFINE_flag"]:
-                patch.setattr(flags, define, partial(getattr(flags, define), flag_values=values))
-            define = partial(config_flags.DEFINE_config_file, flag_values=values)
-            patch.setattr(config_flags, "DEFINE_config_file", define)
-            spec = importlib.util.spec_from_file_location("one_command", ROOT / f"{name}.py")
-            module = importlib.util.module_from_spec(spec)
-            monkeypatch.setitem(sys.modules, "one_command", module)
-            spec.loader.exec_module(module)
-        return module, values
-
-    return load
+    return partial(load_alone, monkeypatch)
 
 
 @pytest.fixture
