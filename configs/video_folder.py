@@ -22,6 +22,7 @@ def get_config(name: str = "default") -> ConfigDict:
     config.dataset.options.split_by = "video"  # video | time: how train and test are told apart
     config.dataset.frames_per_shot = 16  # a long shot has more to show than one frame
     config.dataset.balanced = True  # a class of few videos is not passed over
+    config.dataset.background = "background"  # a folder of videos that show none of the classes
     config.dataset.resize, config.dataset.crop = 182, 160
     if stored := registry.training_size(name):  # NAME_train256: they are stored at this size
         config.dataset.resize, config.dataset.crop = stored, stored * 7 // 8

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tcam_jax.predict.predictor import Predictor
     from tcam_jax.runs.evaluate import evaluate_run
     from tcam_jax.runs.experiment import train_and_evaluate
-    from tcam_jax.runs.networks import load
+    from tcam_jax.runs.load import load
     from tcam_jax.runtime.errors import Diverged, InputError
     from tcam_jax.runtime.interruption import Interrupted, Interruption
 
@@ -55,7 +55,7 @@ _MODULES = {
     "predict.predictor": ("Predictor",),
     "runs.evaluate": ("evaluate_run",),
     "runs.experiment": ("train_and_evaluate",),
-    "runs.networks": ("load",),
+    "runs.load": ("load",),
     "runtime.errors": ("Diverged", "InputError"),
     "runtime.interruption": ("Interrupted", "Interruption"),
 }

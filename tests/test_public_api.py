@@ -65,10 +65,11 @@ def test_functions_say_what_they_take_give_and_raise(name):
 def test_a_folder_without_a_run_is_named_in_words_of_python(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     for folder in ("~/nope", str(tmp_path / "nope"), tmp_path / "nope"):
-        for function in (tcam_jax.load, tcam_jax.evaluate_run):
-            with pytest.raises(tcam_jax.InputError, match=f"^{tmp_path}/nope must hold") as caught:
-                function(folder)
-            assert "tcam_jax.train_and_evaluate(config" in str(caught.value)
+        with pytest.raises(tcam_jax.InputError, match=f"^{tmp_path}/nope must hold") as caught:
+            tcam_jax.evaluate_run(folder)
+        assert "tcam_jax.train_and_evaluate(config" in str(caught.value)
+        with pytest.raises(tcam_jax.InputError, match="^source must be the folder of a run"):
+            tcam_jax.load(folder)
         with pytest.raises(tcam_jax.InputError, match=f"^{tmp_path}/nope must be a folder of"):
             exported.load(folder)
 

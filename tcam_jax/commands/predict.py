@@ -19,14 +19,13 @@ from PIL import Image
 from tqdm import tqdm
 
 from tcam_jax.commands import command_line
-from tcam_jax.predict import exported
 from tcam_jax.predict.frame_source import SourceFrame, find_files, is_video, read_frames
 from tcam_jax.predict.overlays import NO_BOXES, draw_overlay
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.predictor import Predictor
 from tcam_jax.predict.video_writer import VideoWriter
 from tcam_jax.pseudo_labels.regions import REGIONS
-from tcam_jax.runs.networks import load
+from tcam_jax.runs.load import load
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write
 from tcam_jax.runtime.stopwatch import Stopwatch
@@ -100,9 +99,7 @@ def _predictor() -> Predictor:
     }
     if _TAU.value is not None:
         options["tau"] = _TAU.value
-    if _WORKDIR.value:
-        return load(_WORKDIR.value, **options)
-    return Predictor(**exported.load(_MODEL.value)._asdict() | options)
+    return load(_WORKDIR.value or _MODEL.value, **options)
 
 
 def _open_lines(output: Path) -> TextIO:

@@ -31,6 +31,9 @@ def get_config() -> ConfigDict:
     # Frames of a shot in an epoch, spread over it; a shot of fewer gives each of them once.
     dataset.frames_per_shot = 1
     dataset.balanced = False  # as many frames of every class in an epoch
+    # The class, if there is one of this name, whose frames show none of the others: the classifier
+    # learns it, TCAM is not trained on it, and a frame predicted so has no box.
+    dataset.background = ""
     dataset.resize = 256  # training frames are resized to this square, pixels …
     dataset.crop = 224  # … and cropped to this one; evaluation resizes straight to it
 

@@ -1,6 +1,8 @@
 """A prepared dataset as training and evaluation see it: batches, and the truth about frames."""
 
 from collections.abc import Iterator, Mapping
+from copy import copy
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -73,7 +75,19 @@ class Dataset:
     def training_size(self) -> TrainingSize:
         """Return how many shots and frames there are to train on."""
         table = self._split("train").table
-        return TrainingSize(table.num_shots, table.num_records)
+        return TrainingSize(table.num_shots, int((table.stop - table.start).sum()))
+
+    def without(self, class_name: str) -> "Dataset":
+        """Return the same dataset without a class's training shots and evaluated frames."""
+        left, label = copy(self), self.class_names.index(class_name)
+
+        def split(name: str) -> Split:
+            whole = self._split(name)
+            return replace(whole, table=whole.table.without(label)) if name == "train" else whole
+
+        left._split = cache(split)
+        left._truth = cache(lambda name: self._truth(name).of(self._truth(name).labels != label))
+        return left
 
     def training_batches(
         self,

@@ -6,7 +6,7 @@ contiguous records, in order, so a window of a shot is a range of record numbers
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,6 +64,20 @@ class ShotTable:
     def num_shots(self) -> int:
         """Number of shots of the split; every shot has at least one record."""
         return len(self.start)
+
+    def without(self, label: int) -> "ShotTable":
+        """The same records, but without the shots of one class; shot numbers are those of here.
+
+        Raises:
+            InputError: no shot is left.
+        """
+        kept = self.label[self.start] != label
+        if not kept.any():
+            raise InputError(
+                "expected shots of another class than the one left out; there are none"
+            )
+        numbers = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
+        return replace(self, shot=numbers[self.shot], start=self.start[kept], stop=self.stop[kept])
 
     @classmethod
     def from_rows(cls, rows: Iterable[Row]) -> "ShotTable":

@@ -30,6 +30,17 @@ class Truth(NamedTuple):
         """Whether any frame has a box, so that CorLoc can be measured."""
         return any(len(boxes) for boxes in self.boxes)
 
+    def of(self, chosen: np.ndarray) -> "Truth":
+        """Return the chosen frames alone, bool `[frames]`, in their order."""
+        numbers = np.flatnonzero(chosen).tolist()
+        return Truth(
+            self.records[chosen],
+            [self.ids[i] for i in numbers],
+            self.labels[chosen],
+            self.sizes[chosen],
+            [self.boxes[i] for i in numbers],
+        )
+
 
 def read_truth(split: Split) -> Truth:
     """Return the frames of `split` that have boxes; all frames where none has."""

@@ -8,7 +8,9 @@ from tcam_jax.evaluate.corloc import iou
 from tcam_jax.evaluate.split import SplitScores, scaled_truth
 
 
-def agreed_level(scores: SplitScores, method: str, pseudo: Truth | None, size: int) -> int:
+def agreed_level(
+    scores: SplitScores, method: str, pseudo: Truth | None, size: int, judged: np.ndarray
+) -> int:
     """Return the level at which a map's boxes agree best with boxes that nobody drew.
 
     By their mean IoU; true boxes are not looked at.
@@ -18,11 +20,12 @@ def agreed_level(scores: SplitScores, method: str, pseudo: Truth | None, size: i
       method: whose map.
       pseudo: the same frames with those boxes; None, or without any: the boxes of the guiding CAMs.
       size: side of the maps, pixels.
+      judged: the frames in which there is something to find, bool `[frames]`.
     """
     answers = scores.maps[method, "truth"]
-    boxed = [] if pseudo is None else [i for i, some in enumerate(pseudo.boxes) if len(some)]
+    boxed = [i for i in np.flatnonzero(judged).tolist() if pseudo and len(pseudo.boxes[i])]
     if pseudo is None or not boxed:
-        agreement = answers.agreement
+        agreement = answers.agreement[judged]
     else:
         agreement = np.stack(
             [iou(answers.boxes[i], scaled_truth(pseudo, i, size)).max(-1) for i in boxed]

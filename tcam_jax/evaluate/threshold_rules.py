@@ -147,6 +147,21 @@ THRESHOLD_RULES: dict[str, Rule] = {
 """name -> rule; a user's own joins them."""
 
 
+def _of_map_alone(rule: Rule) -> Callable[[UInt8[np.ndarray, "h w"]], int]:
+    def level(levels: UInt8[np.ndarray, "h w"]) -> int:
+        nothing = np.zeros((LEVELS, 4), np.int32)
+        return rule(Evidence(levels, nothing, levels, nothing[0], np.stack([levels] * 3, -1)))
+
+    return level
+
+
+MAP_RULES = {
+    name: _of_map_alone(THRESHOLD_RULES[name])
+    for name in ("otsu", "multi_otsu", "middle", "robust_middle", "stability")
+}
+"""name -> level of a map, for the rules that look at nothing else: those of prediction."""
+
+
 def _areas(levels: UInt8[np.ndarray, "h w"]) -> Float[np.ndarray, "256"]:
     """Return the share of the pixels that is above each level."""
     counts = np.bincount(levels.ravel(), minlength=LEVELS)

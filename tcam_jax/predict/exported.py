@@ -62,6 +62,7 @@ class Exported(NamedTuple):
       tau: threshold, share of a map's maximum; None: each map's own, see
         `evaluate.boxes.largest_box`.
       of_logits: the maps are of `evaluate.logit_map`, and tau is on their scale.
+      background: the class whose frames have no boxes; None: there is no such class.
     """
 
     forward: Callable[[Any], tuple[jax.Array, jax.Array]]
@@ -69,6 +70,7 @@ class Exported(NamedTuple):
     size: int
     tau: float | None
     of_logits: bool
+    background: str | None
 
 
 def save(
@@ -79,13 +81,14 @@ def save(
     size: int,
     tau: float | None,
     method: str = TCAM_METHOD,
+    background: str | None = None,
 ) -> None:
     """Write the network to the new `folder`, whole or not at all.
 
     Args:
       folder: to be made.
       model, variables: the network.
-      class_names, size, tau: as in `Exported`.
+      class_names, size, tau, background: as in `Exported`.
       method: what its maps are, see `evaluate.maps`; a CAM is the predicted class's.
 
     Raises:
@@ -111,6 +114,7 @@ def save(
             "size": size,
             "tau": tau,
             "of_logits": method in OF_LOGITS,
+            "background": background,
             "threshold": f"a pixel is foreground where map > int(tau * {scale}); tau null: each "
             f"map's own, {_OWN[method in OF_LOGITS]}. The box is that of the 8-connected region "
             "with the largest outer contour.",
@@ -157,6 +161,7 @@ def load(folder: str | Path) -> Exported:
         about["size"],
         about["tau"],
         about["of_logits"],
+        about.get("background"),  # older folders have none
     )
 
 

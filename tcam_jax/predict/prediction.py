@@ -1,10 +1,19 @@
-"""What is said of one frame."""
+"""What is said of one frame, and how other programs get it."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import cv2
 import numpy as np
 from PIL import Image
+
+from tcam_jax.evaluate.boxes import threshold_level
+from tcam_jax.predict.overlays import draw
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.extras import require
+
+if TYPE_CHECKING:
+    import supervision
 
 Box = tuple[float, float, float, float]
 
@@ -23,11 +32,15 @@ class Prediction(NamedTuple):
       scores: mean foreground probability inside each box, 0..1.
       map: foreground map, uint8 `[s, s]`, floor(255 * value), at the network's size: of its logits,
         see `evaluate.logit_map`, its probability, or a CAM, as the run's `eval.map` says.
-      probabilities: of all classes, `[k]`, in the order of the predictor's `class_names`.
+      of_logits: the map is of logits; a threshold is then the same logit for all frames, otherwise
+        a share of the map's maximum.
       level: what is above it in the map is foreground.
-      size: height and width of the frame, pixels.
+      probabilities: of all classes, `[k]`.
+      class_names: `[k]`.
+      image: the frame, RGB, uint8 `[h, w, 3]`; not a copy.
       file, frame, time: the frame's file, its number there, and the second when a video shows it;
         of a frame in memory None, its number among those given, and None.
+      tracks: of each box, the number of what it follows through its file; None: not tracked.
     """
 
     class_index: int
@@ -36,31 +49,131 @@ class Prediction(NamedTuple):
     boxes: list[Box]
     scores: list[float]
     map: np.ndarray
-    probabilities: np.ndarray
+    of_logits: bool
     level: int
-    size: tuple[int, int]
+    probabilities: np.ndarray
+    class_names: tuple[str, ...]
+    image: np.ndarray
     file: Path | None
     frame: int
     time: float | None
+    tracks: list[int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The frame's height and width, pixels."""
+        height, width = self.image.shape[:2]
+        return height, width
 
     @property
     def box(self) -> Box | None:
         """The largest region's box; None where no pixel is above the threshold."""
         return self.boxes[0] if self.boxes else None
 
-    def mask(self) -> np.ndarray:
+    @property
+    def confidences(self) -> list[float]:
+        """The class's probability times each box's score: where a format has one number a box."""
+        return [self.probability * score for score in self.scores]
+
+    def mask(self, threshold: float | None = None) -> np.ndarray:
         """Return the foreground in the frame's pixels, bool `[h, w]`: all regions, small ones too.
 
         A pixel belongs to the cell of the map that its centre lies in.
+
+        Args:
+          threshold: another one than that of the boxes, 0..1, below 1: as `tau` of `Predictor`.
+
+        Raises:
+          InputError: the threshold is out of range.
         """
-        above = self.map > self.level
-        rows, columns = (
-            (2 * np.arange(pixels) + 1) * cells // (2 * pixels)
-            for pixels, cells in zip(self.size, above.shape, strict=True)
+        if threshold is not None and not 0 <= threshold < 1:
+            raise InputError(f"threshold must be in 0..1, below 1; got {threshold}.")
+        level = self.level
+        if threshold is not None:
+            level = threshold_level(self.map, threshold, self.of_logits)
+        return self._in_pixels(self.map > level)
+
+    def region_masks(self) -> np.ndarray:
+        """Return each box's own region in the frame's pixels, bool `[n, h, w]`."""
+        regions = np.zeros((len(self.boxes), *self.size), bool)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(
+            (self.map > self.level).astype(np.uint8), connectivity=8
         )
-        return above[rows[:, None], columns]
+        cells = np.array(self.boxes).reshape(-1, 4) / (self.size[::-1] * 2) * len(self.map)
+        left = {
+            label: (x, y, x + width, y + height)
+            for label, (x, y, width, height, _) in enumerate(stats.tolist())
+            if label  # 0 is the background
+        }
+        for region, box in zip(regions, cells.round().astype(int).tolist(), strict=True):
+            # Two regions with one box, a spiral in another: each is taken once.
+            label = next((label for label, found in left.items() if found == tuple(box)), None)
+            if label is not None:
+                del left[label]
+                region[:] = self._in_pixels(labels == label)
+        return regions
 
     def resized_map(self) -> np.ndarray:
         """Return the map in the frame's pixels, uint8 `[h, w]`, bilinear between its cells."""
         square = Image.fromarray(self.map)
         return np.asarray(square.resize(self.size[::-1], Image.Resampling.BILINEAR))
+
+    def plot(self, side_by_side: bool = False) -> Image.Image:
+        """Return a picture: the frame under its map, the threshold's contour, boxes with labels.
+
+            prediction.plot().save("home.jpg")
+
+        In a notebook it shows itself. Small frames are enlarged, those of more than 4096 pixels a
+        side shrunk.
+
+        Args:
+          side_by_side: boxes on the bare frame, and the map beside it.
+        """
+        return Image.fromarray(draw(self, side_by_side))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a line of `predictions.jsonl` says, of numbers, strings and lists alone."""
+        record = {
+            "file": None if self.file is None else str(self.file),
+            "frame": self.frame,
+            "time": self.time,
+            "width": self.size[1],
+            "height": self.size[0],
+            "class": self.class_name,
+            "probability": self.probability,
+            "probabilities": dict(zip(self.class_names, self.probabilities.tolist(), strict=True)),
+            "boxes": [list(box) for box in self.boxes],
+            "scores": self.scores,
+        }
+        return record if self.tracks is None else record | {"tracks": self.tracks}
+
+    def to_supervision(self) -> "supervision.Detections":
+        """Return the boxes as `supervision.Detections`, for its annotators, zones and metrics.
+
+        `confidence` is that of `confidences`, `mask` that of `region_masks`, `tracker_id` the
+        tracks; `data` has the `class_name` and the `score` of each box.
+
+        Raises:
+          InputError: supervision is not installed.
+        """
+        require("track", "supervision")
+        import supervision
+
+        return supervision.Detections(
+            xyxy=np.array(self.boxes, np.float32).reshape(-1, 4),
+            mask=self.region_masks(),
+            confidence=np.array(self.confidences, np.float32),
+            class_id=np.full(len(self.boxes), self.class_index),
+            tracker_id=None if self.tracks is None else np.array(self.tracks, int),
+            data={
+                "class_name": np.full(len(self.boxes), self.class_name),
+                "score": np.array(self.scores, np.float32),
+            },
+        )
+
+    def _in_pixels(self, cells: np.ndarray) -> np.ndarray:
+        rows, columns = (
+            (2 * np.arange(pixels) + 1) * count // (2 * pixels)
+            for pixels, count in zip(self.size, cells.shape, strict=True)
+        )
+        return cells[rows[:, None], columns]

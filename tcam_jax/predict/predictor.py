@@ -3,19 +3,14 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, groupby, repeat
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
-from scipy.special import expit
 
-from tcam_jax.evaluate.boxes import boxes_of_mask, threshold_level
-from tcam_jax.evaluate.logit_map import logits_of
+from tcam_jax.predict.decision import Decision
 from tcam_jax.predict.inputs import Input, InputFrame, frames_of
 from tcam_jax.predict.prediction import Prediction
-from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.stopwatch import Stopwatch
 
@@ -24,14 +19,7 @@ _Computed = tuple[ArrayLike, ArrayLike]
 Forward = Callable[[np.ndarray], _Computed]
 
 
-class _About(NamedTuple):
-    size: tuple[int, int]  # height, width
-    file: Path | None
-    frame: int
-    time: float | None
-
-
-_Output = tuple[_About, np.ndarray, np.ndarray]  # of a frame: about it, logits [k], map
+_Output = tuple[InputFrame, np.ndarray, np.ndarray]  # of a frame: itself, logits [k], map
 
 
 class Predictor:
@@ -48,9 +36,13 @@ class Predictor:
       tau: threshold, share of a map's maximum; None: Otsu's threshold of each map.
       of_logits: the maps are of `evaluate.logit_map`; tau is then on their scale, 0..1, and the
         same logit for all maps.
+      background: the class whose frames have no boxes; None: there is no such class.
       batch_size: frames per forward pass.
+      rule: each map's own threshold, in the place of tau: of `threshold_rules.MAP_RULES`.
       regions: "largest": one box a frame; "all": one for each connected region above the threshold.
       min_area: boxes of a smaller share of the frame, 0..1, are left out.
+      min_probability: a frame whose class is less probable, 0..1, has no boxes.
+      min_score: boxes with a lower score, 0..1, are left out.
       class_name: report this class; None: the most probable one. The map, and so the boxes, are
         the same for all classes.
 
@@ -65,30 +57,37 @@ class Predictor:
         size: int,
         tau: float | None,
         of_logits: bool = False,
+        background: str | None = None,
         *,
         batch_size: int = 16,
+        rule: str | None = None,
         regions: str = "largest",
         min_area: float = 0.0,
+        min_probability: float = 0.0,
+        min_score: float = 0.0,
         class_name: str | None = None,
     ):
-        self.class_names = tuple(class_names)
-        self.size, self.tau, self.batch_size = size, tau, batch_size
-        if regions not in REGIONS:
-            raise InputError(f"regions must be one of {', '.join(REGIONS)}; got {regions!r}.")
-        if class_name is not None and class_name not in self.class_names:
-            raise InputError(
-                f"the network knows the classes {', '.join(self.class_names)}; got {class_name!r}."
-            )
-        if tau is not None and not 0 <= tau < 1:
-            raise InputError(f"tau must be in 0..1, below 1; got {tau}.")
         if batch_size < 1:
             raise InputError(f"batch_size must be 1 or more frames; got {batch_size}.")
-        if not 0 <= min_area < 1:
-            raise InputError(f"min_area must be in 0..1, below 1; got {min_area}.")
-        self._forward, self._of_logits = forward, of_logits
-        self._most_boxes = None if regions == "all" else 1
-        self._min_cells = min_area * size * size
-        self._class = None if class_name is None else self.class_names.index(class_name)
+        self.class_names = tuple(class_names)
+        self.size, self.tau, self.batch_size = size, tau, batch_size
+        self._forward = forward
+        self._decide = Decision(
+            class_names,
+            tau,
+            of_logits,
+            background,
+            rule=rule,
+            regions=regions,
+            min_area=min_area,
+            min_probability=min_probability,
+            min_score=min_score,
+            class_name=class_name,
+        )
+
+    def __call__(self, frames: Input | Iterable[Input]) -> list[Prediction]:
+        """Do as `predict`."""
+        return self.predict(frames)
 
     def predict(self, frames: Input | Iterable[Input]) -> list[Prediction]:
         """Predict every frame.
@@ -138,7 +137,7 @@ class Predictor:
         ):
             for output in _smoothed(outputs, smoothing):
                 with stopwatch.of("boxes"):
-                    prediction = self._one(*output)
+                    prediction = self._decide(*output)
                 yield prediction
 
     def _outputs(self, frames: Iterator[InputFrame], stopwatch: Stopwatch) -> Iterator[_Output]:
@@ -146,14 +145,14 @@ class Predictor:
         running = None
         more, fault = True, None
         while more:
-            read: list[_About] = []
+            read: list[InputFrame] = []
             with stopwatch.of("decode"):
                 batch = np.zeros((self.batch_size, self.size, self.size, 3), np.uint8)
                 while more and len(read) < self.batch_size:
                     try:
-                        file, number, time, image = next(frames)
-                        batch[len(read)] = self._resized(image)
-                        read.append(_About(image.shape[:2], file, number, time))
+                        frame = next(frames)
+                        batch[len(read)] = self._resized(frame.image)
+                        read.append(frame)
                     except StopIteration:
                         more = False
                     except Exception as error:  # not before what came before it
@@ -177,7 +176,7 @@ class Predictor:
 
     @staticmethod
     def _finish(
-        running: tuple[list[_About], list[_Computed]] | None, stopwatch: Stopwatch
+        running: tuple[list[InputFrame], list[_Computed]] | None, stopwatch: Stopwatch
     ) -> Iterator[_Output]:
         if running is None:
             return
@@ -191,35 +190,6 @@ class Predictor:
         square = (self.size, self.size)
         return np.asarray(Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR))
 
-    def _one(self, about: _About, logits: np.ndarray, u8: np.ndarray) -> Prediction:
-        probabilities = np.exp(logits - logits.max())
-        probabilities /= probabilities.sum()
-        index = int(probabilities.argmax()) if self._class is None else self._class
-        level = threshold_level(u8, self.tau, self._of_logits)
-        foreground = expit(logits_of(u8)) if self._of_logits else u8 / 255
-        cells = self._boxes_of(u8 > level)
-        # The product first: size * width / size is the width itself, whatever the numbers.
-        pixels = cells * (about.size[::-1] * 2) / self.size
-        return Prediction(
-            index,
-            self.class_names[index],
-            float(probabilities[index]),
-            [(x0, y0, x1, y1) for x0, y0, x1, y1 in pixels.tolist()],
-            [float(foreground[y0:y1, x0:x1].mean()) for x0, y0, x1, y1 in cells.tolist()],
-            u8,
-            probabilities,
-            level,
-            *about,
-        )
-
-    def _boxes_of(self, mask: np.ndarray) -> np.ndarray:
-        """Boxes `[n, 4]` in cells, each from its first cell's start to its last cell's end."""
-        # `boxes_of_mask` ends boxes before the last row and column, by the rule of the reference's
-        # scores. With one more of each, outside of the frame, no region reaches there.
-        boxes = boxes_of_mask(np.pad(mask, ((0, 1), (0, 1))))
-        width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-        return boxes[width * height >= self._min_cells][: self._most_boxes]
-
 
 def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:
     """Replace each map by the mean over its neighbours, as far as there are any."""
@@ -228,5 +198,5 @@ def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:
         near.append(output)
         if len(near) == near.maxlen and (centre := near[reach]) is not None:
             maps = [one[-1] for one in near if one is not None]
-            about, logits, _ = centre
-            yield about, logits, np.mean(maps, axis=0).astype(np.uint8)
+            frame, logits, _ = centre
+            yield frame, logits, np.mean(maps, axis=0).astype(np.uint8)

@@ -11,6 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.config.record import load_config
+from tcam_jax.data.background import background_of
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
 from tcam_jax.data.truth import Truth
@@ -30,12 +31,7 @@ from tcam_jax.evaluate.results import (
     write_results,
 )
 from tcam_jax.evaluate.rows import Row
-from tcam_jax.evaluate.split import (
-    SplitScores,
-    accuracy,
-    judge,
-    score_split,
-)
+from tcam_jax.evaluate.split import SplitScores, accuracy, judge, score_split
 from tcam_jax.models.tcam import for_inference
 from tcam_jax.runs.networks import check_classes, load_networks
 from tcam_jax.runtime import processes
@@ -139,8 +135,11 @@ def evaluate_networks(
         }
         if guide:
             pseudo = selection_truth(config, data) if by in PSEUDO_BOXES else None
+            background = background_of(config, tuple(data.class_names))
+            names = np.array(data.class_names)[truths["validation"].labels]
+            judged_frames = names != background
             for method in set(methods) & set(OF_LOGITS):
-                level = agreed_level(scores["validation"], method, pseudo, size)
+                level = agreed_level(scores["validation"], method, pseudo, size, judged_frames)
                 agreed[method] = (level + 0.5) / (LEVELS - 1)
                 if pseudo is not None or method != TCAM_CRF:
                     boxless[method] = agreed[method]

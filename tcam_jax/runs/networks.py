@@ -1,22 +1,19 @@
-"""What a run's workdir holds, put to use: its classes, its networks, prediction with them."""
+"""What a run's workdir holds: its classes and its trained networks."""
 
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.config.record import load_config
+from tcam_jax.data.background import background_of
 from tcam_jax.data.duration import duration_of
 from tcam_jax.evaluate.maps import (
     METHOD_OF_MAP,
     OF_DECODER,
-    OF_LOGITS,
-    PREDICTED,
-    make_forward,
 )
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.models.tcam import (
@@ -24,13 +21,10 @@ from tcam_jax.models.tcam import (
     LOCALISER_PARTS,
     TCAM,
     Variables,
-    for_inference,
     merge,
     select,
     variable_shapes,
 )
-from tcam_jax.predict.predictor import Predictor
-from tcam_jax.runtime.devices import keep_programs
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Parallel
@@ -161,6 +155,7 @@ class TrainedTCAM(NamedTuple):
       tau: the threshold that evaluation chose on validation; None (each map's own)
         where there were no boxes, or the run has not been evaluated.
       method: what maps come from, see `localising_method`.
+      background: the class whose frames have no boxes, if there is one.
     """
 
     model: TCAM
@@ -169,6 +164,7 @@ class TrainedTCAM(NamedTuple):
     size: int
     tau: float | None
     method: str
+    background: str | None
 
 
 def load_tcam(workdir: str | Path) -> TrainedTCAM:
@@ -189,45 +185,5 @@ def load_tcam(workdir: str | Path) -> TrainedTCAM:
     if (workdir / "results.json").exists():
         tau = read_results(workdir)["tau"][method]
     model = make_model(config, len(class_names))
-    return TrainedTCAM(model, network.variables, class_names, config.dataset.crop, tau, method)
-
-
-def load(workdir: str | Path, **options: Any) -> Predictor:
-    """Return a run's network, ready to predict.
-
-        model = tcam_jax.load("runs/demo", regions="all")
-        predictions = model.predict(frames)
-
-    The network is compiled at its first prediction and kept, see `runtime.devices.keep_programs`.
-
-    Args:
-      workdir: folder of a finished run.
-      options: of `Predictor`: `tau` (0..1; by default the threshold that evaluation chose),
-        `batch_size` (frames), `regions`, `class_name`.
-
-    Returns:
-      A `Predictor` on the first device.
-
-    Raises:
-      InputError: there is no run, or one that is not trained to its end; an option is unknown or
-        out of range.
-    """
-    keep_programs()
-    trained = load_tcam(workdir)
-    forward = make_forward(trained.model, (trained.method,))
-    variables = for_inference(trained.model, trained.variables)
-    names, asked = trained.class_names, options.get("class_name")
-    shown = names.index(asked) if asked in names else PREDICTED  # `Predictor` refuses others
-
-    def outputs(frames: np.ndarray) -> tuple[jax.Array, jax.Array]:
-        classes = np.full(len(frames), shown, np.int32)
-        logits, maps, _ = forward(variables, frames, classes)
-        return logits, maps[0]
-
-    about: dict[str, Any] = {
-        "class_names": trained.class_names,
-        "size": trained.size,
-        "tau": trained.tau,
-        "of_logits": trained.method in OF_LOGITS,
-    }
-    return Predictor(outputs, **about | options)
+    size, background = config.dataset.crop, background_of(config, class_names)
+    return TrainedTCAM(model, network.variables, class_names, size, tau, method, background)

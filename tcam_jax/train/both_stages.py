@@ -7,6 +7,7 @@ import jax
 from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
+from tcam_jax.data.background import localised
 from tcam_jax.data.duration import plan_of
 from tcam_jax.data.protocol import Data
 from tcam_jax.data.truth import Truth
@@ -33,7 +34,8 @@ def train(
       Interrupted, InputError, Diverged: see `train.loop.run`.
       InputError: a stage has been trained for longer than `config` says.
     """
-    truth: Truth | None = None  # looked for where a stage is to run
+    seen = {CLASSIFIER_DIR: data, TCAM_DIR: localised(config, data)}
+    truths: dict[bool, Truth] = {}  # looked for where a stage is to run; of all of `data` or not
     if config.eval.select_by == "boxes" and not data.truth("validation").has_boxes:
         log.warning(
             "the validation split has no boxes: CorLoc is unknown, the classifier is selected by "
@@ -42,7 +44,7 @@ def train(
     ran = False
     for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam_stage)):
         stop.check()
-        num_steps = plan_of(config[name], data).num_steps
+        num_steps = plan_of(config[name], seen[name]).num_steps
         if not num_steps:
             continue
         done = processes.broadcast(partial(last_step, workdir / name))
@@ -52,9 +54,11 @@ def train(
         if done is not None:
             processes.broadcast(partial(_lengthen, workdir, name, done, num_steps))
         ours = parallel.with_accumulation(config[name].accumulation)
-        if truth is None:
-            truth = selection_truth(config, data)
-        stage = build(config, data, truth, ours, workdir, stop)
+        is_whole = seen[name] is data
+        if is_whole not in truths:
+            truths[is_whole] = selection_truth(config, seen[name])
+        truth = truths[is_whole]
+        stage = build(config, seen[name], truth, ours, workdir, stop)
         trained, frozen = (_count(tree) for tree in (stage.state.params, stage.frozen))
         log.info(
             "%s: %s parameters trained, %s numbers frozen; validated on %d frames",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ml_collections import ConfigDict
 
+from tcam_jax.data.background import localised
 from tcam_jax.data.duration import Plan, plan_of
 from tcam_jax.data.protocol import Counted, Data
 from tcam_jax.runtime.log import log
@@ -19,7 +20,10 @@ def plans(config: ConfigDict, data: Data) -> dict[str, Plan]:
     Raises:
       InputError: see `data.duration.plan_of`.
     """
-    return {name: plan_of(config[name], data) for name in ("classifier", "tcam")}
+    return {
+        "classifier": plan_of(config.classifier, data),
+        "tcam": plan_of(config.tcam, localised(config, data)),
+    }
 
 
 def log_plans(config: ConfigDict, data: Data) -> None:

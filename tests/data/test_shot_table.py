@@ -36,6 +36,20 @@ def test_round_trip_of_two_splits_keeps_values_and_dtypes(tmp_path):
             np.testing.assert_array_equal(getattr(loaded, key), getattr(table, key))
 
 
+def test_the_shots_of_a_class_can_be_left_out():
+    whole = ShotTable.from_rows(ROWS)
+    for label in (0, 1):
+        left = whole.without(label)
+        shots = [(left.start[s], left.stop[s]) for s in range(left.num_shots)]
+        kept = [s for s in range(whole.num_shots) if whole.label[whole.start[s]] != label]
+        assert shots == [(whole.start[s], whole.stop[s]) for s in kept]
+        for number, (start, stop) in enumerate(shots):
+            assert (left.shot[start:stop] == number).all()
+        assert left.num_records == whole.num_records
+    with pytest.raises(ValueError, match="there are none"):
+        whole.without(0).without(1)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

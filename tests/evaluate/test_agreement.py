@@ -7,6 +7,7 @@ from tcam_jax.evaluate.agreement import agreed_level
 from tcam_jax.evaluate.split import MapAnswers, SplitScores
 
 SIZE, FRAMES = 32, 3
+ALL = np.ones(FRAMES, bool)
 
 
 def _scores(agreement):
@@ -38,12 +39,21 @@ def _truth(boxes):
 def test_it_is_where_the_mean_overlap_with_the_cams_is_largest():
     agreement = np.zeros((FRAMES, 256))
     agreement[0, 100], agreement[:, 140], agreement[:, 255] = 1.0, 0.4, 0.9
-    assert agreed_level(_scores(agreement), "tcam", None, SIZE) == 140  # above 255 is nothing
+    assert agreed_level(_scores(agreement), "tcam", None, SIZE, ALL) == 140  # above 255 is nothing
 
 
 def test_pseudo_boxes_take_the_cams_place_where_a_frame_has_one():
     scores = _scores(np.eye(1, 256, 77).repeat(FRAMES, 0))
     pseudo = _truth([[0, 0, 40, 40], [], [0, 0, 40, 40]])  # 0 to 20 on the map
-    level = agreed_level(scores, "tcam", pseudo, SIZE)
+    level = agreed_level(scores, "tcam", pseudo, SIZE, ALL)
     assert 31 - level // 8 == 20
-    assert agreed_level(scores, "tcam", _truth([[], [], []]), SIZE) == 77
+    assert agreed_level(scores, "tcam", _truth([[], [], []]), SIZE, ALL) == 77
+
+
+def test_frames_of_the_background_have_no_say():
+    agreement = np.zeros((FRAMES, 256))
+    agreement[0, 100], agreement[1:, 140] = 0.5, 0.9
+    judged = np.array([True, False, False])
+    assert agreed_level(_scores(agreement), "tcam", None, SIZE, judged) == 100
+    pseudo = _truth([[], [0, 0, 40, 40], [0, 0, 40, 40]])
+    assert agreed_level(_scores(agreement), "tcam", pseudo, SIZE, judged) == 100

@@ -8,7 +8,7 @@ from tcam_jax.runtime.errors import InputError
 class Rule(NamedTuple):
     """What happens to a kind of fault, and the fault in plain words."""
 
-    action: Literal["kept", "repaired", "skipped"]
+    action: Literal["doubtful", "kept", "repaired", "skipped"]  # doubtful: kept, but look at it
     meaning: str
 
 
@@ -39,13 +39,24 @@ RULES = {
     "missing_video": Rule("skipped", "a video that a list names is not there"),
     "frame_without_shot": Rule("skipped", "a frame that belongs to no shot"),
     "missing_frame": Rule("skipped", "a frame that a list or an annotation names is not there"),
+    "same_name": Rule(
+        "doubtful", "two names that look the same and differ in their Unicode form: rename one"
+    ),
     # Boxes.
+    "boxes_convention": Rule(
+        "doubtful", "the boxes seem to be written in another way than they are read"
+    ),
+    "box_by_ending": Rule("kept", "boxes whose file names frames by the end of their path alone"),
     "box_clipped": Rule("repaired", "a box that leaves its image, clipped to it"),
     "box_inverted": Rule("repaired", "a box with swapped corners, put in order"),
     "box_rescaled": Rule("repaired", "a box for another image size, rescaled to the file's"),
     "box_known": Rule("repaired", "a box that the dataset's users know to be wrong, mended"),
     "box_empty": Rule("skipped", "a box without area inside its image"),
     "box_malformed": Rule("skipped", "a line or an entry that is no box"),
+    "box_share": Rule("skipped", "a box in shares of its frame (0 to 1) among boxes in pixels"),
+    "box_other_shape": Rule("skipped", "a region that is no upright rectangle"),
+    "box_other_size": Rule("skipped", "a box whose file says that its frame has another shape"),
+    "box_other_label": Rule("skipped", "a box with the label of another class than its folder"),
     "box_without_frame": Rule("skipped", "a box of a frame that is not there or was skipped"),
     "bad_annotation": Rule("skipped", "an annotation file that is damaged or of another kind"),
 }
@@ -73,7 +84,7 @@ class Findings:
     """The faults of one dataset, in the order in which they were found.
 
     Args:
-        strict: stop at the first fault that is repaired or skipped.
+        strict: stop at the first fault that is repaired, skipped or doubtful.
         published: kinds that are known properties of the dataset as its authors publish it; they
             do not stop a strict preparation.
     """

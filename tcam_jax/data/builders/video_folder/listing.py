@@ -12,6 +12,7 @@ from PIL import Image
 
 from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.folders import entries, image_files, is_image
+from tcam_jax.data.builders.video_folder.box_file import BOX_FILES, not_read
 from tcam_jax.data.builders.video_folder.video_files import extract
 from tcam_jax.data.builders.video_folder.video_split import ShotFiles
 from tcam_jax.data.shot_cuts import CutDetector, shots_between
@@ -43,8 +44,9 @@ def list_videos(root: Path, findings: Findings) -> dict[str, list[Video]]:
         if not class_folder.is_dir():
             if is_image(class_folder) or _is_video(class_folder):
                 raise InputError(f"{class_folder} belongs to no class; {LAYOUT}; move it there")
-            if class_folder.name != "boxes.csv":
-                findings.add(Finding("not_a_frame", class_folder.name))
+            if class_folder.name not in BOX_FILES:
+                name = class_folder.name
+                findings.add(Finding("not_a_frame", name, not_read(name)))
             continue
         videos = []
         for entry in entries(class_folder, root, findings):

@@ -130,7 +130,7 @@ def test_a_fraction_of_zero_leaves_the_split_out(tmp_path):
         ),
         (
             lambda root: (root / "boxes.csv").write_text("frame,x0,y0,x1,y1\nv0/f0.jpg,0,0,5,5\n"),
-            r"no line of .*boxes\.csv can be used; the first: .*line 2: .*\(v0/f0\.jpg\)",
+            r"no box of boxes\.csv can be used; the first: .*line 2: .*\(v0/f0\.jpg; did you mean",
         ),
         (
             lambda root: (root / "boxes.csv").write_bytes("frame,ü".encode("utf-16")),
