@@ -106,5 +106,5 @@ def load_config(workdir: str | Path, data_dir: str | Path | None = None) -> Conf
             "tcam_jax. Use the version that wrote it, or train in another workdir."
         )
     if data_dir is not None:
-        config.dataset.data_dir = os.path.abspath(data_dir)
+        config.dataset.data_dir = os.path.abspath(os.path.expanduser(data_dir))
     return locate_recorded(config, Path(workdir))
