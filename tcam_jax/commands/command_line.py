@@ -57,6 +57,11 @@ def define_path(name: str, help: str) -> "flags.FlagHolder[str | None]":
     return flags.DEFINE(PathParser(), name, None, help, serializer=flags.ArgumentSerializer())
 
 
+def define_paths(name: str, help: str) -> "flags.FlagHolder[list[str] | None]":
+    """Define a flag like that of `define_path` which may be given several times."""
+    return flags.DEFINE_multi(PathParser(), flags.ArgumentSerializer(), name, None, help)
+
+
 class PathParser(flags.ArgumentParser[str]):
     """Of the flags that are paths."""
 

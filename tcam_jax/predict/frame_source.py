@@ -65,7 +65,7 @@ def read_frames(
     try:
         if is_video(path):
             for index, seconds, _, image in video.read_video(path, stride):
-                yield SourceFrame(index, seconds, np.asarray(image))
+                yield SourceFrame(index, seconds, image)
         else:
             yield SourceFrame(0, None, _read_image(path))
     except video.BadVideo as error:

@@ -33,7 +33,9 @@ RULES = {
     "linked_video": Rule("skipped", "a link to a video that is there already"),
     "empty_video": Rule("skipped", "a video without any usable frame"),
     "undecodable_video": Rule("skipped", "the video file cannot be decoded"),
-    "broken_video": Rule("kept", "the video file breaks off; the frames before that are used"),
+    "broken_video": Rule(
+        "kept", "the video file breaks off or is damaged; the frames that can be decoded are used"
+    ),
     "unlabelled_video": Rule("skipped", "a video that no annotation puts into a split"),
     "video_in_two_splits": Rule("kept", "a video that is annotated for training and for test"),
     "missing_video": Rule("skipped", "a video that a list names is not there"),

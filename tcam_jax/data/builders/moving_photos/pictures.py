@@ -66,7 +66,7 @@ def read_background(file: Path) -> np.ndarray:
     frames: list[np.ndarray] = []
     try:
         for frame in read_video(file, VIDEO_STRIDE):
-            frames.append(np.asarray(_thumbnail(frame.image, VIDEO_SIDE)))
+            frames.append(np.asarray(_thumbnail(Image.fromarray(frame.image), VIDEO_SIDE)))
             if len(frames) == VIDEO_FRAMES:
                 break
     except BadVideo as error:

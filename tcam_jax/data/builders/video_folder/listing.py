@@ -129,13 +129,10 @@ def list_shots(
             state = video.path.stat()
             name = _digest(f"{where} {state.st_size} {state.st_mtime_ns}")
             extracted = extract(video.path, work_folder / "frames" / name)
-            if extracted.fault and extracted.num_frames:
-                detail = f"after {extracted.num_frames} frames: {extracted.fault}"
-                findings.add(Finding("broken_video", where, detail))
-            elif extracted.fault:
-                findings.add(Finding("undecodable_video", where, extracted.fault))
-            files = [extracted.file(number) for number in range(extracted.num_frames)]
-            shots = _detected(video, extracted.cuts, files, where)
+            if extracted.fault:
+                kind = "broken_video" if extracted.numbers else "undecodable_video"
+                findings.add(Finding(kind, where, extracted.fault))
+            shots = _detected(video, extracted.cuts, extracted.files, where)
     if not shots and not findings.all:
         findings.add(Finding("empty_video", where))
     return shots, findings.all
