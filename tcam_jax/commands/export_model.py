@@ -6,13 +6,11 @@ how to use them: neither the run nor this package is needed any more, see docs/p
 
 from pathlib import Path
 
-from absl import flags
-
 from tcam_jax.commands import command_line
 from tcam_jax.runs.exchange import export_model
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
-_OUTPUT = flags.DEFINE_string("output", None, "new folder")
+_WORKDIR = command_line.define_path("workdir", "folder of a trained run")
+_OUTPUT = command_line.define_path("output", "new folder")
 
 
 def main() -> None:

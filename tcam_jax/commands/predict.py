@@ -31,10 +31,10 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write
 from tcam_jax.runtime.stopwatch import Stopwatch
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
-_MODEL = flags.DEFINE_string("model", None, "folder of tcam export_model, instead of --workdir")
-_INPUT = flags.DEFINE_string("input", None, "an image, a video, or a folder of them")
-_OUTPUT = flags.DEFINE_string("output", None, "folder for the results, without earlier ones")
+_WORKDIR = command_line.define_path("workdir", "folder of a trained run")
+_MODEL = command_line.define_path("model", "folder of tcam export_model, instead of --workdir")
+_INPUT = command_line.define_path("input", "an image, a video, or a folder of them")
+_OUTPUT = command_line.define_path("output", "folder for the results, without earlier ones")
 _REGIONS = flags.DEFINE_enum(
     "regions", "largest", REGIONS, "one box a frame, or one for each region above the threshold"
 )
