@@ -1,4 +1,7 @@
-"""Three steps of both stages with an encoder of every family; interrupted, they end the same."""
+"""Three steps of both stages with an encoder of every family; interrupted, they end the same.
+
+InceptionV3's second stage is only traced.
+"""
 
 import jax
 import jax.numpy as jnp
