@@ -78,8 +78,8 @@ def _tensors(source: str) -> dict[str, np.ndarray]:
     stages += [path / name for name in BEST if (path / name / "checkpoints").is_dir()]
     if not stages:
         raise InputError(
-            f"{path} must be the folder of a run, of a stage, of a checkpoint's step, or of an "
-            "exported model; it is none of these."
+            f"{path} must be the folder of a run, of a stage, of a checkpoint's step, or of a "
+            "model exported as StableHLO; it is none of these."
         )
     tensors = {}
     for stage in stages:

@@ -43,7 +43,7 @@ def test_the_same_numbers_for_any_batch(network, folder, count):
         variables, frames, np.full(count, PREDICTED, np.int32)
     )
     exported = load(folder)
-    assert exported[1:] == (("a", "b", "c"), SIZE, 0.4, True)
+    assert exported[1:] == (("a", "b", "c"), SIZE, 0.4, True, None)
     logits, maps = exported.forward(frames)
     assert (logits.dtype, maps.dtype, maps.shape) == ("float32", "uint8", (count, SIZE, SIZE))
     np.testing.assert_allclose(logits, expected.logits, rtol=1e-5, atol=1e-5)
@@ -75,7 +75,7 @@ def test_another_schema_another_platform_and_a_folder_in_use(network, folder, tm
     with pytest.raises(InputError, match="schema 9"):
         load(other)
     (other / "model.json").write_text(json.dumps({"schema": 2, "classes": ["a"]}))
-    with pytest.raises(InputError, match="lacks size, tau, of_logits, platforms, sha256"):
+    with pytest.raises(InputError, match="lacks size, tau, of_logits, sha256, platforms"):
         load(other)
     with pytest.raises(InputError, match="new folder"):
         save(other, *network, ("a", "b", "c"), SIZE, None, TCAM_METHOD)
