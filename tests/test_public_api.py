@@ -258,4 +258,4 @@ def test_frames_of_pil_and_one_frame_alone():
     transparent = Image.fromarray(array).convert("RGBA")
     assert predictor()[0].predict([transparent])[0].box == expected.box
     with pytest.raises(tcam_jax.InputError, match="give a PIL image"):
-        predictor()[0].predict(array[..., 0])
+        predictor()[0].predict(array / 255)

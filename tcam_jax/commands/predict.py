@@ -19,6 +19,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from tcam_jax.commands import command_line
+from tcam_jax.data.folder_walk import in_words
 from tcam_jax.predict.frame_source import SourceFrame, find_files, is_video, read_frames
 from tcam_jax.predict.overlays import NO_BOXES, draw_overlay
 from tcam_jax.predict.prediction import Prediction
@@ -57,7 +58,7 @@ def main() -> None:
     source, output = Path(_INPUT.value), Path(_OUTPUT.value)
     if output.resolve() == source.resolve():
         raise InputError(f"--output={output} must be another folder than --input.")
-    files = find_files(source)
+    files, left_out = find_files(source)
     predictor, lines = _predictor(), _open_lines(output)
     # Images share batches, whatever is between them; a video has its own, in its order of time.
     images = [file for file in files if not is_video(file)]
@@ -80,6 +81,8 @@ def main() -> None:
         frames = progress.n
     for path, reason in faults.items():
         print(f"warning: {path}: {reason}", file=sys.stderr)
+    if left_out:
+        print(in_words(left_out, source), file=sys.stderr)
     if not frames:
         (output / "predictions.jsonl").unlink()
         raise InputError(f"no frame of {source} can be read: {next(iter(faults.values()))}.")

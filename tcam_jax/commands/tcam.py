@@ -11,6 +11,8 @@ COMMANDS = {
     "train": "train both stages and evaluate; goes on where it was stopped",
     "evaluate": "score a trained run",
     "predict": "classes, boxes and overlays for images and videos",
+    "convert": "predictions as CSV, COCO, MOT or YOLO; those of several shards as one",
+    "app": "a page in the browser to try a network on images and videos",
     "report": "one HTML page about a run",
     "ablate": "the paper's ablations, or what is left of them",
     "import_weights": "a run from weights trained elsewhere",

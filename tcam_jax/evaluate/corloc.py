@@ -41,6 +41,14 @@ def iou(boxes: Num[np.ndarray, "*n 4"], truth: Num[np.ndarray, "g 4"]) -> Float[
     return common / (_area(boxes) + _area(truth) - common)
 
 
+def edge_iou(
+    boxes: Num[np.ndarray, "*n 4"], others: Num[np.ndarray, "g 4"]
+) -> Float[np.ndarray, "*n g"]:
+    """Do as `iou` for boxes whose corners are edges, as those of a `predict.Prediction`."""
+    last = np.array([0.0, 0.0, 1.0, 1.0])  # from x1, y1 to the last column and row inside
+    return iou(boxes - last, others - last)
+
+
 def scale_boxes(
     boxes: Num[np.ndarray, "g 4"], width: int, height: int, size: int
 ) -> Int[np.ndarray, "g 4"]:

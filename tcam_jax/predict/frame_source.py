@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tcam_jax.data import video
+from tcam_jax.data import pictures, video
+from tcam_jax.data.animation import is_video, read_film
+from tcam_jax.data.folder_walk import LeftOut, in_words, walk
 from tcam_jax.runtime.errors import InputError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-SUFFIXES = (*IMAGE_SUFFIXES, *video.SUFFIXES)
+SUFFIXES = (*pictures.SUFFIXES, *video.SUFFIXES)
 
 
 class SourceFrame(NamedTuple):
@@ -28,52 +28,70 @@ class SourceFrame(NamedTuple):
     image: np.ndarray
 
 
-def is_video(path: Path) -> bool:
-    """Tell by its suffix whether a file is read as a video."""
-    return path.suffix.lower() in video.SUFFIXES
+class Found(NamedTuple):
+    """Files to predict, in natural order, and what was left out beside them.
+
+    `folder_walk.in_words` makes a line of the latter.
+    """
+
+    files: list[Path]
+    left_out: list[LeftOut]
 
 
-def find_files(source: Path) -> list[Path]:
+def has_known_suffix(path: Path) -> bool:
+    """Whether the file's name is that of an image or a video."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def find_files(source: Path) -> Found:
     """Return the file `source`, or the images and videos at any depth below the folder `source`.
 
     Raises:
       InputError: there is none.
     """
     if source.is_file():
-        return [source]
-    found = sorted(
-        path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()
-    )
-    if not found:
+        return Found([source], [])
+    files, left_out = walk(source) if source.is_dir() else ([], [])
+    left_out += [LeftOut(file, "other_kind") for file in files if not has_known_suffix(file)]
+    files = [file for file in files if has_known_suffix(file)]
+    if not files:
+        instead = in_words(left_out, source) or "there is nothing"
         raise InputError(
             f"{source} must be an image, a video, or a folder that holds some "
-            f"({', '.join(SUFFIXES)}); none was found."
+            f"({' '.join(SUFFIXES)}); none was found: {instead}."
         )
-    return found
+    return Found(files, left_out)
 
 
 def read_frames(
     path: Path, stride: int, report: Callable[[Path, str], None]
 ) -> Iterator[SourceFrame]:
-    """Yield an image, or the frames 0, stride, 2 * stride … of a video.
+    """Yield an image, or the frames 0, stride, 2 * stride … of a video or an image that moves.
 
     Args:
-      path: a file; one whose suffix is not a video's is read as an image.
+      path: a file; one that is no video, see `is_video`, is read as an image.
       stride: of a video's frames.
       report: is told of a file that cannot be read, or not to its end, and why.
     """
     try:
         if is_video(path):
-            for index, seconds, _, image in video.read_video(path, stride):
-                yield SourceFrame(index, seconds, np.asarray(image))
+            for frame in read_film(path, stride):
+                yield SourceFrame(frame.index, frame.seconds, frame.image)
         else:
-            yield SourceFrame(0, None, _read_image(path))
+            with pictures.open_image(path) as image:
+                others = pictures.others_in(image)
+                pixels = np.asarray(pictures.to_rgb(image).image)
+            yield SourceFrame(0, None, pixels)
+            if others:
+                report(path, others)
     except video.BadVideo as error:
         report(path, str(error))
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
-        report(path, f"cannot be read as an image ({error})")
+    # Pillow's decoders raise many types; what the caller does with a frame raises at the caller.
+    except Exception as error:
+        report(path, f"cannot be read as an image ({error}){_hint(path)}")
 
 
-def _read_image(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+def _hint(path: Path) -> str:
+    if has_known_suffix(path):
+        return ""
+    return f"; videos are known by their suffix, {' '.join(video.SUFFIXES)}"

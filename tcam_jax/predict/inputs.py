@@ -1,30 +1,64 @@
-"""Whatever a user has, as frames: arrays, PIL images, paths, globs, and sequences of these."""
+"""Whatever a user has, as frames: arrays, images, paths, globs, videos, cameras, sequences."""
 
+import io
 import os
 import warnings
-from collections.abc import Iterable, Iterator
-from glob import glob
+from collections.abc import Iterable, Iterator, Mapping
+from glob import glob, has_magic
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+from av.container import InputContainer
 from PIL import Image
 
-from tcam_jax.predict.frame_source import SUFFIXES, find_files, read_frames
+from tcam_jax.data.folder_walk import LeftOut, in_words, kind_of_name, path_order
+from tcam_jax.data.pictures import to_rgb
+from tcam_jax.data.video import BadVideo, read_container
+from tcam_jax.predict.camera import camera_number, read_camera
+from tcam_jax.predict.frame_source import SUFFIXES, Found, find_files, has_known_suffix, read_frames
 from tcam_jax.runtime.errors import InputError
 
-Frame = np.ndarray | Image.Image
-Input = Frame | str | Path
-"""One frame; or an image, a video, a folder of them, or a glob, by its path."""
+
+@runtime_checkable
+class Array(Protocol):
+    """What NumPy can take: its own arrays, and tensors of JAX, PyTorch, TensorFlow."""
+
+    def __array__(self) -> np.ndarray:
+        """Return it as a NumPy array."""
+        ...
+
+
+Frame = Array | Image.Image
+Input = Frame | str | os.PathLike[str] | InputContainer
+"""One frame or a stack of them; or an image, a video, a folder, a glob or a camera, by its name; or
+a video that PyAV has open."""
+
+Inputs = Input | Iterable[Any]
+"""One, or an iterable of these, nested at will."""
+
+# What can be iterated, but is one thing, or holds no frames.
+_ONE = (
+    str,
+    os.PathLike,
+    Image.Image,
+    Array,
+    InputContainer,
+    bytes,
+    bytearray,
+    memoryview,
+    io.IOBase,
+    Mapping,
+)
 
 
 class InputFrame(NamedTuple):
     """One frame, and where it comes from.
 
     Attributes:
-      file: its image or video; None for a frame in memory.
+      file: its image or video, or the camera's name; None for a frame in memory.
       frame: its number in its file, or among the frames in memory, from 0.
-      time: when the video shows it, seconds; None for others.
+      time: when the video shows it, seconds; since the camera's first frame; None for others.
       image: RGB, uint8 `[h, w, 3]`.
     """
 
@@ -34,57 +68,121 @@ class InputFrame(NamedTuple):
     image: np.ndarray
 
 
-def frames_of(frames: Input | Iterable[Input]) -> Iterator[InputFrame]:
+def frames_of(frames: Inputs) -> Iterator[InputFrame]:
     """Yield all frames, one at a time.
 
     A file that cannot be read, or not to its end, is warned of (`UserWarning`) after the last frame
-    that its path leads to.
+    that its path leads to, and so are files that are left out of a folder.
 
     Args:
-      frames: one array `[h, w, 3]`, a stack `[n, h, w, 3]`, a PIL image, a path, or an iterable of
-        these. Arrays are RGB, uint8; "~" and globs ("in/*.jpg", "in/**/*.mp4") are expanded.
+      frames: one array `[h, w, 3]` or grey `[h, w]`, or a stack `[n, h, w, 3]`, RGB, uint8 (of
+        NumPy, JAX, PyTorch, TensorFlow: whatever has `__array__`); a PIL image, which is turned
+        upright by its EXIF; a path, where "~" and globs ("in/*.jpg", "in/**/*.mp4") are expanded;
+        a video that PyAV has open, read from where it stands and left open; "camera:0"; or an
+        iterable of these, nested at will.
 
     Raises:
-      InputError: a frame is of another kind, or a path leads to no frame; after all before it.
+      InputError: a frame is of another kind, or a name leads to no frame; after all before it.
     """
     in_memory = 0
-    for one in _several(frames):
-        if isinstance(one, str | Path):
-            yield from _of_path(one)
-        elif isinstance(one, np.ndarray) and one.ndim == 4:
-            for image in one:
-                yield InputFrame(None, in_memory, None, _checked(image, in_memory))
-                in_memory += 1
-        else:
-            yield InputFrame(None, in_memory, None, _checked(one, in_memory))
+    for one in _one_by_one(frames):
+        if isinstance(one, str | os.PathLike):
+            yield from _of_name(os.fspath(one))
+            continue
+        if isinstance(one, InputContainer):
+            yield from _of_container(one)
+            continue
+        for image in _images(one, in_memory):
+            yield InputFrame(None, in_memory, None, image)
             in_memory += 1
 
 
-def _several(frames: Input | Iterable[Input]) -> Iterable[Input]:
-    if isinstance(frames, str | Path | np.ndarray | Image.Image):
-        return [frames]
-    if not isinstance(frames, Iterable):
+def _one_by_one(frames: object) -> Iterator[object]:
+    if isinstance(frames, _ONE) or not isinstance(frames, Iterable):
+        yield frames
+    else:
+        for one in frames:
+            yield from _one_by_one(one)
+
+
+def _images(one: object, number: int) -> Iterator[np.ndarray]:
+    """Yield what is in memory: the image, or those of a stack; `number` is that of the first."""
+    if isinstance(one, Image.Image):
+        try:
+            yield np.asarray(to_rgb(one).image)
+        except (ValueError, OSError) as error:
+            raise InputError(f"frames: number {number}: {error}.") from error
+        return
+    if not isinstance(one, Array):
         raise InputError(
-            "frames must be an array of uint8 [h, w, 3] or [n, h, w, 3], a PIL image, a path, a "
-            f"glob, or an iterable of these; got {type(frames).__name__}."
+            f"frames: number {number} must be an array of uint8 [h, w, 3] or [n, h, w, 3], a PIL "
+            "image, a path, a glob, an open PyAV container, camera:0, or an iterable of these; got "
+            f"{type(one).__name__}."
         )
-    return frames
+    try:
+        array = np.asarray(one)
+    except Exception as error:  # of other libraries, where it lies on an accelerator, say
+        raise InputError(f"frames: number {number} cannot become an array ({error}).") from error
+    for place, image in enumerate(array if array.ndim == 4 else [array]):
+        yield _checked(image, number + place)
 
 
-def _checked(one: object, number: int) -> np.ndarray:
-    image = np.asarray(one.convert("RGB") if isinstance(one, Image.Image) else one)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise InputError(
-            f"frames: number {number} must be RGB, uint8 [h, w, 3]; got {image.dtype} "
-            f"{image.shape}. Convert it first, or give a PIL image or a path."
-        )
-    return image
+def _checked(image: np.ndarray, number: int) -> np.ndarray:
+    if image.dtype == np.uint8 and image.size:
+        if image.ndim == 3 and image.shape[2] == 3:
+            return image
+        if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):  # grey, without doubt
+            return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+    raise InputError(
+        f"frames: number {number} must be RGB, uint8 [h, w, 3]; got {image.dtype} {image.shape}. "
+        f"{_advice(image)}, or give a PIL image or a path."
+    )
 
 
-def _of_path(given: str | Path) -> Iterator[InputFrame]:
+def _advice(image: np.ndarray) -> str:
+    if image.dtype.kind == "f":
+        return "If its values are 0 to 1: (255 * frames).astype('uint8')"
+    if image.dtype == np.uint16:
+        return "If its values reach 65535: (frames >> 8).astype('uint8')"
+    if image.ndim == 3 and image.shape[2] == 4:
+        return "Without transparency: frames[..., :3]"
+    if image.ndim == 3 and image.shape[0] == 3:
+        return "Put the colours last: numpy.moveaxis(frames, -3, -1)"
+    if image.ndim == 3:
+        return "If it is a stack of grey frames: frames[..., None]"
+    return "Convert it first"
+
+
+def _of_container(container: InputContainer) -> Iterator[InputFrame]:
+    file = None if container.name == "<none>" else Path(container.name)
+    count = 0
+    try:
+        for frame in read_container(container):
+            yield InputFrame(file, frame.index, frame.seconds, frame.image)
+            count += 1
+    except BadVideo as error:
+        if not count:
+            raise InputError(
+                f"frames: no frame of the container {container.name} can be read: {error}. It is "
+                "read from where it stands: container.seek(0) goes back."
+            ) from error
+        warnings.warn(f"{container.name}: {error}", stacklevel=2)
+
+
+def _of_name(given: str) -> Iterator[InputFrame]:
+    path = os.path.expanduser(given)
+    camera = None if os.path.exists(path) else camera_number(given)
+    if camera is not None:
+        try:
+            for index, seconds, image in read_camera(camera):
+                yield InputFrame(Path(given), index, seconds, image)
+        except InputError as error:
+            raise InputError(f"frames: {error}") from error
+        return
     faults: dict[Path, str] = {}
     count = 0
-    for file in _files_of(given):
+    files, left_out = _files_of(path, given)
+    for file in files:
         for index, seconds, image in read_frames(file, 1, faults.__setitem__):
             yield InputFrame(file, index, seconds, image)
             count += 1
@@ -93,20 +191,30 @@ def _of_path(given: str | Path) -> Iterator[InputFrame]:
         raise InputError(f"frames: no frame of {given} can be read: {why}.")
     for file, reason in faults.items():
         warnings.warn(f"{file}: {reason}", stacklevel=2)
+    told = in_words((one for one in left_out if one.kind != "system"), Path(path))
+    if told:
+        warnings.warn(f"{given}: {told}", stacklevel=2)
 
 
-def _files_of(given: str | Path) -> list[Path]:
-    path = os.path.expanduser(given)
+def _files_of(path: str, given: str) -> Found:
     if os.path.exists(path):
         try:
             return find_files(Path(path))
         except InputError as error:
             raise InputError(f"frames: {error}") from error
-    found = [Path(match) for match in sorted(glob(path, recursive=True))]
-    found = [match for match in found if match.suffix.lower() in SUFFIXES and match.is_file()]
-    if not found:
+    matches = [Path(match) for match in glob(path, recursive=True)]
+    files = [match for match in matches if match.is_file() and _is_meant(match, Path(path))]
+    if not any(map(has_known_suffix, files)):
         raise InputError(
-            f"frames: {str(given)!r} must be an image, a video, a folder that holds some, or a "
-            f"glob that matches some ({', '.join(SUFFIXES)}); none was found."
+            f"frames: {given!r} must be an image, a video, a folder that holds some, a glob that "
+            f"matches some ({' '.join(SUFFIXES)}), or camera:0; none was found."
         )
-    return found
+    files.sort(key=path_order)
+    left_out = [LeftOut(file, "other_kind") for file in files if not has_known_suffix(file)]
+    return Found([file for file in files if has_known_suffix(file)], left_out)
+
+
+def _is_meant(match: Path, pattern: Path) -> bool:
+    """Whether no part of the path that the glob found, rather than named, is left out in walks."""
+    named = next(i for i, part in enumerate(pattern.parts) if has_magic(part))
+    return not any(map(kind_of_name, match.parts[named:]))

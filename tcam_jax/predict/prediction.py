@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 from PIL import Image
+from scipy.optimize import linear_sum_assignment
 
 from tcam_jax.evaluate.boxes import threshold_level
+from tcam_jax.evaluate.corloc import edge_iou
+from tcam_jax.predict.overlays import draw
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
 
@@ -70,6 +73,11 @@ class Prediction(NamedTuple):
         return self.boxes[0] if self.boxes else None
 
     @property
+    def threshold(self) -> float:
+        """That of the boxes, 0..1, as `tau` of `Predictor` would say it."""
+        return (self.level + 0.5) / (255 if self.of_logits else max(int(self.map.max()), 1))
+
+    @property
     def confidences(self) -> list[float]:
         """The class's probability times each box's score: where a format has one number a box."""
         return [self.probability * score for score in self.scores]
@@ -94,28 +102,40 @@ class Prediction(NamedTuple):
 
     def region_masks(self) -> np.ndarray:
         """Return each box's own region in the frame's pixels, bool `[n, h, w]`."""
-        regions = np.zeros((len(self.boxes), *self.size), bool)
+        return self.region_numbers() == np.arange(1, len(self.boxes) + 1)[:, None, None]
+
+    def region_numbers(self) -> np.ndarray:
+        """Return the number of each pixel's box, from 1, uint16 `[h, w]`; 0 is in none's region."""
         _, labels, stats, _ = cv2.connectedComponentsWithStats(
             (self.map > self.level).astype(np.uint8), connectivity=8
         )
-        cells = np.array(self.boxes).reshape(-1, 4) / (self.size[::-1] * 2) * len(self.map)
-        left = {
-            label: (x, y, x + width, y + height)
-            for label, (x, y, width, height, _) in enumerate(stats.tolist())
-            if label  # 0 is the background
-        }
-        for region, box in zip(regions, cells.round().astype(int).tolist(), strict=True):
-            # Two regions with one box, a spiral in another: each is taken once.
-            label = next((label for label, found in left.items() if found == tuple(box)), None)
-            if label is not None:
-                del left[label]
-                region[:] = self._in_pixels(labels == label)
-        return regions
+        corners = np.concatenate([stats[1:, :2], stats[1:, :2] + stats[1:, 2:4]], axis=1)
+        corners = corners * (self.size[::-1] * 2) / len(self.map)
+        # A box is that of one region, or near it, the mean of its track, see `smooth_boxes`.
+        overlaps = edge_iou(np.array(self.boxes).reshape(-1, 4), corners)
+        numbers = np.zeros(len(stats), np.uint16)  # of each label; 0 is the background
+        for box, region in zip(*linear_sum_assignment(overlaps, maximize=True), strict=True):
+            if overlaps[box, region] > 0:
+                numbers[region + 1] = box + 1
+        return self._in_pixels(numbers[labels])
 
     def resized_map(self) -> np.ndarray:
         """Return the map in the frame's pixels, uint8 `[h, w]`, bilinear between its cells."""
         square = Image.fromarray(self.map)
         return np.asarray(square.resize(self.size[::-1], Image.Resampling.BILINEAR))
+
+    def plot(self, side_by_side: bool = False) -> Image.Image:
+        """Return a picture: the frame under its map, the threshold's contour, boxes with labels.
+
+            prediction.plot().save("home.jpg")
+
+        In a notebook it shows itself. Small frames are enlarged, those of more than 4096 pixels a
+        side shrunk.
+
+        Args:
+          side_by_side: boxes on the bare frame, and the map beside it.
+        """
+        return Image.fromarray(draw(self, side_by_side))
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a line of `predictions.jsonl` says, of numbers, strings and lists alone."""
@@ -162,4 +182,4 @@ class Prediction(NamedTuple):
             (2 * np.arange(pixels) + 1) * count // (2 * pixels)
             for pixels, count in zip(self.size, cells.shape, strict=True)
         )
-        return cells[rows[:, None], columns]
+        return cells.take(columns, 1).take(rows, 0)

@@ -1,16 +1,19 @@
 """Prediction on frames that are not part of a dataset: class, probability, boxes, map."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, groupby, repeat
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
 from tcam_jax.predict.decision import Decision
-from tcam_jax.predict.inputs import Input, InputFrame, frames_of
+from tcam_jax.predict.inputs import InputFrame, Inputs, frames_of
+from tcam_jax.predict.neighbours import with_neighbours
 from tcam_jax.predict.prediction import Prediction
+from tcam_jax.predict.smooth_boxes import with_smooth_boxes
+from tcam_jax.predict.tracks import with_tracks
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.stopwatch import Stopwatch
 
@@ -72,46 +75,63 @@ class Predictor:
         self.class_names = tuple(class_names)
         self.size, self.tau, self.batch_size = size, tau, batch_size
         self._forward = forward
-        self._decide = Decision(
+        self._decision = partial(
+            Decision,
             class_names,
-            tau,
-            of_logits,
-            background,
-            rule=rule,
+            of_logits=of_logits,
+            background=background,
             regions=regions,
             min_area=min_area,
             min_probability=min_probability,
             min_score=min_score,
             class_name=class_name,
         )
+        self._decide = self._decision(tau, rule=rule)
 
-    def __call__(self, frames: Input | Iterable[Input]) -> list[Prediction]:
+    def __call__(self, frames: Inputs) -> list[Prediction]:
         """Do as `predict`."""
         return self.predict(frames)
 
-    def predict(self, frames: Input | Iterable[Input]) -> list[Prediction]:
+    def predict(self, frames: Inputs, track: bool = False) -> list[Prediction]:
         """Predict every frame.
 
             model.predict("holiday/*.jpg")
 
         Args:
-          frames: one of these, or an iterable of them, mixed: an array, RGB, uint8 `[h, w, 3]`, or
-            a stack `[n, h, w, 3]`; a PIL image, in any mode; the path of an image, a video or a
-            folder that holds some at any depth, or a glob. Sizes may differ.
+          frames: one of these, or an iterable of them, mixed and nested: an array or tensor, RGB,
+            uint8 `[h, w, 3]`, grey `[h, w]`, or a stack `[n, h, w, 3]`; a PIL image, in any mode,
+            which is turned upright by its EXIF; the path of an image, a video or a folder that
+            holds some at any depth; a glob; an open PyAV container; "camera:0". Sizes may differ.
+          track: as of `stream`.
 
         Returns:
-          A `Prediction` for each frame; boxes in pixels of the frame as given.
+          A `Prediction` for each frame; boxes in pixels of the frame, upright.
 
         Raises:
           InputError: a frame is none of these, or a path leads to no frame that can be read.
         """
-        return list(self.stream(frames))
+        return list(self.stream(frames, track=track))
+
+    def at_threshold(self, prediction: Prediction, tau: float) -> Prediction:
+        """Return what the same map says at another threshold; the network is not asked again.
+
+        Args:
+          prediction: one of this predictor's.
+          tau: as of the predictor.
+
+        Raises:
+          InputError: `tau` is out of range.
+        """
+        seen = InputFrame(prediction.file, prediction.frame, prediction.time, prediction.image)
+        return self._decision(tau)(seen, np.log(prediction.probabilities), prediction.map)
 
     def stream(
         self,
-        frames: Input | Iterable[Input],
+        frames: Inputs,
         smoothing: int = 0,
         stopwatch: Stopwatch | None = None,
+        track: bool = False,
+        smooth_boxes: int = 0,
     ) -> Iterator[Prediction]:
         """Like `predict`, for any number of frames.
 
@@ -124,21 +144,32 @@ class Predictor:
             in its file; frames in memory are then those of one video, in their order.
           stopwatch: takes the seconds of "decode" (frames to come, and to be resized), "forward"
             (the host waits for the network) and "boxes".
+          track: number what each box follows through its video, see `tracks.with_tracks`; frames in
+            memory are those of one video.
+          smooth_boxes: each box becomes the mean of its track's in this many frames before and
+            after, see `smooth_boxes.with_smooth_boxes`; boxes are then tracked.
 
         Raises:
-          InputError: `smoothing` is negative, or as of `predict`.
+          InputError: `smoothing` or `smooth_boxes` is negative, or as of `predict`.
         """
-        if smoothing < 0:
-            raise InputError(f"smoothing must be 0 or more frames; got {smoothing}.")
+        for name, reach in (("smoothing", smoothing), ("smooth_boxes", smooth_boxes)):
+            if reach < 0:
+                raise InputError(f"{name} must be 0 or more frames; got {reach}.")
         stopwatch = stopwatch or Stopwatch()
         # Neighbours are of the same file.
         for _, outputs in groupby(
             self._outputs(frames_of(frames), stopwatch), lambda output: output[0].file
         ):
-            for output in _smoothed(outputs, smoothing):
-                with stopwatch.of("boxes"):
-                    prediction = self._decide(*output)
-                yield prediction
+            predictions = self._decided(_smoothed(outputs, smoothing), stopwatch)
+            if track or smooth_boxes:
+                predictions = with_tracks(predictions)
+            yield from with_smooth_boxes(predictions, smooth_boxes) if smooth_boxes else predictions
+
+    def _decided(self, outputs: Iterator[_Output], stopwatch: Stopwatch) -> Iterator[Prediction]:
+        for output in outputs:
+            with stopwatch.of("boxes"):
+                prediction = self._decide(*output)
+            yield prediction
 
     def _outputs(self, frames: Iterator[InputFrame], stopwatch: Stopwatch) -> Iterator[_Output]:
         """Yield what the network says of each frame."""
@@ -193,10 +224,9 @@ class Predictor:
 
 def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:
     """Replace each map by the mean over its neighbours, as far as there are any."""
-    near: deque[_Output | None] = deque([None] * reach, maxlen=2 * reach + 1)
-    for output in chain(outputs, repeat(None, reach)):
-        near.append(output)
-        if len(near) == near.maxlen and (centre := near[reach]) is not None:
-            maps = [one[-1] for one in near if one is not None]
-            frame, logits, _ = centre
-            yield frame, logits, np.mean(maps, axis=0).astype(np.uint8)
+    for near in with_neighbours(outputs, reach):
+        centre = near[reach]
+        assert centre is not None
+        maps = [one[-1] for one in near if one is not None]
+        frame, logits, _ = centre
+        yield frame, logits, np.mean(maps, axis=0).astype(np.uint8)

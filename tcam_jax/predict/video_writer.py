@@ -5,6 +5,7 @@ from pathlib import Path
 from types import TracebackType
 
 import av
+import cv2
 import numpy as np
 from av.container import OutputContainer
 from av.video.stream import VideoStream
@@ -30,6 +31,7 @@ class VideoWriter:
     def __init__(self, path: Path):
         self._path, self._temporary = path, temporary_name(path)
         self._opened: tuple[OutputContainer, VideoStream] | None = None
+        self._size: tuple[int, ...] = ()
         self._last = -1
 
     def __enter__(self) -> "VideoWriter":
@@ -43,13 +45,18 @@ class VideoWriter:
         """
         try:
             if self._opened is None:
+                self._size = picture.shape[:2]
                 self._opened = self._open(picture.shape[1], picture.shape[0])
             container, stream = self._opened
+            if picture.shape[:2] != self._size:
+                picture = cv2.resize(picture, self._size[::-1], interpolation=cv2.INTER_AREA)
             # The format stores colours in blocks of 2 x 2.
-            even = [(0, side % 2) for side in picture.shape[:2]]
-            padded = np.pad(picture, [*even, (0, 0)], mode="edge")
-            frame = av.VideoFrame.from_ndarray(padded, format="rgb24")
-            frame = frame.reformat(stream.width, stream.height, "yuv420p")
+            odd = [side % 2 for side in self._size]
+            if any(odd):
+                picture = cv2.copyMakeBorder(picture, 0, odd[0], 0, odd[1], cv2.BORDER_REPLICATE)
+            # OpenCV's conversion takes a sixth of FFmpeg's.
+            yuv = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
+            frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
             self._last = frame.pts = max(round(seconds * _TICKS), self._last + 1)
             frame.time_base = Fraction(1, _TICKS)
             container.mux(stream.encode(frame))
@@ -78,9 +85,19 @@ class VideoWriter:
             self._temporary.unlink(missing_ok=True)
 
     def _open(self, width: int, height: int) -> tuple[OutputContainer, VideoStream]:
-        container = av.open(str(self._temporary), "w", format="mp4")
-        stream = container.add_stream("libx264", options={"preset": "veryfast"})
+        # The table of contents first: browsers show the video while they load it.
+        container = av.open(
+            str(self._temporary), "w", format="mp4", options={"movflags": "faststart"}
+        )
+        # At equal looks "veryfast", at its crf of 23, takes 1.7 times as long for files a fifth
+        # smaller.
+        stream = container.add_stream("libx264", options={"preset": "superfast", "crf": "25"})
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = Fraction(1, _TICKS)
+        context = stream.codec_context
+        context.time_base = Fraction(1, _TICKS)
+        # In numbers of ITU-T H.273, as players would guess by the size: OpenCV converts by BT.601
+        # to 16..235; the colours themselves are those of nearly all pictures, BT.709.
+        context.colorspace, context.color_range = 6, 1
+        context.color_primaries, context.color_trc = 1, 1
         return container, stream

@@ -42,8 +42,6 @@ def panels(
       level: of the map, what is above it is outlined.
     """
     frame, scale = shrunk(image), _scale(image)
-    size = frame.shape[1], frame.shape[0]
-    levels = np.asarray(Image.fromarray(levels).resize(size, Image.Resampling.BILINEAR))
     return draw_panels(frame, levels, truth * scale, predicted * scale, level)
 
 

@@ -2,7 +2,8 @@
 // The sliders of the page: thresholds the embedded maps anew, as evaluate/boxes.py does.
 {
   const STEPS = [[1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]];
-  const HEAT = [[0, 0, 96], [0, 0, 255], [0, 255, 255], [255, 255, 0], [255, 0, 0], [128, 0, 0]];
+  // OpenCV's "inferno" at 0, 51 … 255, as in the other pictures.
+  const HEAT = [[0, 0, 4], [66, 10, 104], [147, 38, 103], [221, 81, 58], [252, 165, 10], [252, 255, 164]];
   const WIDTH = 480;  // of a canvas, pixels
 
   // The outer contour of the region whose first pixel in reading order is x0, y0; clockwise.

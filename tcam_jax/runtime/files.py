@@ -1,7 +1,10 @@
 """Small files that are whole or not there, whatever kills the process that writes them."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from tcam_jax.runtime.errors import InputError
 
@@ -17,15 +20,36 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
       InputError: it cannot be written; what was there before is untouched.
     """
+    with writing_whole(path) as file:
+        file.write(text)
+
+
+@contextmanager
+def writing_whole(
+    path: Path, newline: str | None = None, errors: str = "strict"
+) -> Iterator[TextIO]:
+    """Open a text file for writing, UTF-8, that has its name only when the block ends well.
+
+    Args:
+      path: the file; what is there stays until then.
+      newline, errors: as of `open`.
+
+    Raises:
+      InputError: it cannot be written.
+    """
     temporary = temporary_name(path)
     try:
-        with temporary.open("w") as file:
-            file.write(text)
+        with temporary.open("w", encoding="utf-8", newline=newline, errors=errors) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise cannot_write(path, error) from error
+        raise
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:

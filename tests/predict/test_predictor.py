@@ -117,7 +117,8 @@ def test_a_given_class_is_reported_with_its_own_probability():
     assert found.probability == pytest.approx(1 / (np.exp(5) + 2))
 
 
-def test_an_error_of_the_frames_comes_after_what_they_gave():
+@pytest.mark.parametrize("reach", [0, 2, 9])
+def test_an_error_of_the_frames_comes_after_what_they_gave(reach):
     def frames():
         for _ in range(6):
             yield frame()
@@ -125,7 +126,7 @@ def test_an_error_of_the_frames_comes_after_what_they_gave():
 
     found = []
     with pytest.raises(RuntimeError, match="broken"):
-        for prediction in predictor()[0].stream(frames()):
+        for prediction in predictor()[0].stream(frames(), smoothing=reach):
             found.append(prediction)
     assert len(found) == 6
 

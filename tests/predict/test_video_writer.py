@@ -3,6 +3,7 @@
 import errno
 import os
 
+import av
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ def pictures(count, size):
     return [np.full((*size, 3), 20 * i % 250, np.uint8) for i in range(count)]
 
 
-@pytest.mark.parametrize("size", [(48, 64), (37, 51)])
+@pytest.mark.parametrize("size", [(48, 64), (37, 51), (1, 1)])
 def test_pictures_come_back_at_their_times(tmp_path, size):
     times = [0.0, 0.04, 0.3, 0.35, 1.2, 1.25, 1.25]  # a variable rate, and one time twice
     with VideoWriter(tmp_path / "a.mp4") as video:
@@ -23,10 +24,30 @@ def test_pictures_come_back_at_their_times(tmp_path, size):
             video.write(picture, seconds)
     found = list(read_video(tmp_path / "a.mp4"))
     np.testing.assert_allclose([f.seconds for f in found], times, atol=1e-4)
-    assert {f.image.size for f in found} == {(size[1] + size[1] % 2, size[0] + size[0] % 2)}
-    greys = [np.asarray(f.image).mean() for f in found]
+    assert {f.image.shape for f in found} == {(size[0] + size[0] % 2, size[1] + size[1] % 2, 3)}
+    greys = [f.image.mean() for f in found]
     np.testing.assert_allclose(greys, [20 * i for i in range(7)], atol=4)
     assert os.listdir(tmp_path) == ["a.mp4"]
+
+
+@pytest.mark.parametrize("size", [(96, 128), (720, 1280)])  # players guess differently for these
+def test_colours_come_back(tmp_path, size):
+    height, width = size
+    rng = np.random.default_rng(0)
+    patches = rng.integers(0, 256, (3, 4, 3), np.uint8)
+    picture = patches.repeat(height // 3, axis=0).repeat(width // 4, axis=1)
+    with VideoWriter(tmp_path / "a.mp4") as video:
+        video.write(picture, 0.0)
+    (frame,) = read_video(tmp_path / "a.mp4")
+    inside = slice(height // 6, None, height // 3), slice(width // 8, None, width // 4)
+    found = np.asarray(frame.image)[inside]
+    assert np.abs(found.astype(int) - patches).max() <= 3
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        stream = container.streams.video[0].codec_context
+        tags = stream.colorspace, stream.color_range, stream.color_primaries, stream.color_trc
+    assert stream.pix_fmt == "yuv420p" and tags == (6, 1, 1, 1)  # BT.601, 16..235, BT.709 twice
+    content = (tmp_path / "a.mp4").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")  # can be shown while it is loaded
 
 
 def test_one_picture_and_none(tmp_path):
@@ -42,7 +63,7 @@ def test_a_frame_of_another_size_is_brought_to_the_first_ones(tmp_path):
     with VideoWriter(tmp_path / "a.mp4") as video:
         video.write(pictures(1, (48, 64))[0], 0.0)
         video.write(pictures(2, (96, 64))[1], 1.0)
-    assert [f.image.size for f in read_video(tmp_path / "a.mp4")] == [(64, 48)] * 2
+    assert [f.image.shape for f in read_video(tmp_path / "a.mp4")] == [(48, 64, 3)] * 2
 
 
 def test_nothing_is_left_of_a_video_that_broke_off(tmp_path):

@@ -25,8 +25,8 @@ def make_report(
     Keys: `schema`; `name`, `config` of the dataset; `splits`: for each split `classes` (for each
     class the numbers of `videos`, `shots`, `frames`, `boxed_frames`, `boxes`), `total` (the same
     over the classes), `bytes` (of its records), `sizes` (frames for each source size, "1280x720");
-    `findings`: for each kind of fault `action` (kept, repaired or skipped), `meaning`, `count` and
-    `places`, all of them.
+    `findings`: for each kind of fault `action` (doubtful, kept, repaired, skipped or
+    ignored), `meaning`, `count` and `places`, all of them.
     """
     splits: dict[str, Any] = {}
     for summary in summaries:
@@ -78,7 +78,7 @@ def in_words(report: dict[str, Any]) -> str:
             for class_name, counts in split["classes"].items()
             if not counts["frames"]
         ]
-    for action in ("skipped", "repaired", "kept"):
+    for action in ("doubtful", "skipped", "repaired", "kept", "ignored"):
         for kind in report["findings"].values():
             if kind["action"] != action:
                 continue

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from tcam_jax.data.builders.boxes import check_boxes
 from tcam_jax.data.builders.findings import Finding
 from tcam_jax.data.builders.sources import SourceFrame
 from tcam_jax.data.decode import decode_jpeg, resize
+from tcam_jax.data.pictures import open_image, others_in, to_rgb
 
 REPAIR_QUALITY = 95  # of every JPEG that is written here, with full colour resolution
 _EXIF_ORIENTATION = 0x0112
@@ -71,12 +72,14 @@ def _usable_jpeg(content: bytes) -> tuple[bytes, np.ndarray | None, list[tuple[s
     """The bytes to store, their pixels, and what was found: (kind, detail)."""
     kinds: list[tuple[str, str]] = []
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with open_image(io.BytesIO(content)) as image:
+            if others := others_in(image):
+                kinds.append(("several_pictures", others))
             repairs = _repairs(image)
             if repairs:
-                if image.mode.startswith(("I", "F")):  # Pillow would cut off, not scale
-                    raise ValueError(f"its pixels are {image.mode}; convert it to 8 bits")
-                content = _encode(ImageOps.exif_transpose(image).convert("RGB"))
+                upright, notes = to_rgb(image)
+                content = _encode(upright)
+                repairs[0] = (repairs[0][0], "; ".join(filter(None, [repairs[0][1], *notes])))
             elif image.mode == "L":
                 kinds.append(("grey", ""))
             if "progressive" in image.info:

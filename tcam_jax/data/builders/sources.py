@@ -14,10 +14,15 @@ class SplitSize(NamedTuple):
 
 
 class SourceBox(NamedTuple):
-    """One box as annotated: where it stands ("boxes.csv line 3"), and x0, y0, x1, y1 in pixels."""
+    """One box as annotated.
+
+    `where`: it stands ("boxes.csv line 3"). `corners`: x0, y0, x1, y1 in pixels. `size`: width and
+    height of its frame according to whoever drew it, None if that is not said.
+    """
 
     where: str
     corners: tuple[float, float, float, float]
+    size: tuple[int, int] | None = None
 
 
 class SourceFrame(NamedTuple):

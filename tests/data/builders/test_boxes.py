@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 
 from tcam_jax.data.builders.boxes import check_boxes
@@ -36,3 +37,19 @@ def test_the_order_of_boxes_is_kept():
     boxes, findings = check_boxes(sources, 40, 30)
     assert boxes[:, 0].tolist() == [5, 3]
     assert [f.where for f in findings] == ["line 40"]
+
+
+@pytest.mark.parametrize(
+    ("size", "usable", "kinds"),
+    [
+        ((40, 30), [4, 6, 20, 12], []),
+        ((80, 60), [2, 3, 10, 6], ["box_rescaled"]),
+        ((1920, 1441), [0.08, 0.12, 0.42, 0.25], ["box_rescaled"]),
+        ((30, 40), None, ["box_other_size"]),
+    ],
+)
+def test_a_box_for_another_size_of_the_frame_is_rescaled(size, usable, kinds):
+    boxes, findings = check_boxes([SourceBox("line 7", (4.0, 6.0, 20.0, 12.0), size)], 40, 30)
+    expected = np.reshape([] if usable is None else usable, (-1, 4))
+    np.testing.assert_allclose(boxes, expected, atol=0.01)
+    assert [f.kind for f in findings] == kinds

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from PIL import Image
 
-from tcam_jax.data.builders.findings import RULES
+from tcam_jax.data.builders.findings import HARMLESS, RULES
 from tcam_jax.data.builders.registry import prepare, validate
 from tests.data.builders.hand_made import jpeg, read
 
@@ -70,20 +70,20 @@ FAULTS = {
     ),
     "rotated": Fault(lambda root: write(root / frame("7"), rotated()), "exif_rotated", frame("7")),
     "twice the same": Fault(
-        lambda root: shutil.copy(root / frame("8"), root / frame("9")),
-        "duplicate",
-        frame("9"),
+        lambda root: shutil.copy(root / frame("8"), root / frame("9")), "duplicate", frame("9")
     ),
     "unreadable": Fault(
-        lambda root: (root / "dog/rex/walk/10.jpg").symlink_to("nowhere.jpg"),
-        "unreadable",
-        "dog/rex/walk/10.jpg",
+        lambda root: (root / "dog/rex/walk/10.jpg").mkdir(), "unreadable", "dog/rex/walk/10.jpg"
     ),
-    "link out of the tree": Fault(
-        lambda root: (root / "dog/rex/walk/11.jpg").symlink_to(root.parent / "elsewhere.jpg"),
-        "outside_link",
+    "link to nowhere": Fault(
+        lambda root: (root / "dog/rex/walk/11.jpg").symlink_to("nowhere.jpg"),
+        "dead_link",
         "dog/rex/walk/11.jpg",
     ),
+    "link in a circle": Fault(
+        lambda root: (root / "dog/all").symlink_to("../.."), "link_loop", "dog/all"
+    ),
+    "system's": Fault(lambda root: write(root / "dog/Thumbs.db", b"x"), "system", "dog/Thumbs.db"),
     "hidden": Fault(
         lambda root: write(root / "dog/rex/walk/.12.jpg", jpeg(12)),
         "hidden",
@@ -95,7 +95,7 @@ FAULTS = {
         r"dog/rex/walk/caf\xe9",
     ),
     "link to a video": Fault(
-        lambda root: (root / "dog/again").symlink_to("rex"), "linked_video", "dog/again"
+        lambda root: (root / "dog/again").symlink_to("rex"), "same_video", "dog/again"
     ),
     "another file": Fault(
         lambda root: write(root / "dog/rex/walk/notes.txt", b"hello"),
@@ -225,7 +225,7 @@ def test_strict_stops_at_each_fault_that_would_be_repaired_or_skipped(tmp_path, 
     root = clean_folder(tmp_path / "source")
     fault = FAULTS[name]
     fault.make(root)
-    if RULES[fault.kind].action == "kept":
+    if RULES[fault.kind].action in HARMLESS:
         prepare(**arguments(tmp_path / "data", root), strict=True)
         return
     where = {

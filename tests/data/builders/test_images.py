@@ -84,11 +84,20 @@ def test_other_pixel_modes_become_rgb(mode):
     assert np.abs(pixels(frame.jpeg) - pixels(content)).mean() < 12
 
 
-def test_sixteen_bits_a_pixel_are_refused_since_pillow_would_cut_them_off():
-    sixteen = Image.fromarray(np.asarray(PHOTO.convert("L")).astype(np.uint16) * 257)
-    frame, [finding] = check(encoded(sixteen, "PNG"))
+def test_sixteen_bits_a_pixel_are_scaled_and_floats_refused():
+    grey = np.asarray(PHOTO.convert("L"))
+    frame, [finding] = check(encoded(Image.fromarray(grey.astype(np.uint16) * 257), "PNG"))
+    assert finding.kind == "not_jpeg" and finding.detail == "it is PNG; 16 bits scaled to 8"
+    assert np.abs(pixels(frame.jpeg) - grey[..., None]).mean() < 2
+    frame, [finding] = check(encoded(Image.fromarray(grey.astype(np.float32)), "TIFF"))
     assert frame is None and finding.kind == "undecodable"
-    assert "I;16" in finding.detail and "8 bits" in finding.detail
+    assert "floating-point" in finding.detail and "convert it to 8" in finding.detail
+
+
+def test_of_several_pages_the_first_is_kept():
+    frame, findings = check(encoded(PHOTO, "TIFF", save_all=True, append_images=[PHOTO]))
+    assert [f.kind for f in findings] == ["not_jpeg", "several_pictures"]
+    assert frame is not None and "first of its 2" in findings[1].detail
 
 
 def test_cmyk_becomes_rgb():

@@ -239,7 +239,7 @@ def test_what_cannot_be_used_is_left_out_and_reported(tmp_path):
     words = in_words(report)
     assert "train: 2 classes, 2 videos, 3 shots, 6 frames, 1 of them with boxes (1)" in words
     assert "class 'b' has no frame in this split" in words
-    assert "skipped, 2 times: the image is truncated or damaged" in words
+    assert "skipped, 2 times: the image is damaged, of a kind" in words
     assert "    a/v/1/0.jpg (" in words
 
 
@@ -271,7 +271,7 @@ def test_validation_reports_the_same_and_leaves_nothing(tmp_path):
 def test_a_strict_preparation_stops_at_the_first_fault(tmp_path):
     builder = hand_made(tmp_path, faulty)
     builder.strict = True
-    with pytest.raises(ValueError, match=r"a/v/0/1\.jpg: the image is truncated.* strict prepar"):
+    with pytest.raises(ValueError, match=r"a/v/0/1\.jpg: the image is damaged.* strict prepar"):
         builder.download_and_prepare()
     assert not (tmp_path / "video_folder/hand/1.0.0").exists()
 
@@ -297,7 +297,7 @@ def test_a_class_without_usable_frames_is_an_error(tmp_path):
     def splits():
         return {"train": [shot("a/v/0", [jpeg(0)]), shot("b/w/0", [BAD])]}
 
-    message = r"no usable frame of class b in split 'train'; .*b/w/0/0\.jpg: the image is trunc"
+    message = r"no usable frame of class b in split 'train'; .*b/w/0/0\.jpg: the image is damaged"
     with pytest.raises(ValueError, match=message):
         hand_made(tmp_path, splits).download_and_prepare()
 

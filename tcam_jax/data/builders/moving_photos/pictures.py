@@ -5,10 +5,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from tcam_jax.data.builders.moving_photos.sources import is_video
-from tcam_jax.data.video import BadVideo, read_video
+from tcam_jax.data.animation import is_video, read_film
+from tcam_jax.data.pictures import open_image, to_rgb
+from tcam_jax.data.video import BadVideo
 from tcam_jax.runtime.errors import InputError
 
 CUTOUT_SIDE, PHOTO_SIDE, VIDEO_SIDE = 320, 640, 400  # pixels of the longer side, at most
@@ -58,15 +59,15 @@ def read_background(file: Path) -> np.ndarray:
     """
     if not is_video(file):
         try:
-            with Image.open(file) as image:
+            with open_image(file) as image:
                 image.draft("RGB", (2 * PHOTO_SIDE, 2 * PHOTO_SIDE))
-                return np.asarray(_thumbnail(ImageOps.exif_transpose(image), PHOTO_SIDE))[None]
+                return np.asarray(_thumbnail(to_rgb(image).image, PHOTO_SIDE))[None]
         except Exception as error:
             raise InputError(f"{file} cannot be read ({error}); mend or remove it") from error
     frames: list[np.ndarray] = []
     try:
-        for frame in read_video(file, VIDEO_STRIDE):
-            frames.append(np.asarray(_thumbnail(frame.image, VIDEO_SIDE)))
+        for frame in read_film(file, VIDEO_STRIDE):
+            frames.append(np.asarray(_thumbnail(Image.fromarray(frame.image), VIDEO_SIDE)))
             if len(frames) == VIDEO_FRAMES:
                 break
     except BadVideo as error:
@@ -84,6 +85,5 @@ def shrink(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _thumbnail(image: Image.Image, side: int) -> Image.Image:
-    image = image.convert("RGB")
     image.thumbnail((side, side), Image.Resampling.BOX, reducing_gap=None)
     return image

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tcam_jax.data.animation import is_video
 from tcam_jax.data.builders.findings import Finding, Findings
-from tcam_jax.data.builders.folders import entries, is_image
-from tcam_jax.data.video import SUFFIXES
+from tcam_jax.data.builders.folders import entries
+from tcam_jax.data.pictures import is_image
 from tcam_jax.runtime.errors import InputError
 
 LAYOUT = (
@@ -75,11 +76,6 @@ def background_files(root: Path, findings: Findings) -> list[Path]:
             findings.add(Finding("not_a_frame", file.relative_to(root).as_posix()))
     _check_enough(f"backgrounds in {folder}", len(files))
     return files
-
-
-def is_video(file: Path) -> bool:
-    """Whether the file's name is that of a video."""
-    return file.suffix.lower() in SUFFIXES
 
 
 def split_sources(

@@ -12,16 +12,18 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from tcam_jax.data.builders.findings import Finding, Findings
-from tcam_jax.data.builders.folders import entries, fingerprint
+from tcam_jax.data.builders.folders import fingerprint
 from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder
 from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
-from tcam_jax.data.builders.video_folder.boxes_csv import boxes_of_frames, read_boxes
-from tcam_jax.data.builders.video_folder.listing import LAYOUT, Video, list_shots, list_videos
+from tcam_jax.data.builders.video_folder.box_conventions import compare_conventions
+from tcam_jax.data.builders.video_folder.box_file import boxes_of_frames, find_box_file, read_boxes
+from tcam_jax.data.builders.video_folder.frame_names import FrameNames, nfc
+from tcam_jax.data.builders.video_folder.listing import LAYOUT, list_shots, list_videos
+from tcam_jax.data.builders.video_folder.same_videos import Video
 from tcam_jax.data.builders.video_folder.video_split import ShotFiles, check_way, split_classes
+from tcam_jax.data.folder_walk import natural_order
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
-
-BOXES_FILE = "boxes.csv"
 
 
 @dataclass
@@ -34,7 +36,7 @@ class VideoFolderConfig(tfds.core.BuilderConfig):
 
 
 class VideoFolder(ShotDatasetBuilder):
-    """The user's own videos; boxes, where there are any, come from `boxes.csv`."""
+    """The user's own videos; boxes, where there are any, come from one of `BOX_FILES`."""
 
     # Frames extracted at more than the video's rate come several times.
     skip_duplicates = True
@@ -45,22 +47,19 @@ class VideoFolder(ShotDatasetBuilder):
 
     @functools.cached_property
     def _boxes_file(self) -> Path | None:
-        file = self._root / BOXES_FILE
-        # A link that leaves the folder is noted when it is listed.
-        if file.is_dir() or file not in entries(self._root, self._root, Findings()):
-            return None
-        if not file.exists():
-            raise InputError(f"{file} is a link that leads nowhere; mend or remove it")
-        return file
+        return find_box_file(self._root)
 
     @functools.cached_property
     def _videos(self) -> tuple[dict[str, list[Video]], list[Finding]]:
         findings = Findings()
-        return list_videos(self._root, findings), findings.all
+        classes = list_videos(self._root, findings)
+        # A copy of the folder with names in another Unicode form gets the same class numbers.
+        in_order = sorted(classes.items(), key=lambda item: natural_order(Path(nfc(item[0]))))
+        return dict(in_order), findings.all
 
     def class_names(self) -> Sequence[str]:
-        """The names of the class folders, sorted."""
-        return list(self._videos[0])
+        """The names of the class folders in Unicode's NFC, sorted."""
+        return [nfc(name) for name in self._videos[0]]
 
     def origin(self) -> dict[str, Any]:
         """The configuration's source folder, what is in it, and its way of splitting."""
@@ -76,15 +75,21 @@ class VideoFolder(ShotDatasetBuilder):
     def splits(self, findings: Findings) -> dict[str, list[SourceShot]]:
         """The shots of each split."""
         config = self.builder_config
-        boxes = read_boxes(self._boxes_file, findings) if self._boxes_file else {}
+        box_file = read_boxes(self._boxes_file, findings) if self._boxes_file else None
         classes = self._shots(findings)
-        known = {
-            f"{shot.prefix}/{file.name}"
+        images = {
+            f"{shot.prefix}/{file.name}": file
             for shots in classes.values()
             for shot in shots
             for file in shot.files
         }
-        boxes = boxes_of_frames(boxes, known, findings)
+        names = FrameNames(images)
+        for finding in _same_names(names):
+            findings.add(finding)
+        boxes: dict[str, list[SourceBox]] = {}
+        if box_file is not None:
+            boxes = boxes_of_frames(box_file, names, findings)
+            compare_conventions(box_file, boxes, images, findings)
         return {
             split: [
                 SourceShot(
@@ -121,7 +126,19 @@ class VideoFolder(ShotDatasetBuilder):
                     f"class {name!r} in {self._root} has no videos with frames; {LAYOUT}; add "
                     f"videos or remove the folder. What was found first: {skipped[0]}"
                 )
-        return shots
+        return {nfc(name): of_class for name, of_class in shots.items()}
+
+
+def _same_names(names: FrameNames) -> Iterator[Finding]:
+    """Files or folders that cannot be told apart, each pair once."""
+    told = set()
+    for pair in names.same:
+        parts = zip(*(name.split("/") for name in pair), strict=True)
+        depth = next(place for place, (one, other) in enumerate(parts, 1) if one != other)
+        first, second = ("/".join(name.split("/")[:depth]) for name in pair)
+        if (first, second) not in told:
+            told.add((first, second))
+            yield Finding("same_name", second, f"as {ascii(first)}, itself {ascii(second)}")
 
 
 def _frames(shot: ShotFiles, boxes: dict[str, list[SourceBox]]) -> Iterator[SourceFrame]:
@@ -143,7 +160,8 @@ def make_builder(
     Args:
         config: a name for this dataset; every source folder needs its own.
         data_dir: where prepared datasets live.
-        manual_dir: the source: videos as `listing.LAYOUT` says and, optionally, `boxes.csv`.
+        manual_dir: the source: videos as `listing.LAYOUT` says and, optionally, one file of boxes,
+            `boxes.csv`, `boxes.json` or `boxes.xml`.
         split_by: "video": whole videos go to train, validation or test; a class with too few
             videos is split by time, which is logged. "time": every shot is cut into contiguous
             pieces.

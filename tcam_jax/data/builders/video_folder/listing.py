@@ -3,19 +3,22 @@
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from PIL import Image
-
+from tcam_jax.data.animation import is_video
 from tcam_jax.data.builders.findings import Finding, Findings
-from tcam_jax.data.builders.folders import entries, image_files, is_image
+from tcam_jax.data.builders.folders import entries, image_files
+from tcam_jax.data.builders.video_folder.box_file import BOX_FILES, not_read
+from tcam_jax.data.builders.video_folder.same_videos import Video, without_copies
 from tcam_jax.data.builders.video_folder.video_files import extract
 from tcam_jax.data.builders.video_folder.video_split import ShotFiles
+from tcam_jax.data.folder_walk import by_suffix
+from tcam_jax.data.pictures import SUFFIXES as IMAGE_SUFFIXES
+from tcam_jax.data.pictures import is_image, open_image, to_rgb
 from tcam_jax.data.shot_cuts import CutDetector, shots_between
-from tcam_jax.data.video import SUFFIXES
+from tcam_jax.data.video import SUFFIXES as VIDEO_SUFFIXES
 from tcam_jax.runtime.errors import InputError
 
 LAYOUT = "expected class/video/shot/*.jpg, class/video/*.jpg or class/*.mp4 (or another video file)"
@@ -24,73 +27,61 @@ LAYOUT = "expected class/video/shot/*.jpg, class/video/*.jpg or class/*.mp4 (or 
 _logger = logging.getLogger(__name__)
 
 
-class Video(NamedTuple):
-    """One video: a folder of shot folders, a folder of frames, or a video file."""
-
-    class_name: str
-    path: Path
-    kind: Literal["shots", "frames", "file"]
-
-
 def list_videos(root: Path, findings: Findings) -> dict[str, list[Video]]:
-    """The videos of every class, both sorted by name.
+    """The videos of every class, both sorted by name; of copies one, see `without_copies`.
 
     Raises:
         InputError: a class without videos, no class, or a folder that is laid out in no known way.
     """
     classes: dict[str, list[Video]] = {}
+    empty = []
     for class_folder in entries(root, root, findings):
         if not class_folder.is_dir():
-            if is_image(class_folder) or _is_video(class_folder):
+            if is_image(class_folder) or is_video(class_folder):
                 raise InputError(f"{class_folder} belongs to no class; {LAYOUT}; move it there")
-            if class_folder.name != "boxes.csv":
-                findings.add(Finding("not_a_frame", class_folder.name))
+            if class_folder.name not in BOX_FILES:
+                name = class_folder.name
+                findings.add(Finding("not_a_frame", name, not_read(name)))
             continue
-        videos = []
-        for entry in entries(class_folder, root, findings):
-            where = entry.relative_to(root).as_posix()
-            if entry.is_dir():
-                videos.append(Video(class_folder.name, entry, _kind(entry, root)))
-            elif _is_video(entry):
-                videos.append(Video(class_folder.name, entry, "file"))
-            elif is_image(entry):
-                raise InputError(f"{entry} lies too high in the folders; {LAYOUT}; move it there")
-            else:
-                findings.add(Finding("not_a_frame", where))
+        noted = len(findings.all)
+        videos = _of_class(class_folder, root, findings)
         if not videos:
-            raise InputError(
-                f"class {class_folder.name!r} in {root} has no videos; {LAYOUT}; add videos or "
-                "remove the folder"
-            )
+            empty.append(f"{class_folder.name!r}{_found(findings, noted)}")
         classes[class_folder.name] = videos
+    if empty:
+        raise InputError(
+            f"class {' and class '.join(empty)} in {root} has no videos; {LAYOUT}; add videos or "
+            f"remove the folder. Videos end in {' '.join(VIDEO_SUFFIXES)}, frames in "
+            f"{' '.join(IMAGE_SUFFIXES)}"
+        )
     if not classes:
-        raise InputError(f"{root} has no class folders; {LAYOUT} below it")
+        raise InputError(f"{root} has no class folders{_found(findings, 0)}; {LAYOUT} below it")
     if len(classes) == 1:
         _logger.warning("%s holds a single class; training needs at least two", root)
-    return _without_links(classes, root, findings)
+    return without_copies(classes, root, findings)
 
 
-def _without_links(
-    classes: dict[str, list[Video]], root: Path, findings: Findings
-) -> dict[str, list[Video]]:
-    """Without links to videos that are there already: their frames would be in two splits."""
-    videos = [video for of_class in classes.values() for video in of_class]
-    originals: dict[str, Video] = {}
-    for video in sorted(videos, key=lambda video: video.path.is_symlink()):
-        originals.setdefault(os.path.realpath(video.path), video)
-    kept: dict[str, list[Video]] = {name: [] for name in classes}
-    for video in videos:
-        original = originals[os.path.realpath(video.path)]
-        if original is video:
-            kept[video.class_name].append(video)
+def _of_class(folder: Path, root: Path, findings: Findings) -> list[Video]:
+    videos = []
+    for entry in entries(folder, root, findings):
+        if entry.is_dir():
+            videos.append(Video(folder.name, entry, _kind(entry, root)))
+        elif is_video(entry):
+            videos.append(Video(folder.name, entry, "file"))
+        elif is_image(entry):
+            raise InputError(f"{entry} lies too high in the folders; {LAYOUT}; move it there")
         else:
-            where, first = (v.path.relative_to(root).as_posix() for v in (video, original))
-            findings.add(Finding("linked_video", where, f"{first} is the same"))
-    return kept
+            findings.add(Finding("not_a_frame", entry.relative_to(root).as_posix()))
+    return videos
 
 
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES
+def _found(findings: Findings, start: int) -> str:
+    """What is there instead, in brackets: suffixes, and the first of what was left out."""
+    found = findings.all[start:]
+    files = [Path(finding.where) for finding in found if finding.kind == "not_a_frame"]
+    told = [f"there are {by_suffix(files)}"] if files else []
+    told += [str(finding) for finding in found if finding.kind != "not_a_frame"][:3]
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _kind(video: Path, root: Path) -> Literal["shots", "frames"]:
@@ -127,13 +118,10 @@ def list_shots(
             state = video.path.stat()
             name = _digest(f"{where} {state.st_size} {state.st_mtime_ns}")
             extracted = extract(video.path, work_folder / "frames" / name)
-            if extracted.fault and extracted.num_frames:
-                detail = f"after {extracted.num_frames} frames: {extracted.fault}"
-                findings.add(Finding("broken_video", where, detail))
-            elif extracted.fault:
-                findings.add(Finding("undecodable_video", where, extracted.fault))
-            files = [extracted.file(number) for number in range(extracted.num_frames)]
-            shots = _detected(video, extracted.cuts, files, where)
+            if extracted.fault:
+                kind = "broken_video" if extracted.numbers else "undecodable_video"
+                findings.add(Finding(kind, where, extracted.fault))
+            shots = _detected(video, extracted.cuts, extracted.files, where)
     if not shots and not findings.all:
         findings.add(Finding("empty_video", where))
     return shots, findings.all
@@ -170,9 +158,9 @@ def _cuts(files: Sequence[Path], cache: Path) -> list[int]:
     detector, compared = CutDetector(), []
     for number, file in enumerate(files):
         try:
-            with Image.open(file) as image:
+            with open_image(file) as image:
                 image.draft("RGB", (256, 256))  # decodes an eighth of a large JPEG's pixels
-                frame = image.convert("RGB")
+                frame = to_rgb(image).image
         except Exception:  # Pillow raises many types; noted when the frame is checked
             continue
         detector.add(frame)

@@ -6,28 +6,34 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from PIL import Image
+
+from tcam_jax.data.animation import read_film
 from tcam_jax.data.shot_cuts import CutDetector
-from tcam_jax.data.video import BadVideo, read_video
+from tcam_jax.data.video import BadVideo
 
 JPEG_QUALITY = 95  # of the frames, with full colour resolution
 
-_CUTS_FILE = "cuts.json"
+_MADE_FILE = "video.json"
 
 
 class Extracted(NamedTuple):
     """One video file's frames in `folder`, in order of display.
 
-    `cuts`: numbers of the frames that begin a shot. `fault`: why decoding ended early, or "".
+    `numbers`: those of the frames that are there, from 0. `cuts`: which of these begin a shot,
+    by their place in `numbers`; one does where frames are missing. `fault`: what is wrong with
+    the file, or "".
     """
 
     folder: Path
-    num_frames: int
+    numbers: list[int]
     cuts: list[int]
     fault: str
 
-    def file(self, number: int) -> Path:
-        """The JPEG file of one frame, counted from 0."""
-        return self.folder / f"{number:06d}.jpg"
+    @property
+    def files(self) -> list[Path]:
+        """The JPEG files, named by the frames' numbers."""
+        return [self.folder / f"{number:06d}.jpg" for number in self.numbers]
 
 
 def extract(video: Path, folder: Path) -> Extracted:
@@ -36,23 +42,31 @@ def extract(video: Path, folder: Path) -> Extracted:
     The folder appears whole: it is written under another name and renamed. Memory does not grow
     with the video's length. Nothing is kept of a video without any frame.
     """
-    if not folder.exists():
+    if not (folder / _MADE_FILE).exists():
         unfinished = folder.with_name(folder.name + ".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
+        for old in (folder, unfinished):
+            shutil.rmtree(old, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        detector, num_frames, fault = CutDetector(), 0, ""
-        try:
-            for frame in read_video(video):
-                detector.add(frame.image)
-                target = unfinished / f"{frame.index:06d}.jpg"
-                frame.image.save(target, quality=JPEG_QUALITY, subsampling=0)
-                num_frames += 1
-        except BadVideo as error:
-            fault = str(error)
-        if not num_frames:  # it may be mended, or only its permissions
+        made = _decode(video, unfinished)
+        if not made.numbers:  # it may be mended, or only its permissions
             shutil.rmtree(unfinished)
-            return Extracted(folder, 0, [], fault)
-        made = {"num_frames": num_frames, "cuts": detector.cuts, "fault": fault}
-        (unfinished / _CUTS_FILE).write_text(json.dumps(made))
+            return made._replace(folder=folder)
+        kept = {key: value for key, value in made._asdict().items() if key != "folder"}
+        (unfinished / _MADE_FILE).write_text(json.dumps(kept))
         os.rename(unfinished, folder)
-    return Extracted(folder, **json.loads((folder / _CUTS_FILE).read_text()))
+    return Extracted(folder, **json.loads((folder / _MADE_FILE).read_text()))
+
+
+def _decode(video: Path, folder: Path) -> Extracted:
+    made, detector, gaps = Extracted(folder, [], [], ""), CutDetector(), []
+    try:
+        for frame in read_film(video):
+            image = Image.fromarray(frame.image)
+            detector.add(image)
+            image.save(folder / f"{frame.index:06d}.jpg", quality=JPEG_QUALITY, subsampling=0)
+            if made.numbers and frame.index != made.numbers[-1] + 1:
+                gaps.append(len(made.numbers))
+            made.numbers.append(frame.index)
+    except BadVideo as error:
+        made = made._replace(fault=str(error))
+    return made._replace(cuts=sorted({*detector.cuts, *gaps}))

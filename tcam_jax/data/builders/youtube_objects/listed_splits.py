@@ -100,7 +100,7 @@ def _rescaled(
         return boxes
     across, down = size[0] / expected[0], size[1] / expected[1]
     rescaled = []
-    for where, (x0, y0, x1, y1) in boxes:
+    for where, (x0, y0, x1, y1), _ in boxes:
         detail = (
             f"the list has {expected[0]} x {expected[1]}, the file {size[0]} x {size[1]} pixels"
         )

@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from tcam_jax.data.builders.findings import Finding, Findings
-from tcam_jax.data.builders.folders import natural_order
 from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
+from tcam_jax.data.folder_walk import natural_order
 
 Boxes = Mapping[str, tuple[SourceBox, ...]]  # of one shot: file name -> its unchecked boxes
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from tcam_jax.data.builders.findings import Finding, Findings
-from tcam_jax.data.builders.folders import entries, is_image
+from tcam_jax.data.builders.folders import entries
 from tcam_jax.data.builders.sources import SourceBox
 from tcam_jax.data.builders.youtube_objects.downloads import Downloads, how_to
 from tcam_jax.data.builders.youtube_objects.mat_files import read_boxes
@@ -17,6 +17,7 @@ from tcam_jax.data.builders.youtube_objects.raw_shots import (
     as_boxes,
     image_size,
 )
+from tcam_jax.data.pictures import is_image
 from tcam_jax.runtime.errors import InputError
 
 _BOXES_SUFFIX = "_sticks.mat"  # behind the whole name of the frame's file

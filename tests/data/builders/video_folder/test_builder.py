@@ -125,7 +125,7 @@ def test_a_fraction_of_zero_leaves_the_split_out(tmp_path):
         ),
         (
             lambda root: (root / "boxes.csv").write_text("frame,x0,y0,x1,y1\nv0/f0.jpg,0,0,5,5\n"),
-            r"no line of .*boxes\.csv can be used; the first: .*line 2: .*\(v0/f0\.jpg\)",
+            r"no box of boxes\.csv can be used; the first: .*line 2: .*\(v0/f0\.jpg; did you mean",
         ),
         (
             lambda root: (root / "boxes.csv").write_bytes("frame,ü".encode("utf-16")),
@@ -154,16 +154,18 @@ def test_a_link_to_a_video_is_not_a_second_video(tmp_path):
     (root / "a/w").symlink_to("v0")
     folder = prepare("video_folder", "mine", tmp_path / "data", root)
     findings = json.loads((folder / "dataset_report.json").read_text())["findings"]
-    assert findings["linked_video"]["places"] == [{"where": "a/w", "detail": "a/v0 is the same"}]
+    assert findings["same_video"]["places"] == [{"where": "a/w", "detail": "a/v0 is the same"}]
     assert sum(len(frame_ids(tmp_path / "data", "mine", split)) for split in SPLITS) == 6
 
 
-def test_a_boxes_file_outside_of_the_folder_is_not_read(tmp_path):
+def test_a_boxes_file_may_be_a_link_but_not_to_nowhere(tmp_path):
     root = write_frames(tmp_path / "src", {f"a/v{v}/s": 2 for v in range(3)})
-    (tmp_path / "elsewhere.csv").write_text("no header")
     (root / "boxes.csv").symlink_to(tmp_path / "elsewhere.csv")
-    folder = prepare("video_folder", "mine", tmp_path / "data", root)
-    assert '"outside_link"' in (folder / "dataset_report.json").read_text()
+    with pytest.raises(ValueError, match=r"boxes\.csv is a link that leads nowhere"):
+        prepare("video_folder", "mine", tmp_path / "data", root)
+    (tmp_path / "elsewhere.csv").write_text("no header")
+    with pytest.raises(ValueError, match=r"boxes\.csv line 1: expected the header"):
+        prepare("video_folder", "mine", tmp_path / "data", root)
 
 
 def test_strictness_refuses_a_dataset_made_from_a_source_with_faults(tmp_path):

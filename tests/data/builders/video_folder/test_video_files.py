@@ -17,6 +17,7 @@ from tcam_jax.data.builders.registry import prepare, validate
 from tcam_jax.data.builders.video_folder.listing import list_shots, list_videos
 from tcam_jax.data.builders.video_folder.video_files import extract
 from tests.data.builders.hand_made import jpeg, read
+from tests.data.made_videos import blank
 
 SCENES = (data.astronaut(), data.coffee(), data.chelsea())
 CODECS = {".mp4": "libx264", ".avi": "mpeg4", ".webm": "libvpx-vp9", ".mkv": "libx264"}
@@ -67,13 +68,13 @@ def test_frames_are_those_of_another_decoder_in_its_order(tmp_path):
     video = write_video(tmp_path / "rex.mp4", scenes((15, 10)))
     extracted = extract(video, tmp_path / "frames")
     capture = cv2.VideoCapture(str(video))
-    for number in range(25):
+    for file in extracted.files:
         there, expected = capture.read()
         assert there
-        frame = np.asarray(Image.open(extracted.file(number))).astype(int)
+        frame = np.asarray(Image.open(file)).astype(int)
         assert np.abs(frame - expected[..., ::-1]).mean() < 3
     assert not capture.read()[0]
-    assert (extracted.num_frames, extracted.cuts, extracted.fault) == (25, [15], "")
+    assert extracted[1:] == (list(range(25)), [15], "")
 
 
 def test_a_finished_video_is_not_decoded_again(tmp_path):
@@ -92,27 +93,17 @@ def test_a_video_that_was_broken_off_is_decoded_anew(tmp_path):
     assert names == [f"{number:06d}.jpg" for number in range(5)]
 
 
-def test_a_telephones_rotation_is_applied(tmp_path):
-    plain = write_video(tmp_path / "plain.mp4", scenes((3,)))
-    turned = tmp_path / "turned.mp4"
-    with av.open(str(plain)) as source, av.open(str(turned), "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
-    # The track's matrix for a quarter turn, in the header: [0 1 0; -1 0 0; 0 0 1].
-    content = bytearray(turned.read_bytes())
-    upright = b"".join(int(v).to_bytes(4, "big") for v in (1 << 16, 0, 0, 0, 1 << 16))
-    quarter = b"".join((v & 0xFFFFFFFF).to_bytes(4, "big") for v in (0, 1 << 16, 0, -(1 << 16), 0))
-    place = content.index(upright, content.index(b"tkhd"))
-    content[place : place + len(upright)] = quarter
-    turned.write_bytes(content)
-    before = np.asarray(Image.open(extract(plain, tmp_path / "a").file(0))).astype(int)
-    after = np.asarray(Image.open(extract(turned, tmp_path / "b").file(0))).astype(int)
-    assert after.shape == (128, 96, 3)
-    # A player turns this matrix clockwise.
-    assert np.abs(after - np.rot90(before, -1)).mean() < 3
+def test_a_shot_ends_where_frames_are_missing_and_the_others_keep_their_numbers(tmp_path):
+    root = tmp_path / "in"
+    # One scene: nothing else cuts it.
+    blank(write_video(root / "dog/rex.avi", scenes((30,))), 10, 12, heads=False)
+    (video,) = list_videos(root, Findings())["dog"]
+    shots, (fault,) = list_shots(video, root, tmp_path / "work")
+    numbers = [[int(file.stem) for file in shot.files] for shot in shots]
+    assert numbers == [list(range(10)), list(range(13, 30))]
+    assert fault.kind == "broken_video"
+    assert fault.detail == "3 frames missing from number 10 on (0.40 s)"
+    assert list_shots(video, root, tmp_path / "work") == (shots, [fault])
 
 
 def test_broken_and_foreign_video_files_are_told_apart(tmp_path):
@@ -150,8 +141,8 @@ def test_a_video_that_is_mended_is_decoded_and_the_others_are_not_decoded_again(
 
 def test_mending_the_source_keeps_the_decoded_videos(tmp_path, caplog):
     root = tmp_path / "in"
-    for name in ("dog/rex", "dog/tom", "dog/kim", "cat/a", "cat/b", "cat/c"):
-        write_video(root / f"{name}.mp4", scenes((3,)))
+    for number, name in enumerate(("dog/rex", "dog/tom", "dog/kim", "cat/a", "cat/b", "cat/c")):
+        write_video(root / f"{name}.mp4", scenes((3 + number,)))
     arguments = ("video_folder", "mine", tmp_path / "data", root)
     validate(*arguments)
     work = tmp_path / "data/video_folder/mine/1.0.0.unfinished/sources/frames"
@@ -167,8 +158,8 @@ def test_mending_the_source_keeps_the_decoded_videos(tmp_path, caplog):
 
 @pytest.mark.parametrize("call", [prepare, validate])
 def test_a_disk_that_becomes_full_while_videos_are_decoded(tmp_path, monkeypatch, call):
-    for name in ("dog/rex", "dog/tom", "dog/kim"):
-        write_video(tmp_path / f"in/{name}.mp4", scenes((3,)))
+    for number, name in enumerate(("dog/rex", "dog/tom", "dog/kim")):
+        write_video(tmp_path / f"in/{name}.mp4", scenes((3 + number,)))
 
     def save(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")

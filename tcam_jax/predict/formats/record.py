@@ -1,0 +1,78 @@
+"""What a line of `predictions.jsonl` must hold; `Prediction.to_dict` makes it."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+Record = Mapping[str, Any]
+
+FIELDS = (
+    "file",
+    "frame",
+    "time",
+    "width",
+    "height",
+    "class",
+    "probability",
+    "probabilities",
+    "boxes",
+    "scores",
+)
+
+
+def fault_of(record: object) -> str:
+    """Say in words what is wrong with a line's content; "" where nothing is."""
+    if not isinstance(record, dict):
+        return "it is no object"
+    missing = [name for name in FIELDS if name not in record]
+    if missing:
+        return (
+            f"it has no {', '.join(missing)}: expected what tcam predict writes (tcam evaluate and "
+            "earlier versions write other lines)"
+        )
+    if record["file"] is None:
+        return "its file is null: a frame in memory has no name to write results under"
+    boxes, scores, tracks = record["boxes"], record["scores"], record.get("tracks")
+    checks = {
+        "file": isinstance(record["file"], str) and record["file"] != "",
+        "frame": _is_count(record["frame"]),
+        "time": record["time"] is None or _is_number(record["time"]),
+        "width": _is_count(record["width"]) and record["width"] > 0,
+        "height": _is_count(record["height"]) and record["height"] > 0,
+        "probability": _is_number(record["probability"]),
+        "probabilities": isinstance(record["probabilities"], dict),
+        "boxes": isinstance(boxes, list) and all(map(_is_box, boxes)),
+        "scores": isinstance(scores, list) and all(map(_is_number, scores)),
+        "tracks": tracks is None or isinstance(tracks, list),
+    }
+    wrong = [name for name, right in checks.items() if not right]
+    if wrong:
+        return f"{wrong[0]} is {record[wrong[0]]!r}"
+    if record["class"] not in record["probabilities"]:
+        return f"class is {record['class']!r}, probabilities has no such class"
+    if len(scores) != len(boxes) or len(boxes) != len(boxes if tracks is None else tracks):
+        return "boxes, scores and tracks differ in length"
+    return ""
+
+
+def confidences(record: Record) -> list[float]:
+    """Return probability times score of each box, as `Prediction.confidences`."""
+    return [record["probability"] * score for score in record["scores"]]
+
+
+def tracks(record: Record) -> list[int | None]:
+    """Return the number of what each box follows; None where boxes were not tracked."""
+    found: list[int | None] | None = record.get("tracks")
+    return [None] * len(record["boxes"]) if found is None else found
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def _is_box(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))

@@ -1,0 +1,111 @@
+"""The page to try a network: as a program asks it, and as a browser shows it."""
+
+import socket
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tcam_jax.data.video import read_video
+from tcam_jax.predict.page import build, serve
+from tcam_jax.predict.predictor import Predictor
+from tcam_jax.runtime.errors import InputError
+from tests.data.test_video import write
+from tests.report.look import browser, find_browser
+
+gradio = pytest.importorskip("gradio", reason='an optional page: pip install "tcam_jax[app]"')
+SIZE = 16
+
+
+def forward(frames):
+    """The map is the frame's red, the class that of its blue."""
+    logits = np.where(frames[..., 2].mean((1, 2))[:, None] > 50, [0.0, 2.0], [2.0, 0.0])
+    return logits, frames[..., 0]
+
+
+@pytest.fixture(scope="module")
+def address():
+    page = build(Predictor(forward, ("cat", "dog"), SIZE, 0.5, of_logits=True))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    yield serve(page, "127.0.0.1", port, wait=False)
+    page.close()
+
+
+@pytest.fixture
+def image(tmp_path):
+    """A dog whose map is 200 in one corner and 100 in another."""
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[..., 2] = 100
+    pixels[:32, :32, 0], pixels[48:, 48:, 0] = 200, 100
+    path = tmp_path / "dog.png"
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def test_an_image_its_threshold_and_a_video(address, image, tmp_path):
+    from gradio_client import Client, handle_file
+
+    client = Client(address, verbose=False)
+    picture, classes, boxes, threshold = client.predict(handle_file(image), api_name="/of_image")
+    assert classes["label"] == "dog"
+    assert classes["confidences"][0]["confidence"] == pytest.approx(np.exp(2) / (1 + np.exp(2)))
+    (row,) = boxes["data"]
+    np.testing.assert_allclose(row[:4], [0, 0, 32, 32], atol=4)
+    assert threshold == pytest.approx(127.5 / 255, abs=1e-3)
+    assert Image.open(picture).size[0] >= 64
+    _, _, boxes = client.predict(0.95, api_name="/at")
+    assert boxes["data"] == []
+    _, _, boxes = client.predict(0.3, api_name="/at")
+    np.testing.assert_allclose(boxes["data"][0][:4], [0, 0, 32, 32], atol=4)
+    video = write(tmp_path / "a.avi", [0, 0.04, 0.08], size=(64, 48))
+    drawn = client.predict(handle_file(video), api_name="/of_video")
+    assert [frame.index for frame in read_video(Path(drawn))] == [0, 1, 2]
+
+
+def test_a_port_in_use_is_named(address):
+    page = build(Predictor(forward, ("cat", "dog"), SIZE, 0.5))
+    port = int(address.rstrip("/").rsplit(":", 1)[1])
+    with pytest.raises(InputError, match=f"--host=127.0.0.1 --port={port} cannot be served"):
+        serve(page, "127.0.0.1", port, wait=False)
+
+
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed")
+def test_in_a_browser(address, image):
+    def until(script):
+        for _ in range(200):
+            if value := tab.value_of(script):
+                return value
+            time.sleep(0.1)
+        raise AssertionError(f"never true: {script}")
+
+    with browser() as tab:
+        tab.open(address)
+        until("!!document.querySelector('input[type=file]')")
+        document = tab.ask("DOM.getDocument")["root"]["nodeId"]
+        found = tab.ask("DOM.querySelector", nodeId=document, selector="input[type=file]")
+        tab.ask("DOM.setFileInputFiles", files=[str(image)], nodeId=found["nodeId"])
+        text = "document.body.innerText"
+        until(f"/dog/i.test({text}) && /88%/.test({text})")
+        until("document.querySelectorAll('img').length >= 2")
+        # The number beside the slider: what a reader types.
+        until("+document.querySelector('input[type=number]').value === 0.5")
+        tab.value_of(
+            "(() => { const s = document.querySelector('input[type=range]');"
+            "s.value = 0.95; s.dispatchEvent(new Event('input', {bubbles: true}));"
+            "s.dispatchEvent(new Event('change', {bubbles: true}));"
+            "s.dispatchEvent(new PointerEvent('pointerup', {bubbles: true})); })()"
+        )
+        until(
+            "!/\\b32\\b/.test([...document.querySelectorAll('td')].map(x => x.innerText).join(' '))"
+        )
+        asked = {
+            event["params"]["request"]["url"]
+            for event in tab.events
+            if event.get("method") == "Network.requestWillBeSent"
+        }
+        elsewhere = {url for url in asked if not url.startswith((address, "data:", "blob:"))}
+        assert elsewhere == set()
