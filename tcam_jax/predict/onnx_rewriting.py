@@ -70,10 +70,13 @@ class _Operations:
                 return [params["platforms"].index(None)]
             if name == "cond" and isinstance(given[0], int):
                 return self._run(params["branches"][given[0]], given[1:])
-            if name == "scan" and params["num_carry"] == 0:
-                axes = tuple(None if i < params["num_consts"] else 0 for i in range(len(given)))
-                step = _Operations(params["jaxpr"], replace=True)
-                return jax.vmap(step, in_axes=axes)(*given)
+            if name == "scan" and _is_map(operation):
+                step = params["jaxpr"]
+                axes = [
+                    0 if jnp.ndim(value) > inner.aval.ndim else None
+                    for value, inner in zip(given, step.jaxpr.invars, strict=True)
+                ]
+                return jax.vmap(_Operations(step, replace=True), tuple(axes))(*given)
             if name == "reduce_window_max":
                 return [_pooled(given[0], params)]
             if name == "scatter-add" and _adds_rows(params):
@@ -111,6 +114,12 @@ def _needed(jaxpr: Jaxpr) -> list[JaxprEqn]:
 
 def _variables(atoms: Sequence[Any]) -> list[Any]:
     return [atom for atom in atoms if not isinstance(atom, Literal)]
+
+
+def _is_map(scan: JaxprEqn) -> bool:
+    """Tell whether nothing is carried from step to step: each result is a stack of the steps'."""
+    inner = scan.params["jaxpr"].jaxpr.outvars  # how many are carried has no name that lasts
+    return all(a.aval.ndim > b.aval.ndim for a, b in zip(scan.outvars, inner, strict=True))
 
 
 def _pooled(x: Any, params: dict[str, Any]) -> Any:

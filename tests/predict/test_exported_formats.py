@@ -52,6 +52,8 @@ def folder(request, network, tmp_path_factory):
     if request.param == "onnx":  # not in the extra `test`: its orbax-checkpoint would be an old one
         pytest.importorskip("jax2onnx", reason="pip install '.[onnx]' to test it")
         pytest.importorskip("onnxruntime")
+    else:
+        pytest.importorskip("tensorflow")
     path = tmp_path_factory.mktemp("exported") / request.param
     save(path, *network, ("a", "b", "c"), SIZE, 0.4, TCAM_METHOD, format=request.param)
     return path
