@@ -95,7 +95,7 @@ def test_a_folder_of_real_videos_images_and_damage(model, launch, tmp_path):
         assert (out / name).is_file(), name
 
     again = launch("predict", *arguments, *options)
-    assert "0 frames of 2 files, 2 with faults; 4 files were finished before" in again.stdout
+    assert "0 frames of 3 files, 3 with faults; 3 files were finished before" in again.stdout
     assert sum(map(len, by_file.values())) == len(lines(out))
     other = launch("predict", *arguments, *options[1:], status=2)
     assert "results of other settings: stride was 2, it is 1" in other.stderr
