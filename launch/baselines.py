@@ -5,18 +5,16 @@ the best on validation), of the whole frame, and of what moves. Needs boxes in v
 """
 
 import numpy as np
-from absl import flags
-from ml_collections import config_flags
 
-from tcam_jax.commands import command_line
+from tcam_jax.commands import command_line, config_flag
 from tcam_jax.data.records import Split, open_split
 from tcam_jax.data.truth import Truth, read_truth
 from tcam_jax.evaluate.baselines import best_fraction, box_corloc, centre_boxes, moving_box
 from tcam_jax.evaluate.pseudo_boxes import with_neighbours
 from tcam_jax.runtime.errors import InputError
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "where prepared datasets live")
+_CONFIG = config_flag.define_config()
+_DATA_DIR = command_line.define_path("data_dir", "where prepared datasets live")
 
 
 def main() -> None:

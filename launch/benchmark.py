@@ -45,7 +45,7 @@ _PARTS = flags.DEFINE_list("parts", list(PARTS), "what to measure")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "measurements of each way", lower_bound=1)
 _TORCH = flags.DEFINE_boolean("torch", True, "measure the PyTorch twin too")
 _TORCH_COMPILE = flags.DEFINE_boolean("torch_compile", False, "the twin uses torch.compile")
-_OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, FILE.json")
+_OUTPUT = command_line.define_path("output", "where to write the figures, FILE.json")
 
 
 def main() -> None:

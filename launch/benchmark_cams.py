@@ -15,7 +15,7 @@ from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
-_OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
+_OUTPUT = command_line.define_path("output", "where to write the figures, JSON")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "measurements of each way", lower_bound=1)
 _SIZES = flags.DEFINE_list(
     "sizes", ["resnet50x224x4", "resnet18x80x16"], "encoder x frame size in pixels x batch"

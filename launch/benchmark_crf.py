@@ -16,7 +16,7 @@ from tcam_jax.commands import command_line
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.files import write_whole
 
-_OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
+_OUTPUT = command_line.define_path("output", "where to write the figures, JSON")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "measurements of each way", lower_bound=1)
 _BATCHES = flags.DEFINE_multi_integer("batch", [1, 8, 32], "images at a time", lower_bound=1)
 _ERRORS = ("loss", "gradient", "logit_gradient")

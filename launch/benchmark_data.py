@@ -16,7 +16,7 @@ from tcam_jax.benchmark import data_pipeline, index_scale
 from tcam_jax.commands import command_line
 from tcam_jax.runtime.files import write_whole
 
-_OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
+_OUTPUT = command_line.define_path("output", "where to write the figures, JSON")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "measurements of each way of reading")
 _FRAMES = flags.DEFINE_integer("frames", 600_000, "frames of the large index")
 

@@ -23,8 +23,8 @@ from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
-_OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
+_WORKDIR = command_line.define_path("workdir", "folder of a trained run")
+_OUTPUT = command_line.define_path("output", "where to write the figures, JSON")
 _BATCHES = flags.DEFINE_list("batches", ["1", "32"], "frames a call")
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "measurements of each method", lower_bound=1)
 _MAPS = 30  # of each kind, whose boxes are timed

@@ -28,7 +28,7 @@ _TOPOLOGIES = flags.DEFINE_list(
     "topologies", ["v4:2x2x4", "v5e:2x4", "v5e:4x4"], "slices, by libtpu's names"
 )
 _BATCHES = flags.DEFINE_list("batch_per_device", ["32"], "samples a device; several with commas")
-_OUTPUT = flags.DEFINE_string("output", None, "where to write the figures, JSON")
+_OUTPUT = command_line.define_path("output", "where to write the figures, JSON")
 _H100S = 8
 # What a core prepares of frames stored at 256 x 256, measured by launch.benchmark_data.
 _THROUGHPUT = Path(__file__).parents[1] / "docs/data_throughput.json"

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import jax
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import CAM_METHODS
-from tcam_jax.commands import command_line
+from tcam_jax.commands import command_line, config_flag
 from tcam_jax.config.ablation import Ablation, Variant
 from tcam_jax.config.continuation import CHANGEABLE
 from tcam_jax.config.paper_ablations import ablations
@@ -37,8 +37,8 @@ from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.train.stage import is_finished
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the sweep")
+_CONFIG = config_flag.define_config()
+_WORKDIR = command_line.define_path("workdir", "folder of the sweep")
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "training seeds")
 _FULL = flags.DEFINE_bool("full", False, "every table in full, over every seed")
 

@@ -14,8 +14,8 @@ from tcam_jax.runs.load import load
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
-_MODEL = flags.DEFINE_string("model", None, "folder of tcam export_model, instead of --workdir")
+_WORKDIR = command_line.define_path("workdir", "folder of a trained run")
+_MODEL = command_line.define_path("model", "folder of tcam export_model, instead of --workdir")
 _REGIONS = flags.DEFINE_enum(
     "regions", "largest", REGIONS, "one box a frame, or one for each region above the threshold"
 )

@@ -4,13 +4,20 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from absl import app, flags, logging
 
+from tcam_jax.commands import config_flag
 from tcam_jax.runtime.errors import Diverged, InputError
 from tcam_jax.runtime.interruption import EXIT_STATUS, Interrupted
 from tcam_jax.runtime.streams import keep_streams
+
+# Flags that are defined here are the command's.
+flags.disclaim_key_flags()
+
+_HELP = {"--help", "-help", "-h", "--helpfull", "--helpshort"}
 
 
 def run(
@@ -30,13 +37,37 @@ def run(
     signal stopped it and the same command goes on.
     """
     keep_streams()
-    if {"--help", "-h", "-help"} & set(sys.argv[1:]):
+    sys.argv = config_flag.with_home(sys.argv)
+    if _HELP & set(sys.argv[1:]):
         module = sys.modules[main.__module__]
         print(module.__doc__)
         print(flags.FLAGS.module_help(module.__name__))
+        if "config" in flags.FLAGS:
+            print(f"\n{config_flag.fields_help()}")
         return
-    flags.mark_flags_as_required(required)
-    app.run(lambda _: _reporting(main, one_of_several), flags_parser=_parse)
+    parse = partial(_parse, required=required)
+    app.run(lambda _: _reporting(main, one_of_several), flags_parser=parse)
+
+
+def define_path(name: str, help: str) -> "flags.FlagHolder[str | None]":
+    """Define a flag that is the path of a file or a folder; `~` in it is the home.
+
+    Shells leave `~` alone where it stands after "=".
+    """
+    return flags.DEFINE(PathParser(), name, None, help, serializer=flags.ArgumentSerializer())
+
+
+def define_paths(name: str, help: str) -> "flags.FlagHolder[list[str] | None]":
+    """Define a flag like that of `define_path` which may be given several times."""
+    return flags.DEFINE_multi(PathParser(), flags.ArgumentSerializer(), name, None, help)
+
+
+class PathParser(flags.ArgumentParser[str]):
+    """Of the flags that are paths."""
+
+    def parse(self, argument: str) -> str:
+        """Return `argument` with the home in the place of `~`."""
+        return os.path.expanduser(argument)
 
 
 def check_output(path: str | None) -> None:
@@ -49,30 +80,33 @@ def check_output(path: str | None) -> None:
         raise InputError(f"--output={path} must be a file in a folder that exists.")
 
 
-def _parse(argv: Sequence[str]) -> list[str]:
+def _parse(argv: Sequence[str], required: Sequence[str]) -> list[str]:
     try:
+        if "config" in flags.FLAGS:
+            config_flag.check_given(argv)
         rest = flags.FLAGS(argv)
         if "config" in flags.FLAGS and flags.FLAGS["config"].present:
-            flags.FLAGS.config.keys()  # a config file that cannot be read fails only when used
-    # An unknown config field or a wrong type surfaces here, while the flags are read.
-    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
-        _fail(_plain(error))
+            config_flag.check_config(flags.FLAGS.config, argv)
+    # A config file may fail in any way; an unknown field or a wrong type surfaces here too.
+    except Exception as error:
+        _fail(config_flag.fault_of(error, argv) or str(error))
     if len(rest) > 1:
         _fail(f"arguments are given as --name=value; got {' '.join(rest[1:])!r}")
+    missing = [f"--{name}= ({flags.FLAGS[name].help})" for name in required if not _has(name)]
+    if missing:
+        _fail(f"{_command()} needs {', '.join(missing)}. `{_command()} --help` says more.")
     # Orbax, TFDS and others log every file they touch.
     logging.set_verbosity(logging.WARNING)
     return rest
 
 
-def _plain(error: Exception) -> str:
-    # Messages of ml_collections arrive quoted once or twice, their line breaks escaped.
-    message = str(error)
-    while message[:1] in ("'", '"') and message[-1:] == message[:1]:
-        message = message[1:-1].replace("\\n", "\n").replace("\\'", "'")
-    # An error inside a config file comes with its traceback; the last line says what is wrong.
-    if "Traceback" not in message:
-        return message
-    return message.strip().splitlines()[-1].removeprefix("tcam_jax.runtime.errors.InputError: ")
+def _has(name: str) -> bool:
+    return flags.FLAGS[name].value is not None
+
+
+def _command() -> str:
+    name = sys.argv[0]
+    return name if name.startswith("tcam ") else f"python -m launch.{Path(name).stem}"
 
 
 def _reporting(main: Callable[[], None], one_of_several: Callable[[], bool]) -> None:
@@ -83,7 +117,8 @@ def _reporting(main: Callable[[], None], one_of_several: Callable[[], bool]) -> 
         sys.exit(EXIT_STATUS)
     except (InputError, Diverged) as error:
         status = 3 if isinstance(error, Diverged) else 2
-        _fail(str(error), status, at_once=one_of_several())
+        message = config_flag.in_full(str(error), sys.argv)
+        _fail(message, status, at_once=one_of_several())
     except Exception:
         if not one_of_several():
             raise

@@ -1,4 +1,7 @@
-"""Evaluate a trained run: tcam evaluate --workdir=DIR --split=test."""
+"""Evaluate a trained run: tcam evaluate --workdir=DIR --split=test.
+
+Of a dataset that was moved since, --data_dir says where it lies now.
+"""
 
 from pathlib import Path
 
@@ -9,14 +12,15 @@ from tcam_jax.config.record import load_config
 from tcam_jax.report.results_tables import results_table
 from tcam_jax.runs.evaluate import evaluate_run
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
+_WORKDIR = command_line.define_path("workdir", "folder of a trained run")
+_DATA_DIR = command_line.define_path("data_dir", "where the prepared dataset lies, if moved")
 _SPLIT = flags.DEFINE_enum("split", "test", ["validation", "test"], "what to evaluate on")
 
 
 def main() -> None:
     """Write results.json and predictions.jsonl, print the table."""
     workdir = Path(_WORKDIR.value)
-    results = evaluate_run(workdir, _SPLIT.value)
+    results = evaluate_run(workdir, _SPLIT.value, data_dir=_DATA_DIR.value)
     print(results_table(results, load_config(workdir)))
     print(f"results: {workdir / 'results.json'}")
 

@@ -13,8 +13,8 @@ from tcam_jax.commands import command_line
 from tcam_jax.predict import exported
 from tcam_jax.runs.exchange import export_model
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
-_OUTPUT = flags.DEFINE_string("output", None, "new folder")
+_WORKDIR = command_line.define_path("workdir", "folder of a trained run")
+_OUTPUT = command_line.define_path("output", "new folder")
 _FORMAT = flags.DEFINE_enum("format", exported.STABLEHLO, [*exported.FORMATS], "of the program")
 
 

@@ -6,13 +6,11 @@ FILE.msgpack ours. Both can be given to `tcam import_weights` and to `--config.m
 
 from pathlib import Path
 
-from absl import flags
-
 from tcam_jax.commands import command_line
 from tcam_jax.runs.exchange import export_weights
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained run")
-_OUTPUT = flags.DEFINE_string("output", None, "FILE.safetensors or FILE.msgpack")
+_WORKDIR = command_line.define_path("workdir", "folder of a trained run")
+_OUTPUT = command_line.define_path("output", "FILE.safetensors or FILE.msgpack")
 
 
 def main() -> None:

@@ -1,31 +1,31 @@
 """Make a run of weights from elsewhere, to evaluate, predict, or train stage 2 on them.
 
-    tcam import_weights --config=FILE --weights=FILE --workdir=NEW_FOLDER
+    tcam import_weights --config=FILE --weights=PATH --workdir=NEW_FOLDER
 
-The weights: a PyTorch state dict (.pth, .safetensors) with the names of U-Nets, see
-docs/weights.md. The dataset must be prepared: it names the classes, in the order of the logits.
+The weights: a PyTorch state dict or .safetensors with the names of U-Nets, or the folder of a run,
+of a stage, or of an exported model, see docs/weights.md. The log says what of them was taken. The
+dataset must be prepared: it names the classes, in the order of the logits.
 """
 
 from pathlib import Path
 
-from absl import flags
-from ml_collections import config_flags
-
-from tcam_jax.commands import command_line
+from tcam_jax.commands import command_line, config_flag
 from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.runs.exchange import import_weights
+from tcam_jax.runtime.log import log_to_terminal
 from tcam_jax.train.stages import TCAM_DIR
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
-_WEIGHTS = flags.DEFINE_string("weights", None, "a file of weights, or a checkpoint's folder")
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the new run")
+_CONFIG = config_flag.define_config()
+_WEIGHTS = command_line.define_path("weights", "a file of weights, or a folder that holds some")
+_WORKDIR = command_line.define_path("workdir", "folder of the new run")
 
 
 def main() -> None:
     """Import, and say what can be done next."""
     config, workdir = _CONFIG.value, Path(_WORKDIR.value)
     validate(config)
+    log_to_terminal()
     stages = import_weights(config, Dataset(config).class_names, workdir, Path(_WEIGHTS.value))
     print(f"{workdir}: finished stages {', '.join(stages)}")
     if TCAM_DIR in stages:

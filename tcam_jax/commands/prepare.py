@@ -8,18 +8,18 @@ import json
 import sys
 
 from absl import flags
-from ml_collections import config_flags
 
-from tcam_jax.commands import command_line
+from tcam_jax.commands import command_line, config_flag
 from tcam_jax.data.builders import registry
 from tcam_jax.data.builders.findings import HARMLESS
 from tcam_jax.runtime.extras import require
+from tcam_jax.runtime.log import log_to_terminal
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
-_MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "the raw files, for datasets that need them")
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "where prepared datasets live")
-_SPLITS_DIR = flags.DEFINE_string(
-    "splits_dir", None, "youtube_objects: lists that say what is in train, val and test"
+_CONFIG = config_flag.define_config()
+_MANUAL_DIR = command_line.define_path("manual_dir", "the raw files, for datasets that need them")
+_DATA_DIR = command_line.define_path("data_dir", "where prepared datasets live")
+_SPLITS_DIR = command_line.define_path(
+    "splits_dir", "youtube_objects: lists that say what is in train, val and test"
 )
 _STRICT = flags.DEFINE_bool("strict", False, "stop at the first fault of the source files")
 _VALIDATE = flags.DEFINE_bool("validate", False, "only say what is wrong with the source files")
@@ -28,6 +28,7 @@ _VALIDATE = flags.DEFINE_bool("validate", False, "only say what is wrong with th
 def main() -> None:
     """Prepare the dataset, or only validate its source files, and say what was found."""
     require("train", *registry.NEEDED)
+    log_to_terminal()
     from tcam_jax.data.builders.dataset_report import REPORT_FILE, in_words  # imports TensorFlow
 
     dataset = _CONFIG.value.dataset

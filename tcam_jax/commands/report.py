@@ -29,7 +29,8 @@ from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
 
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of a trained and evaluated run")
+_WORKDIR = command_line.define_path("workdir", "folder of a trained and evaluated run")
+_DATA_DIR = command_line.define_path("data_dir", "where the prepared dataset lies, if moved")
 _PER_CLASS = flags.DEFINE_integer(
     "per_class", 3, "frames of each class whose threshold a slider moves", lower_bound=1
 )
@@ -38,7 +39,7 @@ _PER_CLASS = flags.DEFINE_integer(
 def main() -> None:
     """Write the report's files and print where they are."""
     workdir = Path(_WORKDIR.value)
-    config, results = load_config(workdir), read_results(workdir)
+    config, results = load_config(workdir, _DATA_DIR.value), read_results(workdir)
     environment = json.loads((workdir / "environment.json").read_text())
     data, split = Dataset(config), results["split"]
     truth, baseline = data.truth(split), config.tcam.cam_method

@@ -9,14 +9,13 @@ processes, see docs/distributed.md.
 from pathlib import Path
 
 from absl import flags
-from ml_collections import config_flags
 
-from tcam_jax.commands import command_line
+from tcam_jax.commands import command_line, config_flag
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "experiment, such as configs/demo.py")
-_WORKDIR = flags.DEFINE_string("workdir", None, "folder of the run")
+_CONFIG = config_flag.define_config()
+_WORKDIR = command_line.define_path("workdir", "folder of the run")
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "this process is one of several")
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "check, and say what would be trained")
 

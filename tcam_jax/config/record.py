@@ -1,6 +1,7 @@
 """Recording a config in a run's workdir, and reading it back."""
 
 import json
+import os
 import platform
 import subprocess
 from importlib import metadata
@@ -12,6 +13,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.config.continuation import check_same
 from tcam_jax.config.defaults import get_config
+from tcam_jax.config.places import locate_recorded, located
 from tcam_jax.config.rules import flatten
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
@@ -49,10 +51,13 @@ def make_writable(workdir: Path) -> None:
 def record_config(config: ConfigDict, workdir: Path) -> None:
     """Write `config.json` and `environment.json` into `workdir`, making it if need be.
 
+    Places are written whole, see `config.places`.
+
     Raises:
       InputError: the workdir cannot be written, or holds a run of another config.
     """
     make_writable(workdir)
+    config = located(config)
     path = workdir / "config.json"
     if path.exists():
         check_same(flatten(load_config(workdir)), flatten(config), workdir)
@@ -75,8 +80,12 @@ def _git_revision() -> str | None:
         return None  # an installed package is no checkout
 
 
-def load_config(workdir: str | Path) -> ConfigDict:
-    """Read the config which `record_config` wrote.
+def load_config(workdir: str | Path, data_dir: str | Path | None = None) -> ConfigDict:
+    """Read the config which `record_config` wrote; its places are absolute.
+
+    Args:
+      workdir: of the run.
+      data_dir: where the prepared dataset lies now, if not where it lay then.
 
     Raises:
       InputError: there is none, or it lacks fields.
@@ -96,4 +105,6 @@ def load_config(workdir: str | Path) -> ConfigDict:
             f"{path} lacks {', '.join(sorted(missing))}: it was not written by this version of "
             "tcam_jax. Use the version that wrote it, or train in another workdir."
         )
-    return config
+    if data_dir is not None:
+        config.dataset.data_dir = os.path.abspath(os.path.expanduser(data_dir))
+    return locate_recorded(config, Path(workdir))

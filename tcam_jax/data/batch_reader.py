@@ -136,7 +136,7 @@ class TrainingWindows:
                     raise InputError(
                         f"{MOST_REDRAWS} redraws in a row of a window of {self.split.name} met a "
                         "damaged record, see the log; delete the dataset's folder and run "
-                        "`tcam prepare --config=...` again"
+                        "`tcam prepare --config=…` again"
                     )
                 records[row], valid[row] = self._redrawn(step, slot, attempt)
             for place, record in enumerate(records[row]):

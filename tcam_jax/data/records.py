@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tcam_jax.data import shot_table
-from tcam_jax.data.builders.registry import check_name, prepared_folder
+from tcam_jax.data.builders.registry import FROM_FILES, check_name, prepared_folder
 from tcam_jax.data.shot_table import ShotTable
 from tcam_jax.runtime.errors import InputError
 
@@ -113,7 +113,7 @@ class Split:
         return InputError(
             f"record {record} of {self.name} (shot {self.table.shot[record]}, "
             f"frame {self.table.index_in_shot[record]} of the shot) {problem}; the dataset on disk "
-            "is damaged: delete its folder and run `tcam prepare --config=...` again"
+            "is damaged: delete its folder and run `tcam prepare --config=…` again"
         )
 
 
@@ -132,9 +132,12 @@ def dataset_folder(data_dir: str | Path, name: str, config: str) -> Path:
     check_name(name)
     folder = prepared_folder(data_dir, name, config)
     if folder is None:
+        files = " --manual_dir=YOUR_FILES" if name in FROM_FILES else ""
         raise InputError(
-            f"dataset {name}/{config} is not prepared in {data_dir}; run "
-            f"`tcam prepare --config=... --data_dir={data_dir}`"
+            f"dataset {name}/{config} is not prepared in {data_dir}. Prepare it there: "
+            f"`tcam prepare --config=…{files} --data_dir={data_dir}`; or say where it lies: "
+            "--data_dir=PLACE of `tcam evaluate` and `tcam report`, "
+            "--config.dataset.data_dir=PLACE of `tcam train`."
         )
     return folder
 
@@ -156,7 +159,7 @@ def open_split(data_dir: str | Path, name: str, config: str, split: str) -> Spli
         raise InputError(
             f"{folder} has {len(source)} records in split {split} but its shot table has "
             f"{table.num_records}; delete the folder and run `tcam prepare "
-            "--config=...` again"
+            "--config=…` again"
         )
     class_names = tuple(builder.info.features["label"].names)
     return Split(f"{name}/{config} {split}", source, source.data_source, table, class_names)

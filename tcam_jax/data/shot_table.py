@@ -143,7 +143,7 @@ def load_table(path: Path, split: str) -> ShotTable:
     if not path.exists():
         raise InputError(
             f"expected the shot table {path}, which does not exist; "
-            "run `tcam prepare --config=...` to prepare the dataset"
+            "run `tcam prepare --config=…` to prepare the dataset"
         )
     try:
         with np.load(path) as file:
@@ -153,6 +153,6 @@ def load_table(path: Path, split: str) -> ShotTable:
     except Exception as error:  # NumPy raises five unrelated types for a damaged archive
         raise InputError(
             f"the shot table {path} is damaged ({error}); delete the folder "
-            f"{path.parent} and run `tcam prepare --config=...` again"
+            f"{path.parent} and run `tcam prepare --config=…` again"
         ) from error
     raise InputError(f"unknown split {split!r}; {path} has the splits {', '.join(splits)}")

@@ -162,7 +162,7 @@ class Prediction(NamedTuple):
         Raises:
           InputError: supervision is not installed.
         """
-        require("track", "supervision")
+        require("supervision", "supervision")
         import supervision
 
         return supervision.Detections(

@@ -90,7 +90,7 @@ def _best(rows: Sequence[Row]) -> list[int]:
 
 
 def _header(results: Results) -> list[str]:
-    return ["method", "threshold", "τ", *(x[:9] for x in results["classes"]), "CorLoc", "95 %"]
+    return ["method", "threshold", "τ", *results["classes"], "CorLoc", "95 %"]
 
 
 def _corloc_rows(found: Sequence[Row], results: Results) -> list[list[str]]:

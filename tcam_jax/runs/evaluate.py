@@ -31,12 +31,7 @@ from tcam_jax.evaluate.results import (
     write_results,
 )
 from tcam_jax.evaluate.rows import Row
-from tcam_jax.evaluate.split import (
-    SplitScores,
-    accuracy,
-    judge,
-    score_split,
-)
+from tcam_jax.evaluate.split import SplitScores, accuracy, judge, score_split
 from tcam_jax.models.tcam import for_inference
 from tcam_jax.runs.networks import check_classes, load_networks
 from tcam_jax.runtime import processes
@@ -48,7 +43,12 @@ from tcam_jax.train.selection import selection_truth
 from tcam_jax.train.stages import make_model
 
 
-def evaluate_run(workdir: str | Path, split: str = "test", data: Data | None = None) -> Results:
+def evaluate_run(
+    workdir: str | Path,
+    split: str = "test",
+    data: Data | None = None,
+    data_dir: str | Path | None = None,
+) -> Results:
     """Score a finished run on `split`; write its results and predictions into `workdir`.
 
         results = tcam_jax.evaluate_run("runs/demo", "validation")
@@ -61,6 +61,7 @@ def evaluate_run(workdir: str | Path, split: str = "test", data: Data | None = N
       workdir: folder of the run.
       split: "test" or "validation".
       data: an object of your own in place of the dataset that the run's config names, see `Data`.
+      data_dir: where the prepared dataset lies now, if not where it lay in training.
 
     Returns:
       The results, see `evaluate.results`: CorLoc in percent, thresholds 0..1.
@@ -73,7 +74,7 @@ def evaluate_run(workdir: str | Path, split: str = "test", data: Data | None = N
     if split not in ("validation", "test"):
         raise InputError(f"split must be 'validation' or 'test'; got {split!r}.")
     workdir = Path(workdir).expanduser()
-    config = load_config(workdir)
+    config = load_config(workdir, data_dir)
     if data is None:
         data = Dataset(config)
     check_data(data)

@@ -13,7 +13,7 @@ from tcam_jax.predict import exported
 from tcam_jax.runs.networks import load_tcam, record_classes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.checkpoint import Checkpoints, Record
-from tcam_jax.train.initial import load_weights
+from tcam_jax.train.initial import load_weights, report_weights
 from tcam_jax.train.optimizer import make_optimizer
 from tcam_jax.train.stage import IMPORTED, finish
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
@@ -46,10 +46,12 @@ def import_weights(
     model = make_model(config, len(class_names))
     # Given shapes alone, parts that the file does not have are not made.
     loaded = load_weights(str(source), variable_shapes(model, config.dataset.crop), model)
+    report_weights(loaded, loaded.parts, str(source))
     if "classification_head" not in loaded.parts:
         raise InputError(
             f"{source} must hold a classification head for {len(class_names)} classes; it has "
-            f"{', '.join(loaded.parts)}. To train from an encoder, use --config.model.pretrained."
+            f"{', '.join((*loaded.parts, *loaded.notes))}. To train from it, use "
+            "--config.model.pretrained."
         )
     stages: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         CLASSIFIER_DIR: (CLASSIFIER_PARTS, ("best_classification", "best_localization"))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from tcam_jax.config.places import located
 from tcam_jax.config.record import make_writable, record_config
 from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
@@ -63,6 +64,7 @@ def train_and_evaluate(
     """
     workdir, stop = Path(workdir).expanduser(), stop or Interruption()
     stop.agree_by(processes.all_reduce_any)
+    config = located(config)
     data = _checked(config, data)
     class_names = tuple(data.class_names)
     with ExitStack() as held:
@@ -98,6 +100,7 @@ def dry_run(config: ConfigDict, data: Data | None = None) -> None:
     Raises:
       InputError, TypeError: as of `train_and_evaluate`.
     """
+    config = located(config)
     data = _checked(config, data)
     _check_network(config, tuple(data.class_names))
     log_plans(config, data)

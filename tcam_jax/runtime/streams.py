@@ -63,6 +63,8 @@ class _Lasting:
         # Also for what libraries write, and for what is still in the buffer when Python ends.
         with contextlib.suppress(OSError, ValueError):
             os.dup2(self._stream.fileno(), lost.fileno())
+        if getattr(lost, "closed", False):
+            return  # a library closed it, as they do when Python ends
         # A reader that has seen enough is no fault.
         say = log.info if isinstance(error, BrokenPipeError) else log.warning
         say("%s cannot be written any more (%s); the work goes on", self._name, error)

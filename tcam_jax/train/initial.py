@@ -1,5 +1,6 @@
 """The variables that training starts from: random ones, or those of `config.model.pretrained`."""
 
+import json
 from pathlib import Path
 
 import jax
@@ -54,7 +55,8 @@ def load_weights(source: str, variables: Variables, model: TCAM) -> Pretrained:
 
     Args:
       source: a name of `models.weights.published`; a file; or a folder: of a checkpoint's step, of
-        a finished stage, of a run, or of an exported model.
+        a finished stage (of stage 2 with the classifier that it stands on), of a run, or of an
+        exported model.
       variables, model: see `adopt`.
 
     Raises:
@@ -74,20 +76,39 @@ def _tensors(source: str) -> dict[str, np.ndarray]:
         return read_tensors(exported)
     if (path / "variables").is_dir():  # of a step
         return own_tensors(read_variables(path))
-    stages = [path] if (path / "checkpoints").is_dir() else []
-    stages += [path / name for name in BEST if (path / name / "checkpoints").is_dir()]
+    tensors: dict[str, np.ndarray] = {}
+    for stage, role in _stages(path):
+        step = Finished(stage).best_step(role)
+        tensors |= own_tensors(read_variables(stage / "checkpoints" / str(step)))
+    return tensors
+
+
+def _stages(path: Path) -> list[tuple[Path, str]]:
+    """Return the stages whose weights those of `path` are, and the best at what is meant."""
+    run, name = path, ""
+    if (path / "checkpoints").is_dir():
+        run, name = path.absolute().parent, path.absolute().name
+        if name not in BEST:
+            raise InputError(f"the stage's folder {path} must be named {' or '.join(BEST)}.")
+    stages = {stage: role for stage, role in BEST.items() if (run / stage / "checkpoints").is_dir()}
     if not stages:
         raise InputError(
             f"{path} must be the folder of a run, of a stage, of a checkpoint's step, or of a "
             "model exported as StableHLO; it is none of these."
         )
-    tensors = {}
-    for stage in stages:
-        if stage.name not in BEST:
-            raise InputError(f"the stage's folder {path} must be named {' or '.join(BEST)}.")
-        step = Finished(stage).best_step(BEST[stage.name])
-        tensors |= own_tensors(read_variables(stage / "checkpoints" / str(step)))
-    return tensors
+    if name == "classifier" or "tcam" not in stages:
+        return [(run / "classifier", BEST["classifier"])]
+    # The decoder goes with the classifier that it was trained on, whichever that is.
+    if "classifier" in stages:
+        stages["classifier"] = _encoder_checkpoint(run)
+    return [(run / stage, role) for stage, role in stages.items()]
+
+
+def _encoder_checkpoint(run: Path) -> str:
+    try:
+        return json.loads((run / "config.json").read_text())["tcam"]["encoder_checkpoint"]
+    except (OSError, ValueError, KeyError, TypeError):  # stages without their run
+        return BEST["classifier"]
 
 
 def report_weights(initial: Pretrained, parts: tuple[str, ...], source: str) -> None:
@@ -103,9 +124,11 @@ def report_weights(initial: Pretrained, parts: tuple[str, ...], source: str) -> 
     if len(random) < len(parts):
         log.info("weights of %s: %s", source, ", ".join(p for p in parts if p in initial.parts))
     if random:
-        log.info("not in %s, from random weights: %s", source, ", ".join(random))
+        log.info("not taken from %s, from random weights: %s", source, ", ".join(random))
     if initial.naming:
         log.info("its names are those of %s", initial.naming)
+    for note in initial.notes:
+        log.info("%s", note)
     if initial.left_out:
         shown = ", ".join(initial.left_out[:SHOWN]) + (", …" if initial.left_out[SHOWN:] else "")
         log.info("%d tensors in it are left out: %s", len(initial.left_out), shown)

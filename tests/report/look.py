@@ -164,6 +164,7 @@ _WIDER = """
 def look(page: Path, folder: Path) -> list[str]:
     """Return what is wrong with a page, its sliders moved too; write its pictures."""
     faults = []
+    folder.mkdir(parents=True, exist_ok=True)
     with browser() as tab:
         for (device, (width, height)), scheme in itertools.product(SIZES.items(), SCHEMES):
             tab.resize(width, height, mobile=device == "telephone")

@@ -11,8 +11,9 @@ needs_browser = pytest.mark.skipif(find_browser() is None, reason="no Chromium i
 @needs_browser
 def test_a_page_is_sound_on_every_screen(tmp_path):
     (tmp_path / "report.html").write_text(_page("a rather long word " * 8))
-    assert look(tmp_path / "report.html", tmp_path) == []
-    pictures = {path.name: path.read_bytes() for path in tmp_path.glob("*.png")}
+    folder = tmp_path / "of/pictures"
+    assert look(tmp_path / "report.html", folder) == []
+    pictures = {path.name: path.read_bytes() for path in folder.glob("*.png")}
     assert len(set(pictures.values())) == 4  # light and dark differ
 
 

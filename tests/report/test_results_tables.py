@@ -99,8 +99,9 @@ def test_the_headline_has_ours_and_then_the_published(results):
     clip = published["TrCAM-V, CLIP pseudo-labels (Murtaza et al., 2024)"]
     assert clip[1:] == ["all regions, τ per class, maximised on test", "–", "–", "–", "84.8", "–"]
     assert "TCAM, WACV 2023, Table 1" in table.note
-    results["dataset"] = "moving_shapes"
-    assert results_tables.headline_table(results, ("tcam", "layercam")).others == 0
+    results |= {"dataset": "moving_shapes", "classes": ["parked cars, rain", "boat"]}
+    table = results_tables.headline_table(results, ("tcam", "layercam"))
+    assert table.others == 0 and table.header[3:5] == results["classes"]  # whole
 
 
 def test_thresholds_that_cannot_be_known_are_no_rows_of_the_headline(results):

@@ -145,7 +145,7 @@ def test_a_run_that_goes_on_refuses_another_dataset_in_place_of_the_first(tmp_pa
 
 
 def test_a_run_is_not_evaluated_on_other_classes(tmp_path, monkeypatch):
-    monkeypatch.setattr("tcam_jax.runs.evaluate.load_config", lambda _: demo.get_config())
+    monkeypatch.setattr("tcam_jax.runs.evaluate.load_config", lambda *_: demo.get_config())
     record_classes(tmp_path, ("a", "c"))
     with pytest.raises(InputError, match=r"the classes \['a', 'c'\], the dataset now has .*'b'"):
         tcam_jax.evaluate_run(tmp_path, data=Own())

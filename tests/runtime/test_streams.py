@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tcam_jax.runtime import streams
 from tests.launch.conftest import ROOT
 
 # A command that logs like training and is stopped by a signal in the middle, which it may heed.
@@ -97,3 +98,12 @@ def test_help_may_be_cut_off():
         line = f"{sys.executable} -c '{command}' | true; exit ${{PIPESTATUS[0]}}"
         done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_one_that_a_library_closed_as_python_ends_is_not_told(tmp_path, caplog):
+    file = (tmp_path / "errors").open("w")
+    stream = streams._Lasting(file, "standard error")
+    file.close()
+    stream.write("too late")
+    stream.flush()
+    assert caplog.text == "" and (tmp_path / "errors").read_text() == ""

@@ -93,6 +93,12 @@ class ShotDatasetBuilder(tfds.core.dataset_builder.FileReaderBuilder, skip_regis
                 unfinished.remove()
         return self._report(summaries, findings)
 
+    def _log_download_bytes(self) -> None:
+        """Nothing: what TFDS would say, of sizes it does not know."""
+
+    def _log_download_done(self) -> None:
+        """Nothing: the report says it."""
+
     def download_and_prepare(self, **kwargs: Any) -> None:
         """As TFDS has it; other processes stay out until the finished dataset has its name."""
         with self._unfinished.locked():

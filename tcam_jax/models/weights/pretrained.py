@@ -2,24 +2,29 @@
 
 A part of the network (encoder, classification head, decoder, map head) is taken whole or, where the
 file has nothing of it, left as it was. A classification head of another kind or of other classes is
-left out, as are the classes that an encoder was pretrained on, and whatever stands beside an
-encoder. Everything else that does not fit is an error.
+left out, as are the classes that an encoder was pretrained on, and whatever has names that are none
+of the network's. Everything else that does not fit is an error.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
-from tcam_jax.models.encoders.encoder import Encoder, Renaming, Tensors
+from tcam_jax.models.encoders.encoder import Tensors
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, Variables
+from tcam_jax.models.weights.naming import (
+    Naming,
+    encoder_names,
+    find_naming,
+    recognise,
+    siblings_names,
+    torch_shape,
+)
 from tcam_jax.models.weights.torch_names import (
     Path,
-    best_prefix,
     from_torch,
     to_torch,
     torch_name,
@@ -38,22 +43,24 @@ class Pretrained(NamedTuple):
       parts: those taken from the file.
       left_out: names in the file that are deliberately not used.
       naming: the library whose names the file has, and what stands before them; "" for ours.
+      notes: what else there is to say of the file: another head, another prefix that fits as well.
     """
 
     variables: Variables
     parts: tuple[str, ...]
     left_out: tuple[str, ...]
     naming: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class _Found(NamedTuple):
     """A file's tensors by the paths of our variables, and what else is in it."""
 
     tensors: Tensors  # joined where the library keeps them apart
-    by_path: dict[Path, str]  # name in the file
+    by_path: dict[Path, str]  # name in the file, or the one it should have
     left_out: list[str]
     unknown: list[str]
-    naming: str
+    naming: Naming | None  # None: ours
 
 
 def adopt(variables: Variables, tensors: Tensors, source: str, model: TCAM) -> Pretrained:
@@ -73,11 +80,15 @@ def adopt(variables: Variables, tensors: Tensors, source: str, model: TCAM) -> P
     flat = dict(traverse_util.flatten_dict(variables))
     ours = any(name.startswith("params/") for name in tensors)
     found = _by_our_paths(flat, tensors) if ours else _by_torch_names(flat, tensors, model)
-    tensors, taken, left_out = found.tensors, dict(found.by_path), list(found.left_out)
+    tensors, left_out, notes = found.tensors, list(found.left_out), []
+    taken = {path: name for path, name in found.by_path.items() if name in tensors}
 
     def value_of(path: Path) -> np.ndarray:
         value = tensors[taken[path]]
         return value if ours else from_torch(path, value)
+
+    def refuse(problem: str, names: Sequence[str]) -> NoReturn:
+        _refuse(source, problem, names, tensors, found.naming)
 
     head = [path for path in flat if path[1] == "classification_head"]
     fits = all(path in taken and value_of(path).shape == flat[path].shape for path in head)
@@ -85,89 +96,93 @@ def adopt(variables: Variables, tensors: Tensors, source: str, model: TCAM) -> P
     if not fits:  # of another kind, or of other classes
         of_it = [n for n in unknown if "classification_head" in n.replace("/", ".").split(".")]
         unknown = [name for name in unknown if name not in of_it]
-        left_out += [taken.pop(path) for path in head if path in taken] + of_it
+        of_it += [taken.pop(path) for path in head if path in taken]
+        left_out += of_it
+        if of_it:
+            shapes = ", ".join(f"{name} {list(tensors[name].shape)}" for name in of_it[:_SHOWN])
+            notes.append(f"its classification head is left out, of other classes or kind: {shapes}")
 
     parts = []
     for part in (*CLASSIFIER_PARTS, *LOCALISER_PARTS):
         paths = [path for path in flat if path[1] == part]
-        missing = ["/".join(path[2:]) for path in paths if path not in taken]
+        missing = [found.by_path[path] for path in paths if path not in taken]
         if len(missing) < len(paths):
             parts.append(part)
             if missing:
-                problem = f"lacks {len(missing)} tensors of the {part}"
-                _refuse(source, problem, missing, tensors)
-    if unknown:
-        problem = f"holds {len(unknown)} tensors that this network has no place for"
-        _refuse(source, problem, unknown, tensors)
+                refuse(f"lacks {len(missing)} tensors of the {part}", missing)
     if "encoder" not in parts:
-        _refuse(source, "holds nothing of the encoder", list(tensors), tensors)
+        refuse("holds nothing of the encoder", list(tensors))
+    if unknown:
+        refuse(f"holds {len(unknown)} tensors that this network has no place for", unknown)
 
     wrong, broken = [], []
     for path, name in taken.items():
         value, expected = value_of(path), flat[path].shape
         if value.shape != expected:
-            there = expected if ours else _torch_shape(path, expected)
+            there = expected if ours else torch_shape(path, expected)
             wrong.append(f"{name} {list(tensors[name].shape)} instead of {list(there)}")
         elif not np.isfinite(np.asarray(value, np.float32)).all():
             broken.append(name)
         # A copy: the file's memory may be mapped from it, and training reuses buffers.
         flat[path] = np.array(value, flat[path].dtype)
     if wrong:
-        _refuse(source, f"has {len(wrong)} tensors of another shape", wrong, tensors)
+        refuse(f"has {len(wrong)} tensors of another shape", wrong)
     if broken:
-        _refuse(source, f"has values that are not finite in {len(broken)}", broken, tensors)
+        refuse(f"has values that are not finite in {len(broken)}", broken)
+    if found.naming and found.naming.others:
+        others = ", ".join(map(repr, found.naming.others))
+        notes.append(f"what stands behind {others} would fit too: save it alone to have it instead")
+    naming = "" if found.naming is None else str(found.naming)
     merged = traverse_util.unflatten_dict(flat)
-    return Pretrained(merged, tuple(parts), tuple(left_out), found.naming)
+    return Pretrained(merged, tuple(parts), tuple(left_out), naming, tuple(notes))
 
 
 def _by_our_paths(flat: Mapping[Path, Any], tensors: Tensors) -> _Found:
-    by_name = {"/".join(path): path for path in flat}
-    taken = {by_name[name]: name for name in tensors if name in by_name}
-    return _Found(tensors, taken, [], [name for name in tensors if name not in by_name], "")
+    by_path = {path: "/".join(path) for path in flat}
+    unknown = [name for name in tensors if name not in by_path.values()]
+    return _Found(tensors, by_path, [], unknown, None)
 
 
 def _by_torch_names(flat: Mapping[Path, Any], given: Tensors, model: TCAM) -> _Found:
-    tensors = without_counters(given)
-    tensors, renaming, prefix = _naming(flat, tensors, model.declared)
+    naming = find_naming(flat, without_counters(given), model.declared)
+    tensors, prefix, renaming = naming.tensors, naming.prefix, naming.renaming
     # A whole network has "encoder." before the encoder's names, and its other parts beside it.
-    whole = prefix.removesuffix("encoder.") if prefix.endswith("encoder.") else None
-    taken = {}
+    is_whole = prefix.endswith("encoder.")
+    root = prefix.removesuffix("encoder.")
+    by_path = {}
     for path in flat:
         name = torch_name(path, renaming)
         if path[1] == "encoder":
-            name = prefix + name.removeprefix("encoder.")
-        elif whole is None:
-            continue
-        else:
-            name = whole + name
-        if name in tensors:
-            taken[path] = name
-    used = set(taken.values())
-    rest = [name for name in tensors if name not in used]
+            by_path[path] = prefix + name.removeprefix("encoder.")
+        else:  # "": no file has it
+            by_path[path] = root + name if is_whole else ""
+    rest = set(tensors).difference(by_path.values())
+    unknown = _of_the_encoder(rest, naming, flat, model)
+    if is_whole:
+        taken = {path[1] for path in flat if path[1] != "encoder" and by_path[path] in tensors}
+        of_parts = [root + "classification_head."]  # of another kind perhaps
+        of_parts += [root + "decoder.", root + "segmentation_head."] if taken else []
+        unknown |= {name for name in rest if name.startswith(tuple(of_parts))}
+    left_out = [name for name in tensors if name in rest - unknown]
+    return _Found(tensors, by_path, left_out, [n for n in tensors if n in unknown], naming)
+
+
+def _of_the_encoder(
+    rest: set[str], naming: Naming, flat: Mapping[Path, Any], model: TCAM
+) -> set[str]:
+    """Return the names that begin as one of the encoder's does, and are none: no mere strays."""
+    prefix, renaming = naming.prefix, naming.renaming
     classes = (*renaming.classes, *(prefix + name for name in renaming.classes))
-    beside = whole is None or not any(path[1] != "encoder" for path in taken)
-    left_out = [
-        name
-        for name in rest
-        if name.startswith(classes) or (beside and taken and not name.startswith(prefix))
-    ]
-    unknown = [name for name in rest if name not in left_out]
-    return _Found(tensors, taken, left_out, unknown, f"{renaming.library}, behind {prefix!r}")
 
+    def first(name: str) -> str:
+        return name.removeprefix(prefix).split(".")[0]
 
-def _naming(
-    flat: Mapping[Path, Any], tensors: Tensors, encoder: Encoder
-) -> tuple[Tensors, Renaming, str]:
-    """Return the naming and the prefix that make most tensors the encoder's; and these, joined."""
-    paths = [path for path in flat if path[1] == "encoder"]
-    best, most = (tensors, encoder.renamings[0], "encoder."), 0
-    for renaming in encoder.renamings:
-        joined = renaming.fuse(tensors) if renaming.fuse else tensors
-        names = {torch_name(path, renaming).removeprefix("encoder.") for path in paths}
-        prefix, count = best_prefix(joined, names)
-        if count > most:
-            best, most = (joined, renaming, prefix), count
-    return best
+    inside = {name for name in rest if name.startswith(prefix) and not name.startswith(classes)}
+    known = {name.split(".")[0] for name in encoder_names(flat, renaming)}
+    if {first(name) for name in inside} - known:
+        # Of its family too: a larger encoder must not pass for a smaller.
+        known |= {name.split(".")[0] for name in siblings_names(model.declared, renaming)}
+    return {name for name in inside if first(name) in known}
 
 
 def torch_tensors(variables: Variables, model: TCAM) -> dict[str, np.ndarray]:
@@ -185,34 +200,16 @@ def own_tensors(variables: Variables) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in flat.items()}
 
 
-def _torch_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return to_torch(path, np.broadcast_to(np.int8(0), shape)).shape
-
-
-def _refuse(source: str, problem: str, names: list[str], tensors: Tensors) -> None:
+def _refuse(
+    source: str, problem: str, names: Sequence[str], tensors: Tensors, naming: Naming | None
+) -> NoReturn:
     shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
-    encoder = _recognise(tensors)
+    best = ""
+    if naming is not None and naming.fits:
+        best = f" Best fit names of {naming}: {naming.fits} of {naming.total} of the encoder's."
+    encoder = recognise(tensors)
     kind = f"is a {encoder}" if encoder else f"is none of {', '.join(ENCODERS)}"
     raise InputError(
-        f"{source} does not fit the configured network: it {problem}: {shown}. The file {kind}; "
-        "compare config.model (encoder, head) and the number of classes with it."
+        f"{source} does not fit the configured network: it {problem}: {shown}.{best} The file "
+        f"{kind}; compare config.model (encoder, head) and the number of classes with it."
     )
-
-
-def _recognise(tensors: Tensors) -> str | None:
-    """Return the encoder most of whose tensors, and no other's, the file has whole."""
-    names = {name.removeprefix("batch_stats/").removeprefix("params/") for name in tensors}
-    best, most = None, 0
-    for encoder, make in ENCODERS.items():
-        module = make()
-        side = 4 * max(module.output_strides)
-        shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, side, side, 3)))
-        paths = [(c, "encoder", *rest) for c, *rest in traverse_util.flatten_dict(shapes)]
-        counts = [sum("/".join(path[1:]) in names for path in paths)]
-        for renaming in module.renamings:
-            wanted = {torch_name(path, renaming).removeprefix("encoder.") for path in paths}
-            joined = renaming.fuse(tensors) if renaming.fuse else tensors
-            counts.append(best_prefix(joined, wanted)[1])
-        if max(counts) == len(paths) > most:
-            best, most = encoder, len(paths)
-    return best

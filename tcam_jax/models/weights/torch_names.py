@@ -7,8 +7,7 @@ U-Net, and "classification_head.". A variable's path is such as ("params", "enco
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -62,14 +61,3 @@ def _is_convolution(path: Path) -> bool:
 def without_counters(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Leave out batch norm's counters, which nothing reads."""
     return {name: x for name, x in tensors.items() if not name.endswith("num_batches_tracked")}
-
-
-def best_prefix(names: Iterable[str], wanted: set[str]) -> tuple[str, int]:
-    """Return what stands before most of the `wanted` names, such as "module.", and for how many."""
-    found: Counter[str] = Counter()
-    for name in names:
-        words = name.split(".")
-        for i in range(len(words)):
-            if ".".join(words[i:]) in wanted:
-                found["".join(f"{word}." for word in words[:i])] += 1
-    return found.most_common(1)[0] if found else ("", 0)

@@ -1,14 +1,16 @@
 """Files of weights as flat {name: array}; reading one never runs code from it.
 
-Formats, by suffix:
-  .safetensors                  of PyTorch (torchvision, timm, Hugging Face) or of ours
-  .pth, .pt, .bin, .ckpt        PyTorch state dicts, read by `torch.load(weights_only=True)`
-  .msgpack                      ours: Flax's serialisation of {"params", "batch_stats"}
+The formats, told apart by what is in the file (`file_kinds`), not by its name:
+  PyTorch       state dicts, and checkpoints of trainers, by `torch.load(weights_only=True)`
+  safetensors   of PyTorch (torchvision, timm, Hugging Face) or of ours
+  MessagePack   ours: Flax's serialisation of {"params", "batch_stats"}
 """
 
 import os
 import pickle
-from collections.abc import Callable, Mapping
+import re
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,39 +19,36 @@ import safetensors
 from flax import serialization, traverse_util
 from safetensors.numpy import load_file, save_file
 
+from tcam_jax.models.weights.file_kinds import Kind, kind_of
 from tcam_jax.runtime.errors import InputError
 
 Tensors = dict[str, np.ndarray]
 
 # Before it, `weights_only=True` could be got round (CVE-2025-32434, CVE-2026-24747).
 SAFE_TORCH = (2, 10)
-# Where trainers put the state dict inside what they save.
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_SAVE = (
+    "Save the state dict alone, where the file comes from: "
+    '`torch.save(model.state_dict(), "weights.pth")`, or better a .safetensors file.'
+)
 
 
 def read_tensors(path: Path) -> Tensors:
-    """Return all tensors of a file of weights by their names in it; nested names joined by "/".
+    """Return all tensors of a file of weights by their names in it.
+
+    Where a trainer saved more than a state dict, names are as they lie in one another, joined by
+    "." ("state_dict.conv1.weight"), of ours by "/"; what is no tensor is passed over.
 
     Raises:
-      InputError: there is no such file, its format is unknown, it is damaged, or it holds
-        something else than tensors.
+      InputError: there is no such file, its format is unknown, it is damaged, or it holds no
+        tensors, or objects that would run code.
     """
     if not path.is_file():
         raise InputError(f"{path} must be a file of weights; there is none. Check the path.")
-    if path.suffix not in _READERS:
-        raise InputError(
-            f"{path} must end in {', '.join(_READERS)}; {path.suffix!r} is not known. "
-            "Convert the weights to .safetensors."
-        )
-    tensors = _READERS[path.suffix](path)
-    for name, tensor in tensors.items():
-        if not isinstance(tensor, np.ndarray):
-            raise InputError(
-                f"{path} must hold tensors by name; {name!r} is of type {type(tensor).__name__}. "
-                "Save the state dict alone."
-            )
+    content = _READERS[kind_of(path)](path)
+    tensors = {name: x for name, x in content.items() if isinstance(x, np.ndarray)}
     if not tensors:
-        raise InputError(f"{path} holds no tensors; save the state dict of a trained network.")
+        held = ", ".join(list(content)[:5]) or "nothing"
+        raise InputError(f"{path} holds no tensors, but {held}; save a trained network's weights.")
     return tensors
 
 
@@ -98,25 +97,33 @@ def _read_torch(path: Path) -> dict[str, Any]:
             f"{torch.__version__}: `pip install 'torch>={wanted}'`, or convert it to .safetensors."
         )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        for wrapper in _WRAPPERS:
-            if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-                content = content[wrapper]
+        with path.open("rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's advice is for its own users
+            # A file and no name, by which it would go.
+            content = torch.load(file, map_location="cpu", weights_only=True)
         if isinstance(content, Mapping):
             is_tensor = lambda value: isinstance(value, torch.Tensor)  # noqa: E731
-            return {str(n): _in_numpy(x) if is_tensor(x) else x for n, x in content.items()}
+            return {n: _in_numpy(x) if is_tensor(x) else x for n, x in _flat(content)}
     except pickle.UnpicklingError as error:
+        # PyTorch's own advice, to read it all the same, is not passed on.
+        named = re.search(r"Unsupported (?:global|class): (?:GLOBAL )?([\w.]+)", str(error))
+        objects = f"Python objects ({named[1]})" if named else "Python objects"
+        damaged = "" if named else "is damaged, or it "
         raise InputError(
-            f"{path} cannot be read safely: it is damaged, or it holds Python objects besides "
-            "tensors, which would run code. Save the state dict alone, "
-            "`torch.save(model.state_dict(), …)`, or better a .safetensors file."
+            f"{path} cannot be read safely: it {damaged}holds {objects} besides tensors, which "
+            f"would run code. {_SAVE}"
         ) from error
     except Exception as error:  # whatever a parser says of bytes that are none of its own
         raise _damaged(path, error) from error
-    raise InputError(
-        f"{path} must hold a state dict; it holds a {type(content).__name__}. Save "
-        "`model.state_dict()`."
-    )
+    raise InputError(f"{path} must hold a state dict; it holds a {type(content).__name__}. {_SAVE}")
+
+
+def _flat(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _in_numpy(tensor: Any) -> np.ndarray:
@@ -133,18 +140,12 @@ def _read_msgpack(path: Path) -> dict[str, Any]:
 
 
 def _damaged(path: Path, error: Exception) -> InputError:
-    reason = str(error).strip().splitlines()[:1]
-    return InputError(
-        f"{path} is damaged or no {path.suffix} file ({reason[0] if reason else type(error)}); "
-        "copy or download it again."
-    )
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return InputError(f"{path} is damaged ({reason}); copy or download it again.")
 
 
-_READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    ".safetensors": _read_safetensors,
-    ".pth": _read_torch,
-    ".pt": _read_torch,
-    ".bin": _read_torch,
-    ".ckpt": _read_torch,
-    ".msgpack": _read_msgpack,
+_READERS: dict[Kind, Callable[[Path], dict[str, Any]]] = {
+    "torch": _read_torch,
+    "safetensors": _read_safetensors,
+    "msgpack": _read_msgpack,
 }

@@ -23,20 +23,35 @@ def _write(path, tensors, **kwargs):
         torch.save(tensors, path, **kwargs)
 
 
-@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".pt", ".bin", ".ckpt"])
-def test_files_of_pytorch(tmp_path, suffix):
-    path = tmp_path / f"weights{suffix}"
-    _write(path, TENSORS)
+# As people name them: none says what the file is.
+NAMES = (
+    "w.pth",
+    "w.pth.tar",
+    "w.PTH",
+    "w.bin",
+    "w.pt",
+    "w.ckpt",
+    "w",
+    "w.safetensors",
+    "w.msgpack",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("form", ["zip", "legacy", "safetensors", "msgpack"])
+def test_a_file_is_what_is_in_it_whatever_its_name(tmp_path, name, form):
+    path = tmp_path / name
+    if form == "safetensors":
+        save_file(TENSORS, path)
+    elif form == "msgpack":
+        write_tensors(tmp_path / "x.msgpack", {n: x.numpy() for n, x in TENSORS.items()})
+        (tmp_path / "x.msgpack").rename(path)
+    else:
+        torch.save(TENSORS, path, _use_new_zipfile_serialization=form == "zip")
     read = read_tensors(path)
     assert set(read) == set(TENSORS)
-    for name, tensor in TENSORS.items():
-        np.testing.assert_array_equal(read[name], tensor.numpy())
-
-
-def test_the_old_format_of_torchvisions_files(tmp_path):
-    path = tmp_path / "resnet50-19c8e357.pth"
-    _write(path, TENSORS, _use_new_zipfile_serialization=False)
-    assert set(read_tensors(path)) == set(TENSORS)
+    for key, tensor in TENSORS.items():
+        np.testing.assert_array_equal(read[key], tensor.numpy())
 
 
 @pytest.mark.parametrize("new", [True, False])
@@ -50,11 +65,13 @@ def test_parameters_instead_of_tensors(tmp_path, new):
         np.testing.assert_array_equal(read[name], tensor.numpy())
 
 
-@pytest.mark.parametrize("wrapper", ["state_dict", "model_state_dict", "model"])
-def test_a_state_dict_inside_a_trainers_checkpoint(tmp_path, wrapper):
+def test_a_trainers_checkpoint_is_read_with_all_its_tensors(tmp_path):
     path = tmp_path / "checkpoint.pth"
-    torch.save({"epoch": 3, wrapper: TENSORS, "optimizer": {"lr": 0.1}}, path)
-    assert set(read_tensors(path)) == set(TENSORS)
+    optimizer = {"state": {0: {"momentum": torch.ones(2)}}, "lr": 0.1}
+    content = {"epoch": 3, "net": {"ema": TENSORS, "by": "me"}, "optimizer": optimizer}
+    torch.save(content, path)
+    expected = {f"net.ema.{name}" for name in TENSORS} | {"optimizer.state.0.momentum"}
+    assert set(read_tensors(path)) == expected
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
@@ -97,9 +114,9 @@ def test_a_pickle_with_code_in_it_is_not_run(tmp_path, writer):
         path.write_bytes(pickle.dumps(content))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=writer == "torch")
-    with pytest.raises(InputError, match="would run code. Save the state dict alone"):
+    with pytest.raises(InputError, match="would run code. Save the state dict alone") as error:
         read_tensors(path)
-    assert not trace.exists()
+    assert not trace.exists() and "weights_only" not in str(error.value)
     if writer == "pickle":
         pickle.loads(path.read_bytes())["extra"].close()
         assert trace.exists(), "the trap would not have worked"
@@ -115,7 +132,7 @@ def test_truncated_files(tmp_path, suffix, kept):
         _write(path, {"a": torch.zeros(50, 50), "b": torch.zeros(7)})
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(InputError, match=r"weights\.\w+ (is|cannot)"):
+    with pytest.raises(InputError, match=r"weights\.\w+ (is|cannot|must)"):
         read_tensors(path)
 
 
@@ -125,7 +142,7 @@ def test_files_of_the_old_format_truncated_anywhere(tmp_path):
     content = path.read_bytes()
     for kept in range(0, len(content) - 8, 7):
         path.write_bytes(content[:kept])
-        with pytest.raises(InputError, match=r"weights\.pth (is damaged|cannot|must|holds)"):
+        with pytest.raises(InputError, match=r"weights\.pth (is damaged|cannot|must)"):
             read_tensors(path)
 
 
@@ -145,12 +162,9 @@ def test_files_of_something_else(tmp_path, suffix):
         read_tensors(path)
 
 
-def test_missing_files_and_unknown_formats(tmp_path):
+def test_missing_files_and_formats_that_are_not_written(tmp_path):
     with pytest.raises(InputError, match=r"nothing\.pth must be a file of weights; there is none"):
         read_tensors(tmp_path / "nothing.pth")
-    (tmp_path / "weights.h5").write_bytes(b"x")
-    with pytest.raises(InputError, match=r"must end in \.safetensors, .*; '\.h5' is not known"):
-        read_tensors(tmp_path / "weights.h5")
     with pytest.raises(InputError, match="must end in .safetensors or .msgpack"):
         write_tensors(tmp_path / "weights.pth", {"a": np.zeros(1)})
     with pytest.raises(InputError, match="cannot be written"):
@@ -162,8 +176,8 @@ def test_missing_files_and_unknown_formats(tmp_path):
     [
         ([torch.zeros(2)], "must hold a state dict; it holds a list"),
         (torch.zeros(2), "must hold a state dict; it holds a Tensor"),
-        ({"epoch": 3, "lr": 0.1}, "must hold tensors by name; 'epoch' is of type int"),
-        ({}, "holds no tensors"),
+        ({"epoch": 3, "args": {"lr": 0.1}}, "holds no tensors, but epoch, args.lr; save"),
+        ({}, "holds no tensors, but nothing"),
     ],
 )
 def test_what_is_no_state_dict(tmp_path, content, message):

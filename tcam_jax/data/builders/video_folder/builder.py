@@ -41,6 +41,9 @@ class VideoFolder(ShotDatasetBuilder):
     # Frames extracted at more than the video's rate come several times.
     skip_duplicates = True
 
+    def _create_builder_config(self, builder_config: Any, version: Any) -> Any:
+        return builder_config  # TFDS would warn of one that it has no list of
+
     @property
     def _root(self) -> Path:
         return Path(self.builder_config.manual_dir)
@@ -119,13 +122,14 @@ class VideoFolder(ShotDatasetBuilder):
                 for fault in faults:
                     findings.add(fault)
                 shots[video.class_name] += of_video
-        for name, of_class in shots.items():
-            if not of_class:
-                skipped = [f for f in findings.all if f.where.startswith(f"{name}/")]
-                raise InputError(
-                    f"class {name!r} in {self._root} has no videos with frames; {LAYOUT}; add "
-                    f"videos or remove the folder. What was found first: {skipped[0]}"
-                )
+        empty = [name for name, of_class in shots.items() if not of_class]
+        if empty:
+            first = [next(f for f in findings.all if f.where.startswith(f"{n}/")) for n in empty]
+            raise InputError(
+                f"class {', '.join(map(repr, empty))} in {self._root} has no videos with frames; "
+                f"{LAYOUT}; add videos or remove the folder. What was found first: "
+                + "; ".join(map(str, first))
+            )
         return {nfc(name): of_class for name, of_class in shots.items()}
 
 

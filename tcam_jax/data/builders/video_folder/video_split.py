@@ -63,26 +63,33 @@ def split_classes(
     used = [(name, part) for name, part in zip(SPLIT_NAMES, fractions, strict=True) if part > 0]
     shares = [part for _, part in used]
     splits: dict[str, dict[str, list[ShotFiles]]] = {name: {} for name, _ in used}
+    by_time: list[str] = []
+    short: list[str] = []
     for class_name, shots in classes.items():
         num_videos = len({shot.video for shot in shots})
         by_video = split_by == "video" and num_videos >= len(used)
         if split_by == "video" and not by_video:
-            _logger.warning(
-                "class %r has %d video(s), too few to give %s a video each: it is split by time "
-                "instead (each shot is cut into contiguous pieces), so the same scenes are in "
-                "every split and its scores will be too good",
-                class_name,
-                num_videos,
-                ", ".join(splits),
-            )
+            by_time.append(f"{class_name!r} ({num_videos})")
         parts = _by_video(class_name, shots, shares) if by_video else _by_time(shots, shares)
         for split, part in zip(splits, parts, strict=True):
-            if not part:
-                raise InputError(
-                    f"class {class_name!r} has no frame for split {split!r}: none of its shots "
-                    f"has {len(used)} frames to cut; add frames or videos"
-                )
             splits[split][class_name] = part
+        short += [class_name] if not all(parts) else []
+    if by_time:
+        _logger.warning(
+            "%d of %d classes have too few videos to give %s a video each: %s. They are split by "
+            "time instead (each shot is cut into contiguous pieces), so the same scenes are in "
+            "every split and their scores will be too good",
+            len(by_time),
+            len(classes),
+            ", ".join(splits),
+            ", ".join(by_time),
+        )
+    if short:
+        lacking = next(name for name in splits if not splits[name][short[0]])
+        raise InputError(
+            f"class {', '.join(map(repr, short))} has no frame for split {lacking!r}: none of its "
+            f"shots has {len(used)} frames to cut; add frames or videos"
+        )
     return splits
 
 

@@ -55,5 +55,6 @@ def test_classes_with_enough_videos_are_not_cut_when_another_is():
 
 
 def test_a_class_whose_frames_do_not_reach_all_splits():
-    with pytest.raises(ValueError, match="class 'a' has no frame for split 'validation'"):
-        split_classes({"a": shots_of(1, shots=5, frames=2)}, "time", FRACTIONS)
+    short = shots_of(1, shots=5, frames=2)
+    with pytest.raises(ValueError, match="class 'a', 'c' has no frame for split 'validation'"):
+        split_classes({"a": short, "b": shots_of(1), "c": short}, "time", FRACTIONS)
