@@ -116,7 +116,7 @@ def _variables(atoms: Sequence[Any]) -> list[Any]:
     return [atom for atom in atoms if not isinstance(atom, Literal)]
 
 
-def _is_map(scan: JaxprEqn) -> bool:
+def _is_map(scan: Any) -> bool:
     """Tell whether nothing is carried from step to step: each result is a stack of the steps'."""
     inner = scan.params["jaxpr"].jaxpr.outvars  # how many are carried has no name that lasts
     return all(a.aval.ndim > b.aval.ndim for a, b in zip(scan.outvars, inner, strict=True))
