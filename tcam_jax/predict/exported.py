@@ -17,15 +17,15 @@ from tcam_jax.evaluate.maps import (
     TCAM_PROBABILITY,
 )
 from tcam_jax.models.tcam import TCAM, Variables
-from tcam_jax.predict import onnx_program, saved_model_program, stablehlo_program
+from tcam_jax.predict.programs import onnx, saved_model, stablehlo
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, write_whole
 
 STABLEHLO = "stablehlo"
 FORMATS: dict[str, ModuleType] = {
-    STABLEHLO: stablehlo_program,
-    "onnx": onnx_program,
-    "saved_model": saved_model_program,
+    STABLEHLO: stablehlo,
+    "onnx": onnx,
+    "saved_model": saved_model,
 }
 """name -> module with `write`; `read`, and what that needs of model.json, NEEDED; and TAKES, the
 program's arguments in words."""

@@ -18,7 +18,7 @@ from tcam_jax.models.encoders.encoder import Encoder, Feature
 from tcam_jax.models.layers import Conv, max_pool
 from tcam_jax.models.tcam import TCAM, init_variables
 from tcam_jax.predict.exported import load, save
-from tcam_jax.predict.program import plain
+from tcam_jax.predict.programs.plain import plain
 from tcam_jax.runtime.errors import InputError
 
 SIZE = 32

@@ -7,7 +7,7 @@ import pytest
 from jax import export, lax
 
 from tcam_jax.losses.kernels import grid
-from tcam_jax.predict.onnx_rewriting import rewritten
+from tcam_jax.predict.programs.onnx_rewriting import rewritten
 
 
 def _rewritten(program, *arrays):

@@ -10,8 +10,8 @@ import jax
 import numpy as np
 
 from tcam_jax.models.tcam import TCAM, Variables
-from tcam_jax.predict.onnx_rewriting import rewritten
-from tcam_jax.predict.program import any_frames, plain
+from tcam_jax.predict.programs.onnx_rewriting import rewritten
+from tcam_jax.predict.programs.plain import any_frames, plain
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
 

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from tcam_jax.models.tcam import TCAM, Variables
-from tcam_jax.predict.program import PLATFORMS, for_all_platforms
+from tcam_jax.predict.programs.plain import PLATFORMS, for_all_platforms
 from tcam_jax.runtime.extras import require
 
 FOLDER = "saved_model"

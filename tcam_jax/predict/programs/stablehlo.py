@@ -11,7 +11,7 @@ from flax.traverse_util import flatten_dict
 from jax import export
 
 from tcam_jax.models.tcam import TCAM, Variables
-from tcam_jax.predict.program import PLATFORMS, any_frames, for_all_platforms
+from tcam_jax.predict.programs.plain import PLATFORMS, any_frames, for_all_platforms
 from tcam_jax.runtime.errors import InputError
 
 PROGRAM, WEIGHTS = "model.stablehlo", "weights.safetensors"
