@@ -1,50 +1,73 @@
 """Predict images and videos: tcam predict --workdir=DIR --input=PATH --output=DIR.
 
-PATH is an image, a video, or a folder that holds some at any depth; --model=FOLDER, of
-tcam export_model, takes the place of --workdir. Into the output folder go predictions.jsonl, one
-line a frame, written as it goes, and overlays/: a picture for each image, a video for each video.
-Files that cannot be read, or not to their end, are named, and the rest is predicted.
+PATH is an image, a video, a folder that holds some at any depth, a glob in quotes, or camera:0;
+--input may be repeated. --model=FOLDER, of tcam export_model, takes the place of --workdir. Into
+the output folder go predictions.jsonl, one line a frame, written as it goes, and overlays/: a
+picture for each image, a video for each video; --format=csv,coco,mot,yolo,masks writes more.
+Files that cannot be read, or not to their end, are named, and the rest is predicted. The same
+command, run again, goes on with what is not finished.
 """
 
-import json
 import sys
+import threading
 from collections.abc import Iterable, Iterator
-from itertools import groupby, tee
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-import numpy as np
 from absl import flags
-from PIL import Image
 from tqdm import tqdm
 
 from tcam_jax.commands import command_line
+from tcam_jax.data.animation import is_video
 from tcam_jax.data.folder_walk import in_words
-from tcam_jax.predict.frame_source import SourceFrame, find_files, is_video, read_frames
-from tcam_jax.predict.overlays import NO_BOXES, draw_overlay
-from tcam_jax.predict.prediction import Prediction
-from tcam_jax.predict.predictor import Predictor
-from tcam_jax.predict.video_writer import VideoWriter
+from tcam_jax.data.video import promised_frames
+from tcam_jax.evaluate.threshold_rules import MAP_RULES
+from tcam_jax.predict.formats.records import Records
+from tcam_jax.predict.formats.registry import FORMATS, MASKS, check_formats, convert
+from tcam_jax.predict.given_files import Given, find_given, share_of
+from tcam_jax.predict.inputs import InputFrame, frames_of, read_files
+from tcam_jax.predict.many_files import Drawn, Masks, Overlays, write_results
+from tcam_jax.predict.result_folder import RECORDS, ResultFolder
 from tcam_jax.pseudo_labels.regions import REGIONS
-from tcam_jax.runs.load import load
+from tcam_jax.runs.load import fingerprint, load
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.files import cannot_write
+from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.stopwatch import Stopwatch
 
 _WORKDIR = command_line.define_path("workdir", "folder of a trained run")
 _MODEL = command_line.define_path("model", "folder of tcam export_model, instead of --workdir")
-_INPUT = command_line.define_path("input", "an image, a video, or a folder of them")
-_OUTPUT = command_line.define_path("output", "folder for the results, without earlier ones")
+_INPUT = command_line.define_paths(
+    "input", "an image, a video, a folder of them, a glob, or camera:0; may be repeated"
+)
+_OUTPUT = command_line.define_path("output", "folder for the results")
+_FORMAT = flags.DEFINE_list(
+    "format", ["jsonl"], f"files to write, beside jsonl: {', '.join((*FORMATS, MASKS))}"
+)
+_SHARD = flags.DEFINE_string(
+    "shard", None, "i/n, i from 0: every n-th file alone, into a folder of its own in --output"
+)
 _REGIONS = flags.DEFINE_enum(
     "regions", "largest", REGIONS, "one box a frame, or one for each region above the threshold"
 )
 _MIN_AREA = flags.DEFINE_float("min_area", 0.0, "leave out boxes of a smaller share of the frame")
-_TAU = flags.DEFINE_float("tau", None, "threshold, share of a map's maximum; default: the run's")
+_MIN_PROBABILITY = flags.DEFINE_float(
+    "min_probability", 0.0, "no box in a frame whose class is less probable"
+)
+_MIN_SCORE = flags.DEFINE_float("min_score", 0.0, "leave out boxes of a lower score")
+_TAU = flags.DEFINE_float("tau", None, "threshold, 0 to 1; default: the run's")
+_RULE = flags.DEFINE_enum("rule", None, MAP_RULES, "each map's own threshold, instead of --tau")
 _CLASS = flags.DEFINE_string("class", None, "report this class; default: the most probable one")
 _SMOOTHING = flags.DEFINE_integer(
     "smoothing",
     0,
     "in videos: average each map with those of this many frames on each side",
+    lower_bound=0,
+)
+_TRACK = flags.DEFINE_boolean("track", False, "in videos: number what each box follows")
+_SMOOTH_BOXES = flags.DEFINE_integer(
+    "smooth_boxes",
+    0,
+    "in videos: average each box with its track's in this many frames on each side",
     lower_bound=0,
 )
 _STRIDE = flags.DEFINE_integer("stride", 1, "take every so many frames of videos", lower_bound=1)
@@ -54,133 +77,118 @@ _PROFILE = flags.DEFINE_boolean("profile", False, "print where the time of a fra
 
 
 def main() -> None:
-    """Predict every frame; write the lines and the overlays."""
-    source, output = Path(_INPUT.value), Path(_OUTPUT.value)
-    if output.resolve() == source.resolve():
-        raise InputError(f"--output={output} must be another folder than --input.")
-    files, left_out = find_files(source)
-    predictor, lines = _predictor(), _open_lines(output)
-    # Images share batches, whatever is between them; a video has its own, in its order of time.
-    images = [file for file in files if not is_video(file)]
-    clips = [images] if images else []
-    clips += [[file] for file in files if is_video(file)]
-    faults: dict[Path, str] = {}
-    stopwatch = Stopwatch()
-    with lines, tqdm(unit=" frames", smoothing=0.1) as progress:
-        for clip in clips:
-            progress.set_postfix_str("images" if clip is images else clip[0].name)
-            shown, read = tee(_frames(clip, faults))
-            predictions = predictor.stream(
-                (frame.image for _, frame in read),
-                0 if clip is images else _SMOOTHING.value,
-                stopwatch,
-            )
-            # Predictions first: they read ahead, and `shown` keeps what they have read.
-            found = _counted(zip(predictions, shown, strict=False), progress)
-            _write(found, lines, output, source, stopwatch)
-        frames = progress.n
-    for path, reason in faults.items():
-        print(f"warning: {path}: {reason}", file=sys.stderr)
-    if left_out:
-        print(in_words(left_out, source), file=sys.stderr)
-    if not frames:
-        (output / "predictions.jsonl").unlink()
-        raise InputError(f"no frame of {source} can be read: {next(iter(faults.values()))}.")
-    print(f"{frames} frames of {len(files)} files, {len(faults)} with faults: {lines.name}")
-    if _PROFILE.value:
-        _print_profile(stopwatch, frames)
-
-
-def _predictor() -> Predictor:
+    """Predict every frame of every file that is not finished."""
     if (_WORKDIR.value is None) == (_MODEL.value is None):
         raise InputError("give --workdir=DIR of a run, or --model=FOLDER of tcam export_model.")
-    options: dict[str, Any] = {
+    network, output = _WORKDIR.value or _MODEL.value, Path(_OUTPUT.value)
+    formats = check_formats(_FORMAT.value, (*FORMATS, MASKS))
+    given = find_given(_INPUT.value, output)
+    files = given.files
+    if _SHARD.value is not None:
+        files, folder = share_of(files, _SHARD.value)
+        output /= folder
+    settings = {"network": fingerprint(network), **_settings(formats)}
+    stopwatch, faults, count = Stopwatch(), dict[Path, str](), 0
+    with Interruption() as stop, ResultFolder(output, settings) as results:
+        left = [file for file in files if not _is_finished(file, results)]
+        if given.camera and given.camera in results.finished:
+            raise InputError(f"--output={output} has frames of {given.camera}: take a new folder.")
+        if left:
+            predictor = load(network, batch_size=_BATCH_SIZE.value, **_options())
+            frames = stop.between(read_files(left, _STRIDE.value, faults.__setitem__))
+            if given.camera:
+                print("Ctrl-C ends the recording.", file=sys.stderr)
+                frames = _recorded(given.camera, stop, faults)
+            with _progress(left) as progress:
+                predictions = predictor.stream(
+                    frames, _SMOOTHING.value, stopwatch, _TRACK.value, _SMOOTH_BOXES.value
+                )
+                drawn = _drawn(given, output, formats)
+                count = write_results(
+                    predictions, faults, results, drawn, stopwatch, progress.update
+                )
+    for path, reason in faults.items():
+        print(f"warning: {path}: {reason}", file=sys.stderr)
+    if given.left_out:
+        print(in_words(given.left_out, given.root), file=sys.stderr)
+    before = len(files) - len(left)
+    if not count + before and files:
+        raise InputError(f"no frame of {', '.join(_INPUT.value)} can be read.")
+    written = [output / RECORDS]
+    if others := [name for name in formats if name not in ("jsonl", MASKS)]:
+        written += convert(Records(written, given.root), output, others)
+    summary = f"{count} frames of {len(left)} files, {len(faults)} with faults"
+    summary += f"; {before} files were finished before" if before else ""
+    print(f"{summary}: {', '.join(map(str, written))}")
+    if _PROFILE.value and count:
+        for activity in ("decode", "forward", "boxes", "draw"):
+            print(f"{activity:8} {1000 * stopwatch.seconds[activity] / count:8.2f} ms a frame")
+
+
+def _options() -> dict[str, Any]:
+    """Return the options of `Predictor` that change results."""
+    given = {"tau": _TAU.value, "rule": _RULE.value, "class_name": _CLASS.value}
+    return {
         "regions": _REGIONS.value,
         "min_area": _MIN_AREA.value,
-        "class_name": _CLASS.value,
-        "batch_size": _BATCH_SIZE.value,
+        "min_probability": _MIN_PROBABILITY.value,
+        "min_score": _MIN_SCORE.value,
+        **{name: value for name, value in given.items() if value is not None},
     }
-    if _TAU.value is not None:
-        options["tau"] = _TAU.value
-    return load(_WORKDIR.value or _MODEL.value, **options)
 
 
-def _open_lines(output: Path) -> TextIO:
-    path = output / "predictions.jsonl"
+def _settings(formats: list[str]) -> dict[str, Any]:
+    """Return what two calls must have in common for the second to go on from the first."""
+    return {
+        "stride": _STRIDE.value,
+        "smoothing": _SMOOTHING.value,
+        "track": _TRACK.value,
+        "smooth_boxes": _SMOOTH_BOXES.value,
+        "overlays": _OVERLAYS.value,
+        "masks": MASKS in formats,
+        **_options(),
+    }
+
+
+def _is_finished(file: Path, results: ResultFolder) -> bool:
+    size = results.finished.get(str(file))
+    return size is not None and file.exists() and size == file.stat().st_size
+
+
+def _recorded(camera: str, stop: Interruption, faults: dict[Path, str]) -> Iterator[InputFrame]:
+    """Yield what a camera sees until it is asked to stop, which is its end and no interruption."""
+    seen = False
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        return path.open("x", buffering=1)  # whole lines, whatever ends the process
-    except FileExistsError:
-        fault = "there are results of an earlier call" if path.exists() else "it is a file"
-    except OSError as error:
-        fault = str(error.strerror)
-    raise InputError(f"--output={output} must be a new folder, or one to write to: {fault}.")
+        for frame in frames_of(camera):
+            yield frame
+            seen = True
+            if stop.requested():
+                return
+    except InputError as error:  # what was seen is kept
+        if not seen:
+            raise
+        faults[Path(camera)] = str(error)
 
 
-def _frames(files: Iterable[Path], faults: dict[Path, str]) -> Iterator[tuple[Path, SourceFrame]]:
-    for file in files:
-        for frame in read_frames(file, _STRIDE.value, faults.__setitem__):
-            yield file, frame
+def _drawn(given: Given, output: Path, formats: list[str]) -> list[Drawn]:
+    drawn: list[Drawn] = []
+    if _OVERLAYS.value:
+        drawn.append(Overlays(output / "overlays", given.overlays()))
+    if MASKS in formats:
+        drawn.append(Masks(output, _REGIONS.value, given.masks()))
+    return drawn
 
 
-def _counted(frames: Iterable[Any], progress: tqdm) -> Iterator[Any]:
-    for frame in frames:
-        yield frame
-        progress.update()
+def _progress(files: Iterable[Path]) -> tqdm:
+    """Return a bar that learns meanwhile how many frames there are in all."""
+    bar = tqdm(unit="frame", smoothing=0.1)
 
+    def count() -> None:
+        numbers = [promised_frames(file) if is_video(file) else 1 for file in files]
+        bar.total = sum(-(-number // _STRIDE.value) for number in numbers if number)
 
-def _write(
-    predicted: Iterable[tuple[Prediction, tuple[Path, SourceFrame]]],
-    lines: TextIO,
-    output: Path,
-    source: Path,
-    stopwatch: Stopwatch,
-) -> None:
-    """Write the lines and overlays of images, or of one video."""
-    for file, frames in groupby(predicted, key=lambda item: item[1][0]):
-        name = file.name if file == source else str(file.relative_to(source))
-        overlay = output / "overlays" / name
-        with VideoWriter(overlay.with_name(f"{overlay.name}.mp4")) as video:
-            for prediction, (_, frame) in frames:
-                with stopwatch.of("draw"):
-                    try:
-                        lines.write(_line(file, frame, prediction))
-                        if not _OVERLAYS.value:
-                            continue
-                        overlay.parent.mkdir(parents=True, exist_ok=True)
-                        picture = _picture(frame, prediction)
-                        if frame.seconds is not None:
-                            video.write(picture, frame.seconds)
-                        else:
-                            path = overlay.with_name(f"{overlay.name}.jpg")
-                            Image.fromarray(picture).save(path, quality=90)
-                    except OSError as error:
-                        raise cannot_write(output, error) from error
-
-
-def _line(file: Path, frame: SourceFrame, prediction: Prediction) -> str:
-    record = {
-        "file": str(file),
-        "frame": frame.index,
-        "time": frame.seconds,
-        "class": prediction.class_name,
-        "probability": prediction.probability,
-        "boxes": prediction.boxes,
-        "scores": prediction.scores,
-    }
-    return json.dumps(record) + "\n"
-
-
-def _picture(frame: SourceFrame, prediction: Prediction) -> np.ndarray:
-    title = f"{prediction.class_name} {prediction.probability:.2f}"
-    boxes = np.array(prediction.boxes).reshape(-1, 4)
-    boxes[:, 2:] = np.ceil(boxes[:, 2:]) - 1  # the last pixel inside: where a line can be seen
-    return draw_overlay(frame.image, prediction.resized_map(), NO_BOXES, boxes, title)
-
-
-def _print_profile(stopwatch: Stopwatch, frames: int) -> None:
-    for activity in ("decode", "forward", "boxes", "draw"):
-        print(f"{activity:8} {1000 * stopwatch.seconds[activity] / frames:8.2f} ms a frame")
+    threading.Thread(target=count, daemon=True).start()
+    return bar
 
 
 def run() -> None:

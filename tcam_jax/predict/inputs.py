@@ -3,7 +3,7 @@
 import io
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -18,6 +18,7 @@ from tcam_jax.data.video import BadVideo, read_container
 from tcam_jax.predict.camera import camera_number, read_camera
 from tcam_jax.predict.frame_source import SUFFIXES, Found, find_files, has_known_suffix, read_frames
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.read_ahead import read_ahead
 
 
 @runtime_checkable
@@ -29,7 +30,23 @@ class Array(Protocol):
         ...
 
 
-Frame = Array | Image.Image
+class InputFrame(NamedTuple):
+    """One frame, and where it comes from.
+
+    Attributes:
+      file: its image or video, or the camera's name; None for a frame in memory.
+      frame: its number in its file, or among the frames in memory, from 0.
+      time: when the video shows it, seconds; since the camera's first frame; None for others.
+      image: RGB, uint8 `[h, w, 3]`.
+    """
+
+    file: Path | None
+    frame: int
+    time: float | None
+    image: np.ndarray
+
+
+Frame = Array | Image.Image | InputFrame
 Input = Frame | str | os.PathLike[str] | InputContainer
 """One frame or a stack of them; or an image, a video, a folder, a glob or a camera, by its name; or
 a video that PyAV has open."""
@@ -49,23 +66,10 @@ _ONE = (
     memoryview,
     io.IOBase,
     Mapping,
+    InputFrame,
 )
 
-
-class InputFrame(NamedTuple):
-    """One frame, and where it comes from.
-
-    Attributes:
-      file: its image or video, or the camera's name; None for a frame in memory.
-      frame: its number in its file, or among the frames in memory, from 0.
-      time: when the video shows it, seconds; since the camera's first frame; None for others.
-      image: RGB, uint8 `[h, w, 3]`.
-    """
-
-    file: Path | None
-    frame: int
-    time: float | None
-    image: np.ndarray
+_AHEAD = 8  # frames read while others are computed: more would only wait
 
 
 def frames_of(frames: Inputs) -> Iterator[InputFrame]:
@@ -78,8 +82,8 @@ def frames_of(frames: Inputs) -> Iterator[InputFrame]:
       frames: one array `[h, w, 3]` or grey `[h, w]`, or a stack `[n, h, w, 3]`, RGB, uint8 (of
         NumPy, JAX, PyTorch, TensorFlow: whatever has `__array__`); a PIL image, which is turned
         upright by its EXIF; a path, where "~" and globs ("in/*.jpg", "in/**/*.mp4") are expanded;
-        a video that PyAV has open, read from where it stands and left open; "camera:0"; or an
-        iterable of these, nested at will.
+        a video that PyAV has open, read from where it stands and left open; "camera:0"; an
+        `InputFrame`; or an iterable of these, nested at will.
 
     Raises:
       InputError: a frame is of another kind, or a name leads to no frame; after all before it.
@@ -89,12 +93,33 @@ def frames_of(frames: Inputs) -> Iterator[InputFrame]:
         if isinstance(one, str | os.PathLike):
             yield from _of_name(os.fspath(one))
             continue
+        if isinstance(one, InputFrame):
+            yield one
+            continue
         if isinstance(one, InputContainer):
             yield from _of_container(one)
             continue
         for image in _images(one, in_memory):
             yield InputFrame(None, in_memory, None, image)
             in_memory += 1
+
+
+def read_files(
+    files: Iterable[Path], stride: int, report: Callable[[Path, str], None]
+) -> Iterator[InputFrame]:
+    """Yield the frames of files, in a thread that is some frames ahead, also into the next file.
+
+    Args:
+      files, stride, report: as of `frame_source.read_frames`.
+    """
+    return read_ahead(
+        (
+            InputFrame(file, index, seconds, image)
+            for file in files
+            for index, seconds, image in read_frames(file, stride, report)
+        ),
+        _AHEAD,
+    )
 
 
 def _one_by_one(frames: object) -> Iterator[object]:
@@ -181,11 +206,13 @@ def _of_name(given: str) -> Iterator[InputFrame]:
         return
     faults: dict[Path, str] = {}
     count = 0
-    files, left_out = _files_of(path, given)
-    for file in files:
-        for index, seconds, image in read_frames(file, 1, faults.__setitem__):
-            yield InputFrame(file, index, seconds, image)
-            count += 1
+    try:
+        files, left_out = find_named(path)
+    except InputError as error:
+        raise InputError(f"frames: {error}") from error
+    for frame in read_files(files, 1, faults.__setitem__):
+        yield frame
+        count += 1
     if not count:
         why = next(iter(faults.values()), "it holds none")
         raise InputError(f"frames: no frame of {given} can be read: {why}.")
@@ -196,17 +223,19 @@ def _of_name(given: str) -> Iterator[InputFrame]:
         warnings.warn(f"{given}: {told}", stacklevel=2)
 
 
-def _files_of(path: str, given: str) -> Found:
+def find_named(path: str) -> Found:
+    """Return the images and videos that a path leads to: a file, a folder, or a glob.
+
+    Raises:
+      InputError: there is none.
+    """
     if os.path.exists(path):
-        try:
-            return find_files(Path(path))
-        except InputError as error:
-            raise InputError(f"frames: {error}") from error
+        return find_files(Path(path))
     matches = [Path(match) for match in glob(path, recursive=True)]
     files = [match for match in matches if match.is_file() and _is_meant(match, Path(path))]
     if not any(map(has_known_suffix, files)):
         raise InputError(
-            f"frames: {given!r} must be an image, a video, a folder that holds some, a glob that "
+            f"{path!r} must be an image, a video, a folder that holds some, a glob that "
             f"matches some ({' '.join(SUFFIXES)}), or camera:0; none was found."
         )
     files.sort(key=path_order)

@@ -1,5 +1,6 @@
 """A network from wherever it is kept, ready to predict."""
 
+import hashlib
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,10 +65,29 @@ def load(
         return _with_options(exported.load(folder)._asdict(), options)
     if (folder / _OF_RUN).is_file():
         return _predictor(load_tcam(folder), options)
-    there = "there is no such file or folder"
-    if folder.exists():
-        there = "it is a folder without these" if folder.is_dir() else "it is a file"
-    raise InputError(
+    raise _no_network(source)
+
+
+def fingerprint(source: str | Path) -> str:
+    """Return what tells a run or an exported model from others, without reading its weights.
+
+    Raises:
+      InputError: `source` is neither.
+    """
+    folder = Path(source).expanduser()
+    # An exported model's file has the digests of the others; a run is made of its config.
+    names = (_OF_EXPORTED, _OF_RUN, "classes.json", "dataset.json", "results.json")
+    found = [folder / name for name in names if (folder / name).is_file()]
+    if not found:
+        raise _no_network(source)
+    return hashlib.sha256(b"".join(path.read_bytes() for path in found)).hexdigest()[:16]
+
+
+def _no_network(source: str | Path) -> InputError:
+    there, path = "there is no such file or folder", Path(source).expanduser()
+    if path.exists():
+        there = "it is a folder without these" if path.is_dir() else "it is a file"
+    return InputError(
         f"source must be the folder of a run ({_OF_RUN}) or of an exported model "
         f"({_OF_EXPORTED}), or weights with config= and class_names=; got {str(source)!r}: {there}."
     )

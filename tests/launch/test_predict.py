@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
@@ -50,7 +51,8 @@ def test_a_folder_of_real_videos_images_and_damage(model, launch, tmp_path):
     Image.new("RGB", (80, 50), "red").save(source / "a ü.png")
     (source / "bad.jpg").write_bytes(b"no image")
     arguments = (f"--model={model}", f"--input={source}", f"--output={out}")
-    done = launch("predict", *arguments, "--stride=2", "--smoothing=1", "--profile")
+    options = ("--stride=2", "--smoothing=1", "--format=csv,coco,mot,yolo,masks")
+    done = launch("predict", *arguments, *options, "--profile")
 
     by_file = {}
     for line in lines(out):
@@ -81,18 +83,37 @@ def test_a_folder_of_real_videos_images_and_damage(model, launch, tmp_path):
     assert f"{count} frames of 6 files, 3 with faults" in done.stdout
     for activity in ("decode", "forward", "boxes", "draw"):
         assert f"{activity} " in done.stdout
-    assert "frames/s" in done.stderr
+    assert "frame/s" in done.stderr
 
-    video = list(read_video(out / "overlays" / "more" / "carphone_pristine.mp4.mp4"))
+    video = list(read_video(out / "overlays" / "more" / "carphone_pristine.mp4"))
     np.testing.assert_allclose(
         [frame.seconds for frame in video], [line["time"] for line in real], atol=1e-4
     )
-    assert Image.open(out / "overlays" / "a ü.png.jpg").width > 2 * 80
+    assert Image.open(out / "overlays" / "a ü.jpg").width >= 80
     assert not list(out.rglob("*.tmp"))
+    for name in ("predictions.csv", "coco.json", "mot/more/carphone_pristine.txt", "masks/a ü.png"):
+        assert (out / name).is_file(), name
 
-    again = launch("predict", *arguments, status=2)
-    assert "there are results of an earlier call" in again.stderr
+    again = launch("predict", *arguments, *options)
+    assert "0 frames of 3 files, 3 with faults; 3 files were finished before" in again.stdout
     assert sum(map(len, by_file.values())) == len(lines(out))
+    other = launch("predict", *arguments, *options[1:], status=2)
+    assert "results of other settings: stride was 2, it is 1" in other.stderr
+
+
+def stopped_at_its_first_line(command, out, environment):
+    """Run the command and tell it to stop."""
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    while process.poll() is None and not (
+        (out / "predictions.jsonl").exists() and (out / "predictions.jsonl").stat().st_size
+    ):
+        time.sleep(0.01)
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 75 and b"run the same command again" in told
+    assert 0 < len(lines(out)) < 200 and not list(out.rglob("*.mp4"))
 
 
 @pytest.mark.slow
@@ -106,16 +127,15 @@ def test_memory_does_not_grow_with_the_video(model, environment, tmp_path):
     for count in (200, 1000):
         video = write(tmp_path / f"{count}.avi", [i / 25 for i in range(count)], size=(192, 144))
         out = tmp_path / f"out {count}"
+        command = [sys.executable, "-c", program, f"--model={model}", f"--input={video}"]
+        command += [f"--output={out}", "--smoothing=2"]
+        if count == 200:
+            stopped_at_its_first_line(command, out, environment)
         done = subprocess.run(
-            [sys.executable, "-c", program, f"--model={model}", f"--input={video}"]
-            + [f"--output={out}", "--smoothing=2"],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
         )
-        assert len(lines(out)) == count
+        assert [line["frame"] for line in lines(out)] == list(range(count))
+        assert len(list(read_video(out / "overlays" / f"{count}.mp4"))) == count
         peaks.append(int(done.stdout.splitlines()[-1]) / 1024)
     # 800 frames of this size are 66 MB, overlays twice that and more.
     assert peaks[1] - peaks[0] < 25, f"{peaks} MiB"
@@ -128,9 +148,9 @@ def test_nothing_that_can_be_read_leaves_nothing(model, launch, tmp_path):
     arguments = (f"--model={model}", f"--input={tmp_path / 'a.mp4'}", f"--output={out}")
     done = launch("predict", *arguments, status=2)
     assert "no frame of" in done.stderr and "Traceback" not in done.stderr
-    assert list(out.iterdir()) == []
+    assert lines(out) == []
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
     done = launch("predict", *arguments[:2], f"--output={tmp_path / 'a.png'}", status=2)
-    assert "--output=" in done.stderr and "it is a file" in done.stderr
+    assert "--output=" in done.stderr and "must be a folder to write to" in done.stderr
     done = launch("predict", *arguments[1:], status=2)
     assert "--workdir=DIR of a run, or --model=FOLDER" in done.stderr

@@ -2,14 +2,12 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import chain, count
 from pathlib import Path
 
-from tcam_jax.predict.frame_source import is_video
 
-
-def overlay_names(files: Iterable[Path]) -> dict[Path, Path]:
+def overlay_names(files: Iterable[Path], videos: Collection[Path]) -> dict[Path, Path]:
     """Name overlays as their files, "home.jpg" and "street.mp4"; no two alike.
 
     A video's is an MP4, an image's a JPEG: "street.avi" has "street.mp4". Where several files would
@@ -18,12 +16,14 @@ def overlay_names(files: Iterable[Path]) -> dict[Path, Path]:
 
     Args:
       files: relative to the folder that holds them all.
+      videos: those of them that are videos.
 
     Returns:
       {file: the overlay, relative to the folder of overlays}.
     """
     files = sorted(set(files))
-    plain = {file: file.with_suffix(_suffix(file)) for file in files}
+    suffix = {file: ".mp4" if file in videos else ".jpg" for file in files}
+    plain = {file: file.with_suffix(suffix[file]) for file in files}
     wanted = Counter(map(_key, plain.values()))
     names: dict[Path, Path] = {}
     taken: set[str] = set()
@@ -31,15 +31,11 @@ def overlay_names(files: Iterable[Path]) -> dict[Path, Path]:
     for file in sorted(files, key=lambda file: _key(file) != _key(plain[file])):
         own = _key(file) == _key(plain[file]) or wanted[_key(plain[file])] == 1
         numbers = chain([""], (f".{n}" for n in count(2)))
-        long = (f"{file.name}{number}{_suffix(file)}" for number in numbers)
+        long = (f"{file.name}{number}{suffix[file]}" for number in numbers)
         candidates = chain([plain[file]] if own else [], map(file.with_name, long))
         names[file] = next(name for name in candidates if _key(name) not in taken)
         taken.add(_key(names[file]))
     return names
-
-
-def _suffix(file: Path) -> str:
-    return ".mp4" if is_video(file) else ".jpg"
 
 
 def _key(name: Path) -> str:

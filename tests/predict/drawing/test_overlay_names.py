@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tcam_jax.predict.overlay_names import overlay_names
+from tcam_jax.data.video import SUFFIXES
+from tcam_jax.predict.drawing.overlay_names import overlay_names
 
 
 @pytest.mark.parametrize(
@@ -22,5 +23,6 @@ from tcam_jax.predict.overlay_names import overlay_names
 )
 def test_no_overlay_is_written_over_another(names):
     expected = {Path(file): Path(overlay) for file, overlay in names.items()}
-    assert overlay_names(expected) == expected
-    assert overlay_names(reversed(expected)) == expected
+    videos = {file for file in expected if file.suffix.lower() in SUFFIXES}
+    assert overlay_names(expected, videos) == expected
+    assert overlay_names(reversed(expected), videos) == expected

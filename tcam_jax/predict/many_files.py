@@ -1,0 +1,116 @@
+"""Many files into one folder of results: what is finished stays so, what fails is named."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from PIL import Image
+
+from tcam_jax.predict.drawing.overlays import draw
+from tcam_jax.predict.drawing.video_writer import VideoWriter
+from tcam_jax.predict.formats.masks import MaskWriter
+from tcam_jax.predict.prediction import Prediction
+from tcam_jax.predict.result_folder import ResultFolder
+from tcam_jax.runtime.files import cannot_write
+from tcam_jax.runtime.stopwatch import Stopwatch
+
+Write = Callable[[Prediction], None]
+
+
+@runtime_checkable
+class Drawn(Protocol):
+    """What is made of each file beside its records."""
+
+    def of(self, file: Path) -> AbstractContextManager[Write]:
+        """What takes the file's predictions; whole when it is left without an error."""
+        ...
+
+
+class Overlays:
+    """A picture for each image, an MP4 with the source's times for each video.
+
+    Args:
+      folder: that they are made in.
+      names: of each file's, relative to `folder`, see `given_files.Given.overlays`.
+    """
+
+    def __init__(self, folder: Path, names: Mapping[Path, Path]):
+        self._folder, self._names = folder, names
+
+    @contextmanager
+    def of(self, file: Path) -> Iterator[Write]:
+        """See `Drawn`."""
+        path = self._folder / self._names[file]
+        with VideoWriter(path) as video:
+
+            def write(prediction: Prediction) -> None:
+                is_image = prediction.time is None
+                picture = draw(prediction, enlarge=is_image)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                if is_image:
+                    Image.fromarray(picture).save(path, quality=90)
+                else:
+                    video.write(picture, prediction.time or 0.0)
+
+            yield write
+
+
+class Masks:
+    """The foreground of each frame as a PNG, see `formats.masks`.
+
+    Args:
+      folder, regions: as of `MaskWriter`.
+      names: of each file's, see `given_files.Given.masks`.
+    """
+
+    def __init__(self, folder: Path, regions: str, names: Mapping[Path, str]):
+        self._writer, self._names = MaskWriter(folder, regions), names
+
+    @contextmanager
+    def of(self, file: Path) -> Iterator[Write]:
+        """See `Drawn`."""
+        yield lambda prediction: self._writer.write(prediction, self._names[file])
+
+
+def write_results(
+    predictions: Iterator[Prediction],
+    faults: Mapping[Path, str],
+    results: ResultFolder,
+    drawn: Sequence[Drawn],
+    stopwatch: Stopwatch,
+    told: Callable[[], object],
+) -> int:
+    """Write what `predictions` say, a file at a time; return how many there were.
+
+    Args:
+      predictions: of files, the frames of each together.
+      faults: of files that cannot be read, or not to their end, by the time of their last frame.
+      results: takes their records.
+      drawn: what else is made of them.
+      stopwatch: takes the seconds of "draw".
+      told: is called after each frame.
+
+    Raises:
+      InputError: a result cannot be written.
+    """
+    count = 0
+    for file, of_file in groupby(predictions, lambda prediction: prediction.file):
+        assert file is not None
+        first = count
+        with ExitStack() as opened:
+            writers = [opened.enter_context(one.of(file)) for one in drawn]
+            for prediction in of_file:
+                results.write(prediction.to_dict())
+                with stopwatch.of("draw"):
+                    try:
+                        for write in writers:
+                            write(prediction)
+                    except OSError as error:
+                        raise cannot_write(results.folder, error) from error
+                told()
+                count += 1
+        size = file.stat().st_size if file.exists() else 0  # a camera has none
+        results.finish(str(file), size, count - first, faults.get(file))
+    return count
