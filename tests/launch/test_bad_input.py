@@ -66,6 +66,7 @@ def test_a_workdir_without_a_run(launch, tmp_path, name, expected):
 
 
 def test_output_must_not_be_the_input(launch, tmp_path):
+    (tmp_path / "image.png").write_bytes(b"no image")
     arguments = [f"--workdir={tmp_path}", f"--input={tmp_path}", f"--output={tmp_path}"]
     done = launch("predict", *arguments, status=2)
-    assert "must be another folder than --input" in done.stderr
+    assert "must be another folder than that of the input" in done.stderr
