@@ -1,35 +1,34 @@
-"""A network as a folder that predicts without its config or this code: StableHLO, weights, JSON."""
+"""A network as a folder that predicts without its config or this code: program, weights, JSON."""
 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
-
-import jax
-import jax.numpy as jnp
-import numpy as np
-import safetensors.numpy
-from flax.traverse_util import flatten_dict
-from jax import export, lax
 
 from tcam_jax.evaluate.logit_map import LOGIT_SCALE
 from tcam_jax.evaluate.maps import (
     OF_LOGITS,
-    PREDICTED,
     TCAM_CRF,
     TCAM_FUSED,
     TCAM_METHOD,
     TCAM_PROBABILITY,
-    FrameOutputs,
-    make_forward,
 )
-from tcam_jax.models import cpu
 from tcam_jax.models.tcam import TCAM, Variables
+from tcam_jax.predict.programs import onnx, saved_model, stablehlo
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, write_whole
 
+STABLEHLO = "stablehlo"
+FORMATS: dict[str, ModuleType] = {
+    STABLEHLO: stablehlo,
+    "onnx": onnx,
+    "saved_model": saved_model,
+}
+"""name -> module with `write`; `read`, and what that needs of model.json, NEEDED; and TAKES, the
+program's arguments in words."""
 SCHEMA = 2
 _SCALED = f"(0.5 + z / (2 (|z| + {LOGIT_SCALE:g})))"
 _MEANING = {  # of a map; a CAM is called by its method
@@ -39,16 +38,8 @@ _MEANING = {  # of a map; a CAM is called by its method
     TCAM_FUSED: "foreground probability * LayerCAM of the predicted class",
 }
 _OWN = ("Otsu's threshold", "the upper of Otsu's two thresholds between three classes of z")
-PLATFORMS = ("cpu", "cuda", "tpu")
-_PROGRAM, _WEIGHTS, _ABOUT = "model.stablehlo", "weights.safetensors", "model.json"
-_NEEDED = (
-    "classes",
-    "size",
-    "tau",
-    "of_logits",
-    "platforms",
-    "sha256",
-)  # what `load` reads of model.json
+_ABOUT = "model.json"
+_NEEDED = ("classes", "size", "tau", "of_logits", "sha256")  # what `load` reads of model.json
 
 
 class Exported(NamedTuple):
@@ -65,7 +56,7 @@ class Exported(NamedTuple):
       background: the class whose frames have no boxes; None: there is no such class.
     """
 
-    forward: Callable[[Any], tuple[jax.Array, jax.Array]]
+    forward: Callable[[Any], tuple[Any, Any]]
     class_names: tuple[str, ...]
     size: int
     tau: float | None
@@ -82,6 +73,7 @@ def save(
     tau: float | None,
     method: str = TCAM_METHOD,
     background: str | None = None,
+    format: str = STABLEHLO,
 ) -> None:
     """Write the network to the new `folder`, whole or not at all.
 
@@ -90,26 +82,25 @@ def save(
       model, variables: the network.
       class_names, size, tau, background: as in `Exported`.
       method: what its maps are, see `evaluate.maps`; a CAM is the predicted class's.
+      format: a key of `FORMATS`.
 
     Raises:
-      InputError: `folder` exists, or cannot be written.
+      InputError: `folder` exists, or cannot be written; the format is unknown, needs an extra that
+        is not installed, or cannot hold this network.
     """
+    if format not in FORMATS:
+        raise InputError(f"format must be one of {', '.join(FORMATS)}; got {format!r}.")
     if folder.exists():
         raise InputError(f"{folder} must be a new folder; there is something already.")
-    weights = {
-        name: np.ascontiguousarray(leaf)
-        for name, leaf in flatten_dict(jax.device_get(variables), sep="/").items()
-    }
-    program = _program(model, variables, weights, size, method)
     unfinished = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         unfinished.mkdir()
-        (unfinished / _PROGRAM).write_bytes(program.serialize())
-        (unfinished / _WEIGHTS).write_bytes(safetensors.numpy.save(weights))
+        own = FORMATS[format].write(unfinished, model, variables, size, method)
         scale = "255" if method in OF_LOGITS else "the map's maximum"
         about = {
             "schema": SCHEMA,
+            "format": format,
             "classes": list(class_names),
             "size": size,
             "tau": tau,
@@ -118,19 +109,23 @@ def save(
             "threshold": f"a pixel is foreground where map > int(tau * {scale}); tau null: each "
             f"map's own, {_OWN[method in OF_LOGITS]}. The box is that of the 8-connected region "
             "with the largest outer contour.",
-            "inputs": "(weights: {name: array} of weights.safetensors, frames: uint8 "
+            "inputs": f"({FORMATS[format].TAKES}: uint8 "
             f"[b, {size}, {size}, 3], RGB, resized bilinearly without keeping the aspect)",
             "outputs": f"(logits: float32 [b, {len(class_names)}], maps: uint8 "
             f"[b, {size}, {size}], floor(255 * {_MEANING.get(method, method)}))",
-            "platforms": list(program.platforms),
-            "jax": jax.__version__,
-            "calling_convention": program.calling_convention_version,
-            "sha256": {name: _digest(unfinished / name) for name in (_PROGRAM, _WEIGHTS)},
+            **own,
+            "sha256": {
+                path.relative_to(unfinished).as_posix(): _digest(path)
+                for path in sorted(unfinished.rglob("*"))
+                if path.is_file()
+            },
         }
         write_whole(unfinished / _ABOUT, json.dumps(about, indent=2) + "\n")
         unfinished.rename(folder)
     except OSError as error:
         raise cannot_write(folder, error) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def load(folder: str | Path) -> Exported:
@@ -139,30 +134,29 @@ def load(folder: str | Path) -> Exported:
         predictor = Predictor(**exported.load("models/demo")._asdict())
 
     Raises:
-      InputError: a file is missing or damaged, of another schema, or not for this platform.
+      InputError: a file is missing or damaged, of another schema, or not for this platform; or
+        what runs its format is not installed.
     """
     folder = Path(folder).expanduser()
-    for name in (_ABOUT, _PROGRAM, _WEIGHTS):
-        if not (folder / name).is_file():
-            raise InputError(f"{folder} must be a folder of tcam export_model; it has no {name}.")
+    _check_is_there(folder, _ABOUT)
     about = _read_about(folder / _ABOUT)
-    for name in (_PROGRAM, _WEIGHTS):
-        if _digest(folder / name) != about["sha256"][name]:
+    for name, digest in about["sha256"].items():
+        _check_is_there(folder, name)
+        if _digest(folder / name) != digest:
             raise InputError(f"{folder / name} is damaged: its digest differs. Export again.")
-    platform = {"gpu": "cuda"}.get(jax.default_backend(), jax.default_backend())
-    if platform not in about["platforms"]:
-        raise InputError(f"{folder} is for {about['platforms']}, not for this {platform}.")
-    program = export.deserialize(bytearray((folder / _PROGRAM).read_bytes()))
-    weights = jax.device_put(safetensors.numpy.load((folder / _WEIGHTS).read_bytes()))
-    call = jax.jit(program.call)
     return Exported(
-        lambda frames: call(weights, frames),
+        FORMATS[about["format"]].read(folder, about),
         tuple(about["classes"]),
         about["size"],
         about["tau"],
         about["of_logits"],
         about.get("background"),  # older folders have none
     )
+
+
+def _check_is_there(folder: Path, name: str) -> None:
+    if not (folder / name).is_file():
+        raise InputError(f"{folder} must be a folder of tcam export_model; it has no {name}.")
 
 
 def _read_about(path: Path) -> dict[str, Any]:
@@ -173,50 +167,16 @@ def _read_about(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is damaged: {error!r}. Export again.") from error
     if schema != SCHEMA:
         raise InputError(f"{path} has schema {schema}, this version reads {SCHEMA}.")
-    missing = [key for key in _NEEDED if key not in about]
+    about.setdefault("format", STABLEHLO)  # older folders do not say so
+    if about["format"] not in FORMATS:
+        raise InputError(
+            f"{path} has format {about['format']!r}, this version reads {', '.join(FORMATS)}."
+        )
+    needed = (*_NEEDED, *FORMATS[about["format"]].NEEDED)
+    missing = [key for key in needed if key not in about]
     if missing:
         raise InputError(f"{path} is damaged: it lacks {', '.join(missing)}. Export again.")
     return about
-
-
-def _program(
-    model: TCAM,
-    variables: Variables,
-    weights: Mapping[str, np.ndarray],
-    size: int,
-    method: str,
-) -> export.Exported:
-    forward = make_forward(model, (method,))
-    structure = jax.tree.structure(variables)
-    # By name, so that the file of the weights is the argument. Sorted names are not the tree's
-    # order, so each leaf is looked up.
-    names = jax.tree.leaves(_names(variables))
-
-    def traced(platform: str) -> Callable[..., FrameOutputs]:
-        def on_platform(*arguments: Any) -> FrameOutputs:
-            with cpu.traced_for(platform):  # whatever this machine is
-                return forward(*arguments)
-
-        return on_platform
-
-    def run(weights: Mapping[str, jax.Array], frames: jax.Array) -> tuple[jax.Array, jax.Array]:
-        tree = jax.tree.unflatten(structure, [weights[name] for name in names])
-        classes = jnp.full(frames.shape[0], PREDICTED, jnp.int32)
-        outputs = lax.platform_dependent(
-            tree, frames, classes, cpu=traced("cpu"), default=traced("cuda")
-        )
-        return outputs.logits.astype(jnp.float32), outputs.maps[0]
-
-    (batch,) = export.symbolic_shape("b")
-    shapes = {name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for name, leaf in weights.items()}
-    frames = jax.ShapeDtypeStruct((batch, size, size, 3), jnp.uint8)
-    return export.export(jax.jit(run), platforms=PLATFORMS)(shapes, frames)
-
-
-def _names(variables: Variables) -> Any:
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: "/".join(key.key for key in path), variables
-    )
 
 
 def _digest(path: Path) -> str:

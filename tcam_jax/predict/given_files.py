@@ -8,9 +8,9 @@ from typing import NamedTuple
 from tcam_jax.data.animation import is_video
 from tcam_jax.data.folder_walk import LeftOut
 from tcam_jax.predict.camera import camera_number
+from tcam_jax.predict.drawing.overlay_names import overlay_names
 from tcam_jax.predict.formats.names import common_folder, output_names
 from tcam_jax.predict.inputs import find_named
-from tcam_jax.predict.overlay_names import overlay_names
 from tcam_jax.runtime.errors import InputError
 
 

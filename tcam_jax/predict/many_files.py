@@ -8,11 +8,11 @@ from typing import Protocol, runtime_checkable
 
 from PIL import Image
 
+from tcam_jax.predict.drawing.overlays import draw
+from tcam_jax.predict.drawing.video_writer import VideoWriter
 from tcam_jax.predict.formats.masks import MaskWriter
-from tcam_jax.predict.overlays import draw
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.result_folder import ResultFolder
-from tcam_jax.predict.video_writer import VideoWriter
 from tcam_jax.runtime.files import cannot_write
 from tcam_jax.runtime.stopwatch import Stopwatch
 

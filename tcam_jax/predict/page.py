@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from tcam_jax.predict.overlays import draw
+from tcam_jax.predict.drawing.overlays import draw
+from tcam_jax.predict.drawing.video_writer import VideoWriter
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.predictor import Predictor
-from tcam_jax.predict.video_writer import VideoWriter
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
 

@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from tcam_jax.evaluate.boxes import threshold_level
 from tcam_jax.evaluate.corloc import edge_iou
-from tcam_jax.predict.overlays import draw
+from tcam_jax.predict.drawing.overlays import draw
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from tcam_jax.predict.overlays import draw_panels
+from tcam_jax.predict.drawing.overlays import draw_panels
 
 LARGEST_SIDE = 288  # of a panel, pixels: a page of a hundred pictures stays below 10 MB
 

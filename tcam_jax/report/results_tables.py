@@ -10,6 +10,7 @@ from tcam_jax.evaluate.protocols import (
     CLASS_FROM,
     IOUS,
     LOCALISATIONS,
+    own_rule,
     thresholds_of,
 )
 from tcam_jax.evaluate.results import Results, find_row
@@ -32,8 +33,9 @@ _TITLES: dict[str | None, str] = {
 }
 
 
-_HEADLINE = ("val", AGREEMENT, "otsu", "test")
-"""Thresholds of the headline: of four rows a method, two methods and a box there are at most 8."""
+def _headline_thresholds(method: str) -> tuple[str, ...]:
+    """Of two methods and a box there are then at most 8 rows: CAMs have no agreement with CAMs."""
+    return ("val", AGREEMENT, own_rule(method), "test")
 
 
 def methods_of(config: ConfigDict) -> tuple[str, ...]:
@@ -53,7 +55,7 @@ def headline_table(results: Results, methods: Sequence[str]) -> Table:
     found = [
         row
         for method in methods
-        for threshold in _HEADLINE
+        for threshold in _headline_thresholds(method)
         for row in _paper_rows(results)
         if (row["method"], row["threshold"]) == (method, threshold) and row["corloc"] is not None
     ]

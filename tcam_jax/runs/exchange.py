@@ -91,12 +91,17 @@ def export_weights(workdir: Path, target: Path) -> None:
     write_tensors(target, torch_tensors(variables, model) if by_torch else own_tensors(variables))
 
 
-def export_model(workdir: Path, folder: Path) -> None:
+def export_model(workdir: Path, folder: Path, format: str = exported.STABLEHLO) -> None:
     """Write a finished run's network as a folder that predicts by itself.
 
     For the threshold see `runs.networks.TrainedTCAM`, for the files `predict.exported`.
 
+    Args:
+      workdir: of the run.
+      folder: to be made.
+      format: a key of `predict.exported.FORMATS`.
+
     Raises:
-      InputError: there is no finished run; `folder` exists, or cannot be written.
+      InputError: there is no finished run; see also `predict.exported.save`.
     """
-    exported.save(folder, *load_tcam(workdir))
+    exported.save(folder, *load_tcam(workdir), format=format)

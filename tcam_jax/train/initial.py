@@ -93,8 +93,8 @@ def _stages(path: Path) -> list[tuple[Path, str]]:
     stages = {stage: role for stage, role in BEST.items() if (run / stage / "checkpoints").is_dir()}
     if not stages:
         raise InputError(
-            f"{path} must be the folder of a run, of a stage, of a checkpoint's step, or of an "
-            "exported model; it is none of these."
+            f"{path} must be the folder of a run, of a stage, of a checkpoint's step, or of a "
+            "model exported as StableHLO; it is none of these."
         )
     if name == "classifier" or "tcam" not in stages:
         return [(run / "classifier", BEST["classifier"])]

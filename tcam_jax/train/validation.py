@@ -13,8 +13,8 @@ from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.maps import make_forward
 from tcam_jax.evaluate.split import accuracy, judge, scaled_truth, score_split
 from tcam_jax.models.tcam import TCAM, Variables, for_inference
-from tcam_jax.predict.fonts import drawable
-from tcam_jax.predict.overlays import NO_BOXES, contact_sheet, draw_overlay
+from tcam_jax.predict.drawing.fonts import drawable
+from tcam_jax.predict.drawing.overlays import NO_BOXES, contact_sheet, draw_overlay
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.parallel import Parallel

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tcam_jax.data.video import read_video
-from tcam_jax.predict.video_writer import VideoWriter
+from tcam_jax.predict.drawing.video_writer import VideoWriter
 from tcam_jax.runtime.errors import InputError
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Num, UInt8
 
-from tcam_jax.predict.fonts import drawable
-from tcam_jax.predict.labels import label
-from tcam_jax.predict.strokes import (
+from tcam_jax.predict.drawing.fonts import drawable
+from tcam_jax.predict.drawing.labels import label
+from tcam_jax.predict.drawing.strokes import (
     BACKGROUND,
     PANEL_GAP,
     Area,

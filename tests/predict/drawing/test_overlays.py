@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tcam_jax.predict import overlays
-from tcam_jax.predict.overlays import (
+from tcam_jax.predict.drawing import overlays
+from tcam_jax.predict.drawing.overlays import (
     NO_BOXES,
     TITLE_HEIGHT,
     contact_sheet,
@@ -12,9 +12,9 @@ from tcam_jax.predict.overlays import (
     draw_overlay,
     draw_panels,
 )
+from tcam_jax.predict.drawing.strokes import LARGEST_SIDE, PANEL_GAP, heat_colours
+from tcam_jax.predict.drawing.video_writer import VideoWriter
 from tcam_jax.predict.prediction import Prediction
-from tcam_jax.predict.strokes import LARGEST_SIDE, PANEL_GAP, heat_colours
-from tcam_jax.predict.video_writer import VideoWriter
 
 GREEN, RED = [0, 255, 0], [255, 0, 0]
 BOX = list(overlays._BOXES[0])

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from tcam_jax.predict.labels import Colour
+from tcam_jax.predict.drawing.labels import Colour
 
 Area = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels, x1 and y1 excluded."""

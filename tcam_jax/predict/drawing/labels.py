@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from tcam_jax.predict.fonts import default_file, font, font_file
+from tcam_jax.predict.drawing.fonts import default_file, font, font_file
 
 Colour = tuple[int, int, int]
 _INK = (0, 0, 0)  # all plates are bright

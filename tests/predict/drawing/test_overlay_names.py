@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tcam_jax.data.video import SUFFIXES
-from tcam_jax.predict.overlay_names import overlay_names
+from tcam_jax.predict.drawing.overlay_names import overlay_names
 
 
 @pytest.mark.parametrize(

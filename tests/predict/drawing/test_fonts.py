@@ -8,8 +8,8 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import features
 
-from tcam_jax.predict import fonts
-from tcam_jax.predict.labels import label
+from tcam_jax.predict.drawing import fonts
+from tcam_jax.predict.drawing.labels import label
 
 PLATE = (0, 255, 255)
 

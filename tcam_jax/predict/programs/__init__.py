@@ -1,0 +1,1 @@
+"""What an exported folder has the network as: one module a kind of program."""

@@ -1,0 +1,76 @@
+"""A network as a SavedModel of TensorFlow, by jax2tf: the program of StableHLO inside.
+
+Source: https://www.tensorflow.org/guide/jax2tf
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from tcam_jax.models.tcam import TCAM, Variables
+from tcam_jax.predict.programs.plain import PLATFORMS, for_all_platforms
+from tcam_jax.runtime.extras import require
+
+FOLDER = "saved_model"
+TAKES = "of the signature serving_default: frames"
+NEEDED: tuple[str, ...] = ()
+
+
+def write(
+    folder: Path, model: TCAM, variables: Variables, size: int, method: str
+) -> dict[str, Any]:
+    """Write the network into `folder`; return what others must know of it.
+
+    Args:
+      folder: is there.
+      model, variables, size, method: see `exported.save`.
+
+    Raises:
+      InputError: TensorFlow is not installed.
+    """
+    require("train", "tensorflow")
+    import tensorflow as tf
+    from jax.experimental import jax2tf
+
+    network = jax2tf.convert(
+        for_all_platforms(model, method),
+        polymorphic_shapes=(None, f"(b, {size}, {size}, 3)"),
+        native_serialization_platforms=PLATFORMS,
+        with_gradient=False,
+    )
+    leaves, structure = jax.tree.flatten(jax.device_get(variables))
+    module = tf.Module()
+    with tf.device("/CPU:0"):
+        module.weights = [tf.Variable(leaf, trainable=False) for leaf in leaves]
+    frames = tf.TensorSpec((None, size, size, 3), tf.uint8, name="frames")
+
+    @tf.function(input_signature=[frames], autograph=False)
+    def run(frames: Any) -> dict[str, Any]:
+        logits, maps = network(jax.tree.unflatten(structure, module.weights), frames)
+        return {"logits": logits, "maps": maps}
+
+    module.run = run
+    signatures = {"serving_default": run.get_concrete_function()}
+    tf.saved_model.save(module, str(folder / FOLDER), signatures=signatures)
+    return {"platforms": list(PLATFORMS), "jax": jax.__version__, "tensorflow": tf.__version__}
+
+
+def read(folder: Path, about: Mapping[str, Any]) -> Callable[[Any], tuple[np.ndarray, np.ndarray]]:
+    """Return what `write` wrote as a function of the frames.
+
+    Raises:
+      InputError: TensorFlow is not installed.
+    """
+    require("train", "tensorflow")
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(folder / FOLDER))
+
+    def run(frames: Any) -> tuple[np.ndarray, np.ndarray]:
+        found = loaded.signatures["serving_default"](frames=tf.constant(frames))
+        return found["logits"].numpy(), found["maps"].numpy()
+
+    return run
