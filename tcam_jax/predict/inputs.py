@@ -72,7 +72,7 @@ _ONE = (
 _AHEAD = 8  # frames read while others are computed: more would only wait
 
 
-def frames_of(frames: Inputs) -> Iterator[InputFrame]:
+def frames_of(frames: Inputs, stride: int = 1) -> Iterator[InputFrame]:
     """Yield all frames, one at a time.
 
     A file that cannot be read, or not to its end, is warned of (`UserWarning`) after the last frame
@@ -84,6 +84,7 @@ def frames_of(frames: Inputs) -> Iterator[InputFrame]:
         upright by its EXIF; a path, where "~" and globs ("in/*.jpg", "in/**/*.mp4") are expanded;
         a video that PyAV has open, read from where it stands and left open; "camera:0"; an
         `InputFrame`; or an iterable of these, nested at will.
+      stride: of videos that are given by their names, the frames 0, stride, 2 * stride … are taken.
 
     Raises:
       InputError: a frame is of another kind, or a name leads to no frame; after all before it.
@@ -91,7 +92,7 @@ def frames_of(frames: Inputs) -> Iterator[InputFrame]:
     in_memory = 0
     for one in _one_by_one(frames):
         if isinstance(one, str | os.PathLike):
-            yield from _of_name(os.fspath(one))
+            yield from _of_name(os.fspath(one), stride)
             continue
         if isinstance(one, InputFrame):
             yield one
@@ -194,7 +195,7 @@ def _of_container(container: InputContainer) -> Iterator[InputFrame]:
         warnings.warn(f"{container.name}: {error}", stacklevel=2)
 
 
-def _of_name(given: str) -> Iterator[InputFrame]:
+def _of_name(given: str, stride: int) -> Iterator[InputFrame]:
     path = os.path.expanduser(given)
     camera = None if os.path.exists(path) else camera_number(given)
     if camera is not None:
@@ -210,7 +211,7 @@ def _of_name(given: str) -> Iterator[InputFrame]:
         files, left_out = find_named(path)
     except InputError as error:
         raise InputError(f"frames: {error}") from error
-    for frame in read_files(files, 1, faults.__setitem__):
+    for frame in read_files(files, stride, faults.__setitem__):
         yield frame
         count += 1
     if not count:

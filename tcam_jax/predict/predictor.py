@@ -92,7 +92,7 @@ class Predictor:
         """Do as `predict`."""
         return self.predict(frames)
 
-    def predict(self, frames: Inputs, track: bool = False) -> list[Prediction]:
+    def predict(self, frames: Inputs, track: bool = False, stride: int = 1) -> list[Prediction]:
         """Predict every frame.
 
             model.predict("holiday/*.jpg")
@@ -102,7 +102,7 @@ class Predictor:
             uint8 `[h, w, 3]`, grey `[h, w]`, or a stack `[n, h, w, 3]`; a PIL image, in any mode,
             which is turned upright by its EXIF; the path of an image, a video or a folder that
             holds some at any depth; a glob; an open PyAV container; "camera:0". Sizes may differ.
-          track: as of `stream`.
+          track, stride: as of `stream`.
 
         Returns:
           A `Prediction` for each frame; boxes in pixels of the frame, upright.
@@ -110,7 +110,7 @@ class Predictor:
         Raises:
           InputError: a frame is none of these, or a path leads to no frame that can be read.
         """
-        return list(self.stream(frames, track=track))
+        return list(self.stream(frames, track=track, stride=stride))
 
     def at_threshold(self, prediction: Prediction, tau: float) -> Prediction:
         """Return what the same map says at another threshold; the network is not asked again.
@@ -132,6 +132,7 @@ class Predictor:
         stopwatch: Stopwatch | None = None,
         track: bool = False,
         smooth_boxes: int = 0,
+        stride: int = 1,
     ) -> Iterator[Prediction]:
         """Like `predict`, for any number of frames.
 
@@ -148,17 +149,21 @@ class Predictor:
             memory are those of one video.
           smooth_boxes: each box becomes the mean of its track's in this many frames before and
             after, see `smooth_boxes.with_smooth_boxes`; boxes are then tracked.
+          stride: of videos that are given by their names, every so many frames are taken.
 
         Raises:
-          InputError: `smoothing` or `smooth_boxes` is negative, or as of `predict`.
+          InputError: `smoothing` or `smooth_boxes` is negative, `stride` below 1, or as of
+            `predict`.
         """
         for name, reach in (("smoothing", smoothing), ("smooth_boxes", smooth_boxes)):
             if reach < 0:
                 raise InputError(f"{name} must be 0 or more frames; got {reach}.")
+        if stride < 1:
+            raise InputError(f"stride must be 1 or more frames; got {stride}.")
         stopwatch = stopwatch or Stopwatch()
         # Neighbours are of the same file.
         for _, outputs in groupby(
-            self._outputs(frames_of(frames), stopwatch), lambda output: output[0].file
+            self._outputs(frames_of(frames, stride), stopwatch), lambda output: output[0].file
         ):
             predictions = self._decided(_smoothed(outputs, smoothing), stopwatch)
             if track or smooth_boxes:

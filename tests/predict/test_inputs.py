@@ -53,6 +53,15 @@ def test_paths_of_every_kind(folder):
     np.testing.assert_allclose([f.time for f in frames_of(folder / "film.avi")], [0, 0.04, 0.08])
 
 
+def test_a_stride_is_of_videos_alone(folder):
+    found = list(frames_of(folder, stride=2))
+    assert [f.frame for f in found if f.file.name == "film.avi"] == [0, 2]
+    assert sum(f.time is None for f in found) == 2
+    assert [p.frame for p in predictor()[0].predict(folder / "film.avi", stride=3)] == [0]
+    with pytest.raises(InputError, match="stride must be 1 or more frames; got 0"):
+        predictor()[0].predict(folder, stride=0)
+
+
 def test_a_name_with_the_signs_of_a_glob_is_a_name(folder):
     (folder / "a.png").rename(folder / "a[1].png")
     assert origins(folder / "a[1].png", folder) == [("a[1].png", 0, (SIZE, SIZE))]
