@@ -7,6 +7,8 @@ tests/launch/chaos.py has the defaults, as a user does.
 """
 
 import atexit
+import fcntl
+import gc
 import os
 import shutil
 import tempfile
@@ -29,6 +31,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
@@ -47,6 +50,31 @@ TINY = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first, so that no process is left with one of them at the end."""
     items.sort(key=lambda item: not {"launch", "train"} & set(item.path.parts))
+    gc.freeze()  # the modules: every collection would look through them
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return (name, make) -> a folder that `make` fills in one of the session's processes only.
+
+    Tests do not write into it.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        made, done = root / name, root / f"{name}.done"
+        with (root / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(made, ignore_errors=True)  # of one that failed
+                made.mkdir()
+                make(made)
+                done.touch()
+        return made
+
+    return folder
 
 
 @pytest.fixture
@@ -58,15 +86,17 @@ def tiny_splits(monkeypatch) -> dict[str, SplitSize]:
 
 
 @pytest.fixture(scope="session")
-def shapes_data(tmp_path_factory) -> Path:
+def shapes_data(made_once) -> Path:
     """data_dir with a tiny `moving_shapes` prepared in both configurations."""
-    data_dir = tmp_path_factory.mktemp("shapes")
-    with pytest.MonkeyPatch.context() as patch:
-        for split, size in TINY.items():
-            patch.setitem(SPLITS, split, size)
-        for config in ("default", "train_boxes"):
-            prepare("moving_shapes", config, data_dir)
-    return data_dir
+
+    def make(data_dir: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            for split, size in TINY.items():
+                patch.setitem(SPLITS, split, size)
+            for config in ("default", "train_boxes"):
+                prepare("moving_shapes", config, data_dir)
+
+    return made_once("shapes", make)
 
 
 @pytest.fixture

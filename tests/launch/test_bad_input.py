@@ -50,15 +50,23 @@ def test_a_workdir_that_cannot_be_written(launch, tmp_path, shapes_data):
         assert "must be a folder that can be written" in done.stderr
 
 
-@pytest.mark.parametrize("name", ["evaluate", "report", "predict"])
-def test_a_workdir_without_a_run(launch, tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("evaluate", "must hold a run"),
+        ("report", "must hold a run"),
+        ("predict", "must be the folder of a run"),
+    ],
+)
+def test_a_workdir_without_a_run(launch, tmp_path, name, expected):
     extra = [f"--input={tmp_path}", f"--output={tmp_path / 'out'}"] if name == "predict" else []
     (tmp_path / "image.png").write_bytes(b"no image")
     done = launch(name, f"--workdir={tmp_path}", *extra, status=2)
-    assert "must hold a run" in done.stderr and "Traceback" not in done.stderr
+    assert expected in done.stderr and "Traceback" not in done.stderr
 
 
 def test_output_must_not_be_the_input(launch, tmp_path):
+    (tmp_path / "image.png").write_bytes(b"no image")
     arguments = [f"--workdir={tmp_path}", f"--input={tmp_path}", f"--output={tmp_path}"]
     done = launch("predict", *arguments, status=2)
-    assert "must be another folder than --input" in done.stderr
+    assert "must be another folder than that of the input" in done.stderr

@@ -2,11 +2,13 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
 
+from tcam_jax.train.checkpoint import read_variables
 from tests.launch.conftest import TINY
 from tests.torch_networks import state_dict, torch_network
 
@@ -35,7 +37,6 @@ def test_published_weights_are_evaluated_and_come_out_as_they_went_in(
     weights = f"--weights={published / 'whole.pth'}"
     done = launch("import_weights", *TINY, data, weights, f"--workdir={run}")
     assert "finished stages classifier, tcam" in done.stdout
-    methods = "--config.eval.cam_methods=('layercam','gradcampp')"
     launch("evaluate", f"--workdir={run}", "--split=test")
     results = json.loads((run / "results.json").read_text())
     assert set(results["classification"]) == {
@@ -52,17 +53,11 @@ def test_published_weights_are_evaluated_and_come_out_as_they_went_in(
     launch("export_weights", f"--workdir={run}", f"--output={tmp_path / 'out.msgpack'}")
     again = tmp_path / "again"
     weights = f"--weights={tmp_path / 'out.msgpack'}"
-    launch("import_weights", *TINY, data, methods, weights, f"--workdir={again}")
-    launch("evaluate", f"--workdir={again}", "--split=test")
-    after = json.loads((again / "results.json").read_text())
-
-    def scores(of, methods):
-        names = ("method", "threshold", "regions", "iou", "localisation", "class_from", "per_class")
-        return [[row[name] for name in names] for row in of["rows"] if row["method"] in methods]
-
-    common = ("layercam", "tcam", "centre_box")  # "cam" was a default of the first run
-    assert scores(after, common) == scores(results, common) != []
-    assert scores(after, ("gradcampp",)) != []
+    launch("import_weights", *TINY, data, weights, f"--workdir={again}")
+    for stage in ("classifier", "tcam"):
+        step = f"{stage}/checkpoints/0"
+        imported = read_variables(run / step), read_variables(again / step)
+        jax.tree.map(np.testing.assert_array_equal, *imported)
     refused = launch("import_weights", *TINY, data, weights, f"--workdir={again}", status=2)
     assert "must be a new folder" in refused.stderr
 
@@ -71,9 +66,12 @@ def test_published_weights_are_evaluated_and_come_out_as_they_went_in(
 def test_stage_2_is_trained_on_an_imported_classifier(published, shapes_data, tmp_path, launch):
     run, data = tmp_path / "run", f"--config.dataset.data_dir={shapes_data}"
     weights = f"--weights={published / 'classifier.pth'}"
-    done = launch("import_weights", *TINY, data, weights, f"--workdir={run}")
+    # Seeds by a method that takes frames, not their features alone.
+    config = [*TINY, data, "--config.tcam.epochs=1", "--config.tcam.cam_method=smoothgradcampp"]
+    config.append("--config.eval.cam_methods=('smoothgradcampp',)")
+    done = launch("import_weights", *config, weights, f"--workdir={run}")
     assert "tcam train --config" in done.stdout
-    done = launch("train", *TINY, data, f"--workdir={run}")
+    done = launch("train", *config, f"--workdir={run}")
     assert "classifier: finished before" in done.stdout
     assert (run / "results.json").exists()
     encoder = launch("export_weights", f"--workdir={run}", f"--output={run / 'w.safetensors'}")
@@ -95,10 +93,9 @@ def test_training_starts_from_pretrained_weights_of_every_kind(
     still = "--config.classifier.optimizer.learning_rate=1e-30"
     smoothed = "--config.classifier.label_smoothing=0.1"
     head = "--config.model.head=lse"
-    frames = "--config.tcam.cam_method=smoothgradcampp"
-    methods = "--config.eval.cam_methods=('cam','smoothgradcampp','xgradcam')"
-    short = ("--config.classifier.epochs=1", "--config.tcam.epochs=1")
-    arguments = [*TINY, *short, data, start, still, smoothed, head, frames, methods]
+    methods = "--config.eval.cam_methods=('layercam','xgradcam')"
+    short = ("--config.classifier.epochs=1", "--config.tcam.epochs=0")
+    arguments = [*TINY, *short, data, start, still, smoothed, head, methods]
     floor = "--config.classifier.optimizer.min_learning_rate=0"
     done = launch("train", *arguments, floor, f"--workdir={first}")
     assert "resnet10.pth: encoder" in done.stdout

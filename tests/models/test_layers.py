@@ -77,7 +77,11 @@ def test_derivatives_of_any_order_are_those_of_finite_differences(plain):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize(
+    ("plain", "dtype"),
+    [("another device", jnp.bfloat16), ("switched off", jnp.float32)],
+    indirect=["plain"],
+)
 def test_nothing_of_ours_is_in_it_on_any_platform(plain, dtype):
     loss, params = _loss(train=True, dtype=dtype)
     work = lambda *inputs: (jax.value_and_grad(loss)(*inputs), _derivatives(loss, *inputs))  # noqa: E731

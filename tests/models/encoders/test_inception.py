@@ -77,10 +77,13 @@ def test_padded_features_lie_evenly_over_the_frame(output_stride, size):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("output_stride", "size", "places"),
-    [(8, 64, 8), (8, 107, 14), (16, 97, 7), (16, 128, 8), (32, 140, 3), (32, 299, 8)],
+    [(8, 107, 14), (16, 128, 8), (32, 299, 8)],
 )
 def test_features_and_logits_equal_torch(output_stride, size, places):
-    """At output stride 32 the twin is the network as published, unpadded."""
+    """At output stride 32 the twin is the network as published, unpadded.
+
+    Other sizes: in training, below.
+    """
     twin, images = _twin(output_stride), _images(size)
     model = _model(output_stride)
     ours = jax.jit(partial(model.apply, method="classify"))(_loaded(twin, model), images)
