@@ -8,7 +8,7 @@ import pytest
 from tests.data.conftest import write_photo_folder
 
 CONFIG = "--config=configs/video_folder.py:mine"
-SKIPPED = "skipped, 4 times: the image is truncated or damaged"
+SKIPPED = "skipped, 4 times: the image is damaged, of a kind that cannot be read"
 
 
 @pytest.fixture(scope="module")
