@@ -68,7 +68,7 @@ def test_a_folder_without_a_run_is_named_in_words_of_python(tmp_path, monkeypatc
         with pytest.raises(tcam_jax.InputError, match=f"^{tmp_path}/nope must hold") as caught:
             tcam_jax.evaluate_run(folder)
         assert "tcam_jax.train_and_evaluate(config" in str(caught.value)
-        with pytest.raises(tcam_jax.InputError, match="^source must be the folder of a run"):
+        with pytest.raises(tcam_jax.InputError, match="nope' must be the folder of a run"):
             tcam_jax.load(folder)
         with pytest.raises(tcam_jax.InputError, match=f"^{tmp_path}/nope must be a folder of"):
             exported.load(folder)

@@ -23,6 +23,7 @@ from tcam_jax.data.animation import is_video
 from tcam_jax.data.folder_walk import in_words
 from tcam_jax.data.video import promised_frames
 from tcam_jax.evaluate.threshold_rules import MAP_RULES
+from tcam_jax.predict.decision import LEAST_SCORE
 from tcam_jax.predict.formats import masks
 from tcam_jax.predict.formats.records import Records
 from tcam_jax.predict.formats.registry import FORMATS, MASKS, check_formats, convert
@@ -56,7 +57,7 @@ _MIN_AREA = flags.DEFINE_float("min_area", 0.0, "leave out boxes of a smaller sh
 _MIN_PROBABILITY = flags.DEFINE_float(
     "min_probability", 0.0, "no box in a frame whose class is less probable"
 )
-_MIN_SCORE = flags.DEFINE_float("min_score", 0.0, "leave out boxes of a lower score")
+_MIN_SCORE = flags.DEFINE_float("min_score", LEAST_SCORE, "leave out boxes of a lower score")
 _TAU = flags.DEFINE_float("tau", None, "threshold, 0 to 1; default: the run's")
 _RULE = flags.DEFINE_enum("rule", None, MAP_RULES, "each map's own threshold, instead of --tau")
 _CLASS = flags.DEFINE_string("class", None, "report this class; default: the most probable one")

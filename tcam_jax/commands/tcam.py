@@ -1,7 +1,9 @@
 """The console command: `tcam NAME --flag=value …`."""
 
+import difflib
 import importlib
 import sys
+from importlib import metadata
 
 from tcam_jax.runtime.huge_pages import start_again_with_huge_pages
 from tcam_jax.runtime.streams import keep_streams
@@ -31,8 +33,13 @@ def main() -> None:
         for command, purpose in COMMANDS.items():
             print(f"  {command:{width}}  {purpose}")
         return
+    if name == "--version":
+        print(f"tcam_jax {metadata.version('tcam_jax')}")
+        return
     if name not in COMMANDS:
-        print(f"error: tcam knows {', '.join(COMMANDS)}; got {name!r}", file=sys.stderr)
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        print(f"error: tcam knows {', '.join(COMMANDS)}; got {name!r}{hint}", file=sys.stderr)
         sys.exit(2)
     start_again_with_huge_pages()
     sys.argv = [f"tcam {name}", *arguments]

@@ -16,7 +16,7 @@ from tcam_jax.config.defaults import get_config
 from tcam_jax.config.places import locate_recorded, located
 from tcam_jax.config.rules import flatten
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.files import read_json, write_whole
 
 RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
@@ -97,7 +97,7 @@ def load_config(workdir: str | Path, data_dir: str | Path | None = None) -> Conf
             f"Train one with `tcam train --config=… --workdir={workdir}`, in Python with "
             f"tcam_jax.train_and_evaluate(config, {str(workdir)!r}), or check the path."
         )
-    config = ConfigDict(json.loads(path.read_text()))
+    config = ConfigDict(read_json(path))
     missing = flatten(get_config()).keys() - flatten(config).keys()
     missing = {field for field in missing if not field.startswith("tcam.losses.")}  # a free list
     if missing:

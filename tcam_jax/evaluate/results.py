@@ -38,7 +38,7 @@ from tcam_jax.evaluate.protocols import IOUS
 from tcam_jax.evaluate.rows import Row, Scores, mean_scores, scores_of, unknown_scores
 from tcam_jax.evaluate.split import scaled_truth
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.files import read_json, write_whole
 
 SCHEMA = 3
 CENTRE_FRACTION = 0.5  # side of the centre box, of the frame
@@ -170,7 +170,7 @@ def read_results(workdir: str | Path) -> Results:
     path = Path(workdir) / "results.json"
     if not path.is_file():
         raise InputError(f"{path} is not there; make it with `tcam evaluate --workdir={workdir}`.")
-    results = json.loads(path.read_text())
+    results = read_json(path)
     if results.get("schema") != SCHEMA:
         raise InputError(
             f"{path} has schema {results.get('schema')!r}, this version reads {SCHEMA}; "

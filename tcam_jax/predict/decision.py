@@ -13,6 +13,10 @@ from tcam_jax.predict.prediction import Prediction
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
 
+LEAST_SCORE = 0.01
+"""Of a box, by default: in a black frame a map is noise, and its own threshold finds regions there
+all the same, with scores of a thousandth. No box of an object had less than 0.3."""
+
 
 class Decision:
     """How a network's outputs become a `Prediction`; arguments as of `predictor.Predictor`.
@@ -32,7 +36,7 @@ class Decision:
         regions: str = "largest",
         min_area: float = 0.0,
         min_probability: float = 0.0,
-        min_score: float = 0.0,
+        min_score: float = LEAST_SCORE,
         class_name: str | None = None,
     ):
         self.class_names = tuple(class_names)
@@ -40,7 +44,7 @@ class Decision:
             raise InputError(f"regions must be one of {', '.join(REGIONS)}; got {regions!r}.")
         if class_name is not None and class_name not in self.class_names:
             raise InputError(
-                f"class_name must be one of {', '.join(self.class_names)}; got {class_name!r}."
+                f"the class must be one of {', '.join(self.class_names)}; got {class_name!r}."
             )
         if tau is not None and not 0 <= tau < 1:
             raise InputError(f"tau must be in 0..1, below 1; got {tau}.")

@@ -6,28 +6,19 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from av.container import InputContainer
 from PIL import Image
 
 from tcam_jax.data.folder_walk import LeftOut, in_words, kind_of_name, path_order
-from tcam_jax.data.pictures import to_rgb
 from tcam_jax.data.video import BadVideo, read_container
+from tcam_jax.predict.arrays import Array, images_in
 from tcam_jax.predict.camera import camera_number, read_camera
 from tcam_jax.predict.frame_source import SUFFIXES, Found, find_files, has_known_suffix, read_frames
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.read_ahead import read_ahead
-
-
-@runtime_checkable
-class Array(Protocol):
-    """What NumPy can take: its own arrays, and tensors of JAX, PyTorch, TensorFlow."""
-
-    def __array__(self) -> np.ndarray:
-        """Return it as a NumPy array."""
-        ...
 
 
 class InputFrame(NamedTuple):
@@ -76,7 +67,8 @@ def frames_of(frames: Inputs, stride: int = 1) -> Iterator[InputFrame]:
     """Yield all frames, one at a time.
 
     A file that cannot be read, or not to its end, is warned of (`UserWarning`) after the last frame
-    that its path leads to, and so are files that are left out of a folder.
+    that its path leads to, and so are files that are left out of a folder. A path that is not one
+    of several, and leads to no frame that can be read, is an error.
 
     Args:
       frames: one array `[h, w, 3]` or grey `[h, w]`, or a stack `[n, h, w, 3]`, RGB, uint8 (of
@@ -89,10 +81,10 @@ def frames_of(frames: Inputs, stride: int = 1) -> Iterator[InputFrame]:
     Raises:
       InputError: a frame is of another kind, or a name leads to no frame; after all before it.
     """
-    in_memory = 0
+    in_memory, one_name = 0, isinstance(frames, str | os.PathLike)
     for one in _one_by_one(frames):
         if isinstance(one, str | os.PathLike):
-            yield from _of_name(os.fspath(one), stride)
+            yield from _of_name(os.fspath(one), stride, one_name)
             continue
         if isinstance(one, InputFrame):
             yield one
@@ -100,7 +92,7 @@ def frames_of(frames: Inputs, stride: int = 1) -> Iterator[InputFrame]:
         if isinstance(one, InputContainer):
             yield from _of_container(one)
             continue
-        for image in _images(one, in_memory):
+        for image in images_in(one, in_memory):
             yield InputFrame(None, in_memory, None, image)
             in_memory += 1
 
@@ -131,54 +123,6 @@ def _one_by_one(frames: object) -> Iterator[object]:
             yield from _one_by_one(one)
 
 
-def _images(one: object, number: int) -> Iterator[np.ndarray]:
-    """Yield what is in memory: the image, or those of a stack; `number` is that of the first."""
-    if isinstance(one, Image.Image):
-        try:
-            yield np.asarray(to_rgb(one).image)
-        except (ValueError, OSError) as error:
-            raise InputError(f"frames: number {number}: {error}.") from error
-        return
-    if not isinstance(one, Array):
-        raise InputError(
-            f"frames: number {number} must be an array of uint8 [h, w, 3] or [n, h, w, 3], a PIL "
-            "image, a path, a glob, an open PyAV container, camera:0, or an iterable of these; got "
-            f"{type(one).__name__}."
-        )
-    try:
-        array = np.asarray(one)
-    except Exception as error:  # of other libraries, where it lies on an accelerator, say
-        raise InputError(f"frames: number {number} cannot become an array ({error}).") from error
-    for place, image in enumerate(array if array.ndim == 4 else [array]):
-        yield _checked(image, number + place)
-
-
-def _checked(image: np.ndarray, number: int) -> np.ndarray:
-    if image.dtype == np.uint8 and image.size:
-        if image.ndim == 3 and image.shape[2] == 3:
-            return image
-        if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):  # grey, without doubt
-            return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
-    raise InputError(
-        f"frames: number {number} must be RGB, uint8 [h, w, 3]; got {image.dtype} {image.shape}. "
-        f"{_advice(image)}, or give a PIL image or a path."
-    )
-
-
-def _advice(image: np.ndarray) -> str:
-    if image.dtype.kind == "f":
-        return "If its values are 0 to 1: (255 * frames).astype('uint8')"
-    if image.dtype == np.uint16:
-        return "If its values reach 65535: (frames >> 8).astype('uint8')"
-    if image.ndim == 3 and image.shape[2] == 4:
-        return "Without transparency: frames[..., :3]"
-    if image.ndim == 3 and image.shape[0] == 3:
-        return "Put the colours last: numpy.moveaxis(frames, -3, -1)"
-    if image.ndim == 3:
-        return "If it is a stack of grey frames: frames[..., None]"
-    return "Convert it first"
-
-
 def _of_container(container: InputContainer) -> Iterator[InputFrame]:
     file = None if container.name == "<none>" else Path(container.name)
     count = 0
@@ -195,7 +139,7 @@ def _of_container(container: InputContainer) -> Iterator[InputFrame]:
         warnings.warn(f"{container.name}: {error}", stacklevel=2)
 
 
-def _of_name(given: str, stride: int) -> Iterator[InputFrame]:
+def _of_name(given: str, stride: int, alone: bool) -> Iterator[InputFrame]:
     path = os.path.expanduser(given)
     camera = None if os.path.exists(path) else camera_number(given)
     if camera is not None:
@@ -214,7 +158,7 @@ def _of_name(given: str, stride: int) -> Iterator[InputFrame]:
     for frame in read_files(files, stride, faults.__setitem__):
         yield frame
         count += 1
-    if not count:
+    if not count and alone:
         why = next(iter(faults.values()), "it holds none")
         raise InputError(f"frames: no frame of {given} can be read: {why}.")
     for file, reason in faults.items():
@@ -232,12 +176,16 @@ def find_named(path: str) -> Found:
     """
     if os.path.exists(path):
         return find_files(Path(path))
+    if not has_magic(path):
+        raise InputError(
+            f"{path!r} does not exist; expected an image, a video, a folder that holds some, a "
+            "glob that matches some, or camera:0."
+        )
     matches = [Path(match) for match in glob(path, recursive=True)]
     files = [match for match in matches if match.is_file() and _is_meant(match, Path(path))]
     if not any(map(has_known_suffix, files)):
         raise InputError(
-            f"{path!r} must be an image, a video, a folder that holds some, a glob that "
-            f"matches some ({' '.join(SUFFIXES)}), or camera:0; none was found."
+            f"the glob {path!r} must match images or videos ({' '.join(SUFFIXES)}); it does not."
         )
     files.sort(key=path_order)
     left_out = [LeftOut(file, "other_kind") for file in files if not has_known_suffix(file)]

@@ -61,6 +61,16 @@ class Prediction(NamedTuple):
     time: float | None
     tracks: list[int] | None = None
 
+    def __repr__(self) -> str:
+        """Say in a line what it says; the arrays are too long for one."""
+        where = "frame" if self.file is None else f"{self.file} frame"
+        boxes = ", ".join(str([round(edge, 1) for edge in box]) for box in self.boxes[:3])
+        more = f", … ({len(self.boxes)})" if len(self.boxes) > 3 else ""
+        return (
+            f"Prediction({self.class_name} {self.probability:.2f}, {where} {self.frame}, "
+            f"boxes: {boxes or 'none'}{more})"
+        )
+
     @property
     def size(self) -> tuple[int, int]:
         """The frame's height and width, pixels."""

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from tcam_jax.predict.decision import Decision
+from tcam_jax.predict.decision import LEAST_SCORE, Decision
 from tcam_jax.predict.inputs import InputFrame, Inputs, frames_of
 from tcam_jax.predict.neighbours import with_neighbours
 from tcam_jax.predict.prediction import Prediction
@@ -45,7 +46,7 @@ class Predictor:
       regions: "largest": one box a frame; "all": one for each connected region above the threshold.
       min_area: boxes of a smaller share of the frame, 0..1, are left out.
       min_probability: a frame whose class is less probable, 0..1, has no boxes.
-      min_score: boxes with a lower score, 0..1, are left out.
+      min_score: boxes with a lower score, 0..1, are left out: by default those of noise alone.
       class_name: report this class; None: the most probable one. The map, and so the boxes, are
         the same for all classes.
 
@@ -67,7 +68,7 @@ class Predictor:
         regions: str = "largest",
         min_area: float = 0.0,
         min_probability: float = 0.0,
-        min_score: float = 0.0,
+        min_score: float = LEAST_SCORE,
         class_name: str | None = None,
     ):
         if batch_size < 1:
@@ -88,11 +89,11 @@ class Predictor:
         )
         self._decide = self._decision(tau, rule=rule)
 
-    def __call__(self, frames: Inputs) -> list[Prediction]:
+    def __call__(self, frames: Inputs, **options: Any) -> list[Prediction]:
         """Do as `predict`."""
-        return self.predict(frames)
+        return self.predict(frames, **options)
 
-    def predict(self, frames: Inputs, track: bool = False, stride: int = 1) -> list[Prediction]:
+    def predict(self, frames: Inputs, **options: Any) -> list[Prediction]:
         """Predict every frame.
 
             model.predict("holiday/*.jpg")
@@ -102,7 +103,7 @@ class Predictor:
             uint8 `[h, w, 3]`, grey `[h, w]`, or a stack `[n, h, w, 3]`; a PIL image, in any mode,
             which is turned upright by its EXIF; the path of an image, a video or a folder that
             holds some at any depth; a glob; an open PyAV container; "camera:0". Sizes may differ.
-          track, stride: as of `stream`.
+          options: of `stream`: `stride`, `smoothing`, `track`, `smooth_boxes`.
 
         Returns:
           A `Prediction` for each frame; boxes in pixels of the frame, upright.
@@ -110,7 +111,7 @@ class Predictor:
         Raises:
           InputError: a frame is none of these, or a path leads to no frame that can be read.
         """
-        return list(self.stream(frames, track=track, stride=stride))
+        return list(self.stream(frames, **options))
 
     def at_threshold(self, prediction: Prediction, tau: float) -> Prediction:
         """Return what the same map says at another threshold; the network is not asked again.

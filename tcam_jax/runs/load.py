@@ -88,8 +88,8 @@ def _no_network(source: str | Path) -> InputError:
     if path.exists():
         there = "it is a folder without these" if path.is_dir() else "it is a file"
     return InputError(
-        f"source must be the folder of a run ({_OF_RUN}) or of an exported model "
-        f"({_OF_EXPORTED}), or weights with config= and class_names=; got {str(source)!r}: {there}."
+        f"{str(source)!r} must be the folder of a run ({_OF_RUN}) or of an exported model "
+        f"({_OF_EXPORTED}), or weights with config= and class_names=; {there}."
     )
 
 

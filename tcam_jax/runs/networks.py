@@ -26,7 +26,7 @@ from tcam_jax.models.tcam import (
     variable_shapes,
 )
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.files import read_json, write_whole
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.finished import Finished
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
@@ -142,7 +142,7 @@ def read_classes(workdir: Path) -> tuple[str, ...]:
     path = workdir / "classes.json"
     if not path.exists():
         raise InputError(f"{workdir} was never started; run `tcam train` there.")
-    return tuple(json.loads(path.read_text()))
+    return tuple(read_json(path))
 
 
 class TrainedTCAM(NamedTuple):

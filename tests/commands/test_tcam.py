@@ -41,7 +41,7 @@ def test_each_command_has_its_module_in_launch():
 
 def test_an_unknown_name():
     done = _tcam("trian", "--config=x")
-    assert done.returncode == 2 and "'trian'" in done.stderr
+    assert done.returncode == 2 and "got 'trian'; did you mean train?" in done.stderr
     assert all(name in done.stderr for name in _names())
 
 

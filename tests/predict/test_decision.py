@@ -112,6 +112,14 @@ def test_a_model_is_called_as_a_function():
     }
 
 
+def test_it_is_said_in_a_line():
+    found = decide(two_regions(), regions="all")
+    assert repr(found) == (
+        "Prediction(cat 0.70, frame 0, boxes: [6.0, 6.0, 16.0, 16.0], [0.0, 0.0, 4.0, 4.0])"
+    )
+    assert "boxes: none)" in repr(decide(two_regions() * 0))
+
+
 def test_supervision_takes_the_boxes():
     found = decide(two_regions(), regions="all")._replace(tracks=[7, 3])
     detections = found.to_supervision()

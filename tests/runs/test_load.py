@@ -72,5 +72,5 @@ def test_what_is_no_network_names_the_argument(tmp_path, made, words):
         place.mkdir()
     elif made == "file":
         place.touch()
-    with pytest.raises(InputError, match=rf"^source must be .*nope.: .*{words}"):
+    with pytest.raises(InputError, match=rf"nope' must be the folder of a run .*; .*{words}"):
         tcam_jax.load(place)
