@@ -77,7 +77,7 @@ def find_given(names: Sequence[str], output: Path) -> Given:
             found.append(find_named(name))
         except InputError as error:
             raise InputError(f"--input: {error}") from error
-    by_place, left_out = dict[str, Path](), list[LeftOut]()
+    by_place, left_out = dict[str, Path](), dict[str, LeftOut]()
     has_results = _has_results(output)  # asked after the search: another shard may begin meanwhile
     for one in found:
         inside = set(filter(_is_inside(output), one.files))
@@ -86,14 +86,20 @@ def find_given(names: Sequence[str], output: Path) -> Given:
         for file in one.files:
             if file not in inside:
                 by_place.setdefault(os.path.abspath(file), file)
-        left_out += [entry for entry in one.left_out if not _is_inside(output)(entry.path)]
+        left_out |= {
+            os.path.abspath(entry.path): entry
+            for entry in one.left_out
+            if not _is_inside(output)(entry.path)
+        }
     files = list(by_place.values())
     root = Path(names[0])
     if len(names) > 1 or not root.is_dir():
         root = Path(common_folder(map(str, files)))
     if output.resolve() == root.resolve():
         raise _another_output(output)
-    return Given(files, root, left_out)
+    # `in_words` names them relative to the root, whether they were given so or not.
+    below = {place: root / os.path.relpath(place, root) for place in left_out}
+    return Given(files, root, [left_out[place]._replace(path=below[place]) for place in below])
 
 
 def _has_results(output: Path) -> bool:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tcam_jax.data.folder_walk import in_words
 from tcam_jax.predict.given_files import find_given
 from tcam_jax.runtime.errors import InputError
 from tests.data.test_video import write
@@ -61,6 +62,14 @@ def test_several_inputs_and_globs_have_a_common_root(folder):
     assert sorted(file.name for file in once.files) == ["10.jpg", "9.jpg", "a.jpg", "film.gif"]
     (one,) = find_given([str(folder / "a.jpg")], folder.parent / "out").files
     assert one == folder / "a.jpg"
+
+
+def test_what_is_left_out_of_several_inputs_is_named_once(folder, monkeypatch):
+    (folder / "b" / ".hidden").touch()
+    monkeypatch.chdir(folder.parent)
+    given = find_given(["in/b", "in", str(folder)], Path("out"))
+    words = in_words(given.left_out, given.root)
+    assert words == "left out: neither images nor videos: 1 (.txt 1); hidden: 1 (b/.hidden)"
 
 
 def test_what_is_written_is_not_what_is_read(folder):
