@@ -1,9 +1,10 @@
 """Predict images and videos: tcam predict --workdir=DIR --input=PATH --output=DIR.
 
 PATH is an image, a video, a folder that holds some at any depth, a glob in quotes, or camera:0;
---input may be repeated. --model=FOLDER, of tcam export_model, takes the place of --workdir. Into
-the output folder go predictions.jsonl, one line a frame, written as it goes, and overlays/: a
-picture for each image, a video for each video; --format=csv,coco,mot,yolo,masks writes more.
+several --input are predicted together. --model=FOLDER, of tcam export_model, takes the place of
+--workdir. Into the output folder go predictions.jsonl, one line a frame, written as it goes, and
+overlays/: a picture for each image, a video for each video; --format=csv,coco,mot,yolo,masks writes
+more.
 Files that cannot be read, or not to their end, are named, and the rest is predicted. The same
 command, run again, goes on with what is not finished.
 """
@@ -23,12 +24,14 @@ from tcam_jax.data.folder_walk import in_words
 from tcam_jax.data.video import promised_frames
 from tcam_jax.evaluate.threshold_rules import MAP_RULES
 from tcam_jax.predict.decision import LEAST_SCORE
+from tcam_jax.predict.formats import masks
 from tcam_jax.predict.formats.records import Records
 from tcam_jax.predict.formats.registry import FORMATS, MASKS, check_formats, convert
-from tcam_jax.predict.given_files import Given, find_given, share_of
+from tcam_jax.predict.given_files import Given, find_given
 from tcam_jax.predict.inputs import InputFrame, frames_of, read_files
-from tcam_jax.predict.many_files import Drawn, Masks, Overlays, write_results
+from tcam_jax.predict.many_files import Drawn, Masks, Overlays, in_brief, write_results
 from tcam_jax.predict.result_folder import RECORDS, ResultFolder
+from tcam_jax.predict.shards import share_of
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runs.load import fingerprint, load
 from tcam_jax.runtime.errors import InputError
@@ -38,7 +41,7 @@ from tcam_jax.runtime.stopwatch import Stopwatch
 _WORKDIR = command_line.define_path("workdir", "folder of a trained run")
 _MODEL = command_line.define_path("model", "folder of tcam export_model, instead of --workdir")
 _INPUT = command_line.define_paths(
-    "input", "an image, a video, a folder of them, a glob, or camera:0; may be repeated"
+    "input", "an image, a video, a folder of them, a glob, or camera:0"
 )
 _OUTPUT = command_line.define_path("output", "folder for the results")
 _FORMAT = flags.DEFINE_list(
@@ -91,8 +94,10 @@ def main() -> None:
     settings = {"network": fingerprint(network), **_settings(formats)}
     stopwatch, faults, count = Stopwatch(), dict[Path, str](), 0
     with Interruption() as stop, ResultFolder(output, settings) as results:
-        left = [file for file in files if not _is_finished(file, results)]
-        if given.camera and given.camera in results.finished:
+        for warning in results.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        left = [file for file in files if not results.is_finished(file)]
+        if given.camera and results.is_finished(Path(given.camera)):
             raise InputError(f"--output={output} has frames of {given.camera}: take a new folder.")
         if left:
             predictor = load(network, batch_size=_BATCH_SIZE.value, **_options())
@@ -116,11 +121,12 @@ def main() -> None:
     if not count + before and files:
         raise InputError(f"no frame of {', '.join(_INPUT.value)} can be read.")
     written = [output / RECORDS]
-    if others := [name for name in formats if name not in ("jsonl", MASKS)]:
+    others = [name for name in formats if name not in ("jsonl", MASKS)]
+    if others and count + before:  # a shard may have no file
         written += convert(Records(written, given.root), output, others)
-    summary = f"{count} frames of {len(left)} files, {len(faults)} with faults"
-    summary += f"; {before} files were finished before" if before else ""
-    print(f"{summary}: {', '.join(map(str, written))}")
+    if MASKS in formats:
+        written += [folder for folder in [output / masks.FOLDER] if folder.exists()]
+    print(f"{in_brief(count, len(left), len(faults), before)}: {', '.join(map(str, written))}")
     if _PROFILE.value and count:
         for activity in ("decode", "forward", "boxes", "draw"):
             print(f"{activity:8} {1000 * stopwatch.seconds[activity] / count:8.2f} ms a frame")
@@ -151,11 +157,6 @@ def _settings(formats: list[str]) -> dict[str, Any]:
     }
 
 
-def _is_finished(file: Path, results: ResultFolder) -> bool:
-    size = results.finished.get(str(file))
-    return size is not None and file.exists() and size == file.stat().st_size
-
-
 def _recorded(camera: str, stop: Interruption, faults: dict[Path, str]) -> Iterator[InputFrame]:
     """Yield what a camera sees until it is asked to stop, which is its end and no interruption."""
     seen = False
@@ -174,7 +175,7 @@ def _recorded(camera: str, stop: Interruption, faults: dict[Path, str]) -> Itera
 def _drawn(given: Given, output: Path, formats: list[str]) -> list[Drawn]:
     drawn: list[Drawn] = []
     if _OVERLAYS.value:
-        drawn.append(Overlays(output / "overlays", given.overlays()))
+        drawn.append(Overlays(output, given.overlays()))
     if MASKS in formats:
         drawn.append(Masks(output, _REGIONS.value, given.masks()))
     return drawn

@@ -1,7 +1,7 @@
 """The files that a command is to predict, of all shards, and what their results are called."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,8 @@ from tcam_jax.predict.camera import camera_number
 from tcam_jax.predict.drawing.overlay_names import overlay_names
 from tcam_jax.predict.formats.names import common_folder, output_names
 from tcam_jax.predict.inputs import find_named
+from tcam_jax.predict.result_folder import SETTINGS
+from tcam_jax.predict.shards import FOLDERS
 from tcam_jax.runtime.errors import InputError
 
 
@@ -54,47 +56,61 @@ class Given(NamedTuple):
 def find_given(names: Sequence[str], output: Path) -> Given:
     """Find what `names` lead to: images, videos, folders of them, globs, or one camera.
 
+    A file is there once, whatever names and spellings lead to it.
+
     Args:
       names: one or more.
-      output: the folder of the results, which must not be among them.
+      output: the folder of the results; what an earlier call wrote there is not read.
 
     Raises:
-      InputError: a name leads to nothing, a camera is not alone, or `output` is what is read.
+      InputError: a name leads to nothing, a camera is not alone, or `output` is what is read: the
+        input itself, or a folder of other files in it.
     """
     camera = next((name for name in names if camera_number(name) is not None), None)
     if camera is not None and not os.path.exists(camera):
         if len(names) > 1:
             raise InputError(f"--input={camera} must be the only one: a camera does not end.")
         return Given([Path(camera)], Path(), [], camera)
-    files, left_out = dict[Path, None](), list[LeftOut]()
+    found = []
     for name in names:
         try:
-            found = find_named(name)
+            found.append(find_named(name))
         except InputError as error:
             raise InputError(f"--input: {error}") from error
-        files |= dict.fromkeys(found.files)
-        left_out += found.left_out
+    by_place, left_out = dict[str, Path](), dict[str, LeftOut]()
+    has_results = _has_results(output)  # asked after the search: another shard may begin meanwhile
+    for one in found:
+        inside = set(filter(_is_inside(output), one.files))
+        if inside and not (has_results and set(one.files) - inside):
+            raise _another_output(output, next(file for file in one.files if file in inside))
+        for file in one.files:
+            if file not in inside:
+                by_place.setdefault(os.path.abspath(file), file)
+        left_out |= {
+            os.path.abspath(entry.path): entry
+            for entry in one.left_out
+            if not _is_inside(output)(entry.path)
+        }
+    files = list(by_place.values())
     root = Path(names[0])
     if len(names) > 1 or not root.is_dir():
         root = Path(common_folder(map(str, files)))
-    inside = next((file for file in files if output.resolve() in file.resolve().parents), None)
-    if inside or output.resolve() == root.resolve():
-        what = f" {inside} would be read." if inside else ""
-        raise InputError(f"--output={output} must be another folder than that of the input.{what}")
-    return Given(list(files), root, left_out)
+    if output.resolve() == root.resolve():
+        raise _another_output(output)
+    # `in_words` names them relative to the root, whether they were given so or not.
+    below = {place: root / os.path.relpath(place, root) for place in left_out}
+    return Given(files, root, [left_out[place]._replace(path=below[place]) for place in below])
 
 
-def share_of(files: Sequence[Path], shard: str) -> tuple[list[Path], str]:
-    """Return the files of one shard, every n-th, and the name of the folder of its results.
+def _has_results(output: Path) -> bool:
+    return any(path.exists() for path in (output / SETTINGS, *output.glob(f"{FOLDERS}/{SETTINGS}")))
 
-    Args:
-      files: of all shards.
-      shard: "i/n", i from 0.
 
-    Raises:
-      InputError: `shard` is none.
-    """
-    number, _, count = shard.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
-        raise InputError(f"--shard must be i/n, i from 0 to n - 1, such as 0/16; got {shard!r}.")
-    return list(files[int(number) :: int(count)]), f"shard_{number:0>4}_of_{count:0>4}"
+def _is_inside(folder: Path) -> Callable[[Path], bool]:
+    real = folder.resolve()
+    return lambda path: real in Path(os.path.realpath(path)).parents
+
+
+def _another_output(output: Path, read: Path | None = None) -> InputError:
+    what = f" {read} would be read." if read else ""
+    return InputError(f"--output={output} must be another folder than that of the input.{what}")

@@ -10,9 +10,10 @@ from PIL import Image
 
 from tcam_jax.predict.drawing.overlays import draw
 from tcam_jax.predict.drawing.video_writer import VideoWriter
-from tcam_jax.predict.formats.masks import MaskWriter
+from tcam_jax.predict.formats.masks import FOLDER, MaskWriter
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.result_folder import ResultFolder
+from tcam_jax.runtime.counted import counted
 from tcam_jax.runtime.files import cannot_write
 from tcam_jax.runtime.stopwatch import Stopwatch
 
@@ -27,22 +28,30 @@ class Drawn(Protocol):
         """What takes the file's predictions; whole when it is left without an error."""
         ...
 
+    def path(self, file: Path) -> Path:
+        """The file or folder that is there then, relative to the folder of results."""
+        ...
+
 
 class Overlays:
     """A picture for each image, an MP4 with the source's times for each video.
 
     Args:
-      folder: that they are made in.
-      names: of each file's, relative to `folder`, see `given_files.Given.overlays`.
+      folder: of the results; `overlays` is made in it.
+      names: of each file's, relative to that, see `given_files.Given.overlays`.
     """
 
     def __init__(self, folder: Path, names: Mapping[Path, Path]):
         self._folder, self._names = folder, names
 
+    def path(self, file: Path) -> Path:
+        """See `Drawn`."""
+        return "overlays" / self._names[file]
+
     @contextmanager
     def of(self, file: Path) -> Iterator[Write]:
         """See `Drawn`."""
-        path = self._folder / self._names[file]
+        path = self._folder / self.path(file)
         with VideoWriter(path) as video:
 
             def write(prediction: Prediction) -> None:
@@ -67,6 +76,12 @@ class Masks:
 
     def __init__(self, folder: Path, regions: str, names: Mapping[Path, str]):
         self._writer, self._names = MaskWriter(folder, regions), names
+        self._folder = folder
+
+    def path(self, file: Path) -> Path:
+        """See `Drawn`."""
+        image = Path(FOLDER, f"{self._names[file]}.png")
+        return image if (self._folder / image).is_file() else Path(FOLDER, self._names[file])
 
     @contextmanager
     def of(self, file: Path) -> Iterator[Write]:
@@ -112,5 +127,17 @@ def write_results(
                 told()
                 count += 1
         size = file.stat().st_size if file.exists() else 0  # a camera has none
-        results.finish(str(file), size, count - first, faults.get(file))
+        made = [one.path(file) for one in drawn]
+        results.finish(str(file), size, count - first, faults.get(file), made)
     return count
+
+
+def in_brief(frames: int, files: int, faults: int, before: int) -> str:
+    """Say what was done: frames of files, of them with faults; files that were finished before."""
+    if not files + before:
+        return "nothing to do: this shard has no file"
+    done = f"{counted(before, 'file')} {'was' if before == 1 else 'were'} finished before"
+    if not files:
+        return f"nothing left to do: {done}"
+    now = f"{counted(frames, 'frame')} of {counted(files, 'file')}, {faults} with faults"
+    return f"{now}; {done}" if before else now

@@ -1,12 +1,15 @@
 """The folder that predictions go to: what is finished stays so, whatever ends the process."""
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from tcam_jax.predict.other_settings import differences
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, temporary_name, write_whole
 from tcam_jax.runtime.lock import locked
@@ -17,8 +20,9 @@ RECORDS, FINISHED, SETTINGS = "predictions.jsonl", "finished.jsonl", "settings.j
 class ResultFolder:
     """A folder with a line for each frame, and one for each finished file.
 
-    A context manager. Files that an earlier call finished with the same settings are `finished`;
-    the lines of one that was not are taken out when it is entered.
+    A context manager. Files that an earlier call finished with the same settings are finished as
+    long as all their lines and what was drawn of them are there, and they have the same size; the
+    lines of others, and damaged ones, are taken out when it is entered.
 
     Args:
       folder: made if need be.
@@ -31,8 +35,10 @@ class ResultFolder:
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]):
         self.folder, self._settings = folder, dict(settings)
-        self.finished: dict[str, int] = {}
-        """Each finished file's size in bytes when it was."""
+        self.warnings: list[str] = []
+        """What was found damaged, lost or changed on entering, a sentence each."""
+        # Of finished files, by absolute path: one file may be given by several spellings.
+        self._notes: dict[str, dict[str, Any]] = {}
         self._opened = ExitStack()
 
     def __enter__(self) -> "ResultFolder":
@@ -40,11 +46,10 @@ class ResultFolder:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._opened.enter_context(locked(self.folder))
             self._check_settings()
-            self.finished = {
-                record["file"]: record["bytes"] for record in read_lines(self.folder / FINISHED)
-            }
-            self._rewrite(FINISHED)  # without a last line that is half there
-            self._rewrite(RECORDS)
+            self._take_stock()
+            # First the notes: a line without one is taken out by the next call.
+            self._rewrite(FINISHED, (_to_line(note) for note in self._notes.values()))
+            self._rewrite(RECORDS, self._lines_of_finished())
             self._records = self._open(RECORDS)
             self._finished = self._open(FINISHED)
         except OSError as error:
@@ -61,18 +66,26 @@ class ResultFolder:
         """Add a frame's line."""
         self._add(self._records, record)
 
-    def finish(self, file: str, size: int, frames: int, fault: str | None) -> None:
+    def is_finished(self, file: Path) -> bool:
+        """Whether all of the file's results are here, however its path is spelled."""
+        return os.path.abspath(file) in self._notes
+
+    def finish(
+        self, file: str, size: int, frames: int, fault: str | None, made: Iterable[Path] = ()
+    ) -> None:
         """Note that all frames of a file are there.
 
         Args:
           file: as its frames' records name it.
-          size: of the file, bytes: one that has another later is another file.
+          size: of the file, bytes: one that has another later is another file; 0 of a camera.
           frames: how many it has here.
           fault: why they are not all of them; None where they are.
+          made: files and folders of it, relative to this one; it is done again where one is lost.
         """
         line = {"file": file, "bytes": size, "frames": frames, "fault": fault}
+        line["made"] = [path.as_posix() for path in made]
         self._add(self._finished, line)
-        self.finished[file] = size
+        self._notes[os.path.abspath(file)] = line
 
     def __exit__(
         self,
@@ -88,7 +101,7 @@ class ResultFolder:
 
     def _add(self, lines: TextIO, record: Mapping[str, Any]) -> None:
         try:
-            lines.write(json.dumps(record) + "\n")
+            lines.write(_to_line(record))
         except OSError as error:
             raise cannot_write(self.folder, error) from error
 
@@ -103,38 +116,82 @@ class ResultFolder:
             write_whole(path, json.dumps(self._settings, indent=2) + "\n")
             return
         before = json.loads(path.read_text())
-        for name in sorted(before.keys() | self._settings.keys()):
-            if before.get(name) != self._settings.get(name):
-                raise InputError(
-                    f"--output={self.folder} has results of other settings: {name} was "
-                    f"{before.get(name)!r}, it is {self._settings.get(name)!r}. Choose another "
-                    "folder, or delete this one."
-                )
+        if different := differences(before, self._settings):
+            raise InputError(
+                f"--output={self.folder} has results of other settings: {different}. Give those of "
+                "before, choose another folder, or delete this one."
+            )
 
-    def _rewrite(self, name: str) -> None:
-        """Keep the whole lines of finished files."""
+    def _take_stock(self) -> None:
+        """Find the files that are finished, and say what is wrong with others."""
+        lines: Counter[str] = Counter()  # by the spelling in the records
+        for name in (FINISHED, RECORDS):
+            damaged = []
+            for number, (_, record) in enumerate(read_lines(self.folder / name), 1):
+                if record is None:
+                    damaged.append(number)
+                elif name == RECORDS:
+                    lines[record["file"]] += 1
+                else:
+                    self._notes[os.path.abspath(record["file"])] = record
+            if damaged:
+                self.warnings.append(
+                    f"{self.folder / name}: what cannot be read is taken out (line "
+                    f"{', '.join(map(str, damaged[:5]))}{', …' if damaged[5:] else ''})."
+                )
+        there: Counter[str] = Counter()
+        for file, count in lines.items():
+            there[os.path.abspath(file)] += count
+        for place, note in list(self._notes.items()):
+            if fault := self._fault(note, there[place]):
+                self.warnings.append(f"{note['file']}: to be predicted again: {fault}.")
+                del self._notes[place]
+
+    def _fault(self, note: Mapping[str, Any], lines: int) -> str:
+        """Why a file that was finished is to be done again; "" where it is not."""
+        file, size, frames = note["file"], note.get("bytes"), note.get("frames")
+        if size == 0:  # a camera: what it saw does not come again
+            return ""
+        if lines != frames:
+            return f"{self.folder / RECORDS} has {lines} lines of it, and had {frames}"
+        if os.path.exists(file) and os.path.getsize(file) != size:
+            return f"it had {size} bytes, it has {os.path.getsize(file)}"
+        lost = [name for name in note.get("made", ()) if not (self.folder / name).exists()]
+        return f"{self.folder / lost[0]} is gone" if lost else ""
+
+    def _lines_of_finished(self) -> Iterator[str]:
+        kept: dict[str, bool] = {}
+        for line, record in read_lines(self.folder / RECORDS):
+            if record is not None:
+                file = record["file"]
+                if file not in kept:
+                    kept[file] = os.path.abspath(file) in self._notes
+                if kept[file]:
+                    yield line.decode()
+
+    def _rewrite(self, name: str, lines: Iterable[str]) -> None:
         path = self.folder / name
         temporary = temporary_name(path)
-        with temporary.open("w") as kept:
-            for record in read_lines(path):
-                if record["file"] in self.finished:
-                    kept.write(json.dumps(record) + "\n")
+        with temporary.open("w", encoding="utf-8") as kept:
+            kept.writelines(lines)
         temporary.replace(path)
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file of lines; the last one that was not written to its end is not.
+def _to_line(record: Mapping[str, Any]) -> str:
+    return json.dumps(record) + "\n"
 
-    Raises:
-      InputError: another line is damaged.
-    """
+
+def read_lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+    """Yield each line and its record, None of a damaged one; not a last line without an end."""
     if not path.exists():
         return
-    with path.open() as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.endswith("\n"):
+    with path.open("rb") as lines:
+        for line in lines:
+            if not line.endswith(b"\n"):
                 return
             try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise InputError(f"{path} line {number} is damaged: {error}.") from error
+                record = json.loads(line)
+            except (ValueError, RecursionError):
+                record = None
+            whole = isinstance(record, dict) and isinstance(record.get("file"), str)
+            yield line, record if whole else None

@@ -81,6 +81,7 @@ def test_a_folder_of_real_videos_images_and_damage(model, launch, tmp_path):
     }
     count = sum(map(len, by_file.values()))
     assert f"{count} frames of 6 files, 3 with faults" in done.stdout
+    assert done.stdout.splitlines()[0].endswith(f", {out / 'masks'}")
     for activity in ("decode", "forward", "boxes", "draw"):
         assert f"{activity} " in done.stdout
     assert "frame/s" in done.stderr
@@ -98,7 +99,7 @@ def test_a_folder_of_real_videos_images_and_damage(model, launch, tmp_path):
     assert "0 frames of 3 files, 3 with faults; 3 files were finished before" in again.stdout
     assert sum(map(len, by_file.values())) == len(lines(out))
     other = launch("predict", *arguments, *options[1:], status=2)
-    assert "results of other settings: stride was 2, it is 1" in other.stderr
+    assert "results of other settings: --stride was 2, it is 1" in other.stderr
 
 
 def stopped_at_its_first_line(command, out, environment):

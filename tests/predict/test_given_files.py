@@ -1,12 +1,14 @@
 """What a command is given: files, roots, names, shards, a camera."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tcam_jax.predict.given_files import find_given, share_of
+from tcam_jax.data.folder_walk import in_words
+from tcam_jax.predict.given_files import find_given
 from tcam_jax.runtime.errors import InputError
 from tests.data.test_video import write
 
@@ -55,25 +57,38 @@ def test_several_inputs_and_globs_have_a_common_root(folder):
     assert names(given) == ["b/9.jpg", "b/10.jpg", "street.avi"] and given.root == folder
     again = find_given([str(folder), str(folder / "a.jpg")], folder.parent / "out")
     assert len(again.files) == len(set(again.files)) == 6
+    spelled = [f"{folder}/b/../a.jpg", str(folder / "b"), f"{folder}/../in/b/*.jpg"]
+    once = find_given(spelled, folder.parent / "out")
+    assert sorted(file.name for file in once.files) == ["10.jpg", "9.jpg", "a.jpg", "film.gif"]
     (one,) = find_given([str(folder / "a.jpg")], folder.parent / "out").files
     assert one == folder / "a.jpg"
 
 
-def test_the_shards_are_all_files_once(folder):
-    files = find_given([str(folder)], folder.parent / "out").files
-    shares = [share_of(files, f"{i}/4") for i in range(4)]
-    assert sorted(file for share, _ in shares for file in share) == sorted(files)
-    assert shares[1][1] == "shard_0001_of_0004"
-    assert share_of(files[:2], "3/4")[0] == []
-    for wrong in ("4/4", "1", "a/b", "-1/4", "1/0", "1/4/2"):
-        with pytest.raises(InputError, match=f"i from 0 to n - 1.*got '{wrong}'"):
-            share_of(files, wrong)
+def test_what_is_left_out_of_several_inputs_is_named_once(folder, monkeypatch):
+    (folder / "b" / ".hidden").touch()
+    monkeypatch.chdir(folder.parent)
+    given = find_given(["in/b", "in", str(folder)], Path("out"))
+    words = in_words(given.left_out, given.root)
+    assert words == "left out: neither images nor videos: 1 (.txt 1); hidden: 1 (b/.hidden)"
 
 
 def test_what_is_written_is_not_what_is_read(folder):
     for output in (folder, folder / "b"):
         with pytest.raises(InputError, match="must be another folder than that of the input"):
             find_given([str(folder)], output)
+    before = find_given([str(folder)], folder / "out")
+    for settings in ("out/settings.json", "out/shard_0000_of_0002/settings.json"):
+        (folder / settings).parent.mkdir(parents=True)
+        (folder / settings).touch()
+        Image.new("RGB", (8, 8)).save(folder / settings.replace("settings.json", "a.jpg"))
+        for names in ([folder], [f"{folder}/**/*.*"], [folder / "b", folder]):
+            again = find_given(list(map(str, names)), folder / "out")
+            assert set(again.files) == set(before.files)
+            assert [one.path.name for one in again.left_out] == ["notes.txt"]
+        for names in ([folder / "out"], [folder, folder / "out"]):
+            with pytest.raises(InputError, match="a.jpg would be read"):
+                find_given(list(map(str, names)), folder / "out")
+        shutil.rmtree(folder / "out")
     with pytest.raises(InputError, match="^--input: .*nothing.jpg"):
         find_given([str(folder / "nothing.jpg")], folder.parent / "out")
 

@@ -10,7 +10,7 @@ from PIL import Image
 from tcam_jax.data.video import read_video
 from tcam_jax.predict.given_files import find_given
 from tcam_jax.predict.inputs import read_files
-from tcam_jax.predict.many_files import Masks, Overlays, write_results
+from tcam_jax.predict.many_files import Masks, Overlays, in_brief, write_results
 from tcam_jax.predict.result_folder import ResultFolder
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.stopwatch import Stopwatch
@@ -38,9 +38,9 @@ def run(folder, output, stop_after=None):
             raise KeyboardInterrupt
 
     with ResultFolder(output, {}) as results:
-        left = [file for file in given.files if str(file) not in results.finished]
+        left = [file for file in given.files if not results.is_finished(file)]
         drawn = [
-            Overlays(output / "overlays", given.overlays()),
+            Overlays(output, given.overlays()),
             Masks(output, "largest", given.masks()),
         ]
         frames = read_files(left, 1, faults.__setitem__)
@@ -96,6 +96,40 @@ def test_stopped_anywhere_it_goes_on_to_the_same_end(folder, tmp_path, stop_afte
     assert not list((tmp_path / "parts").rglob(".*.tmp*"))
     run(folder, tmp_path / "parts")
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
+
+
+def test_what_was_drawn_and_is_lost_is_drawn_again(folder, tmp_path):
+    out = tmp_path / "out"
+    run(folder, out)
+    whole = content(out)
+    for lost in ("overlays/b.mp4", "masks/a.png", "masks/d"):
+        (out / lost).rename(tmp_path / "lost")
+        if (tmp_path / "lost").is_file():
+            (tmp_path / "lost").unlink()
+    run(folder, out)
+    again = content(out)
+    for both in (whole, again):  # files that are done again come last
+        both["predictions.jsonl"] = sorted(both["predictions.jsonl"].splitlines())
+        both["finished.jsonl"] = sorted(both["finished.jsonl"].splitlines())
+    assert again == whole
+
+
+def test_one_file_by_two_spellings_is_predicted_once(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(folder, tmp_path / "out")
+    whole = content(tmp_path / "out")
+    run(Path("in"), tmp_path / "out")
+    run(Path("in/../in"), tmp_path / "out")
+    assert content(tmp_path / "out") == whole
+
+
+def test_what_was_done_in_brief():
+    assert (
+        in_brief(12, 3, 1, 2) == "12 frames of 3 files, 1 with faults; 2 files were finished before"
+    )
+    assert in_brief(1, 1, 0, 0) == "1 frame of 1 file, 0 with faults"
+    assert in_brief(0, 0, 0, 1) == "nothing left to do: 1 file was finished before"
+    assert in_brief(0, 0, 0, 0) == "nothing to do: this shard has no file"
 
 
 def test_what_cannot_be_written_is_one_error(folder, tmp_path):

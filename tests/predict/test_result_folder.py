@@ -1,9 +1,11 @@
 """Results of several calls: what is finished stays, what is not is done again."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+from tcam_jax.predict.other_settings import differences
 from tcam_jax.predict.result_folder import ResultFolder
 from tcam_jax.runtime.errors import InputError
 
@@ -28,7 +30,8 @@ def half_done(folder):
 def test_what_was_finished_is_kept_and_the_rest_done_again(tmp_path):
     half_done(tmp_path)
     with ResultFolder(tmp_path, {"tau": 0.4}) as results:
-        assert results.finished == {"a.mp4": 10}
+        assert results.is_finished(Path("a.mp4")) and not results.is_finished(Path("b.mp4"))
+        assert results.is_finished(Path("x/../a.mp4").absolute()) and not results.warnings
         results.write({"file": "b.mp4", "frame": 0})
         results.finish("b.mp4", 7, 1, None)
     assert [(x["file"], x["frame"]) for x in lines(tmp_path)] == [
@@ -45,7 +48,7 @@ def test_other_settings_and_other_versions_are_refused_and_nothing_is_lost(tmp_p
     half_done(tmp_path)
     before = (tmp_path / "predictions.jsonl").read_bytes()
     with (
-        pytest.raises(InputError, match=r"other settings: tau was 0\.4, it is 0\.5"),
+        pytest.raises(InputError, match=r"other settings: --tau was 0\.4, it is 0\.5\. Give "),
         ResultFolder(tmp_path, {"tau": 0.5}),
     ):
         pass
@@ -58,15 +61,81 @@ def test_other_settings_and_other_versions_are_refused_and_nothing_is_lost(tmp_p
     assert (tmp_path / "predictions.jsonl").read_bytes() == before
 
 
-def test_a_damaged_line_is_named(tmp_path):
-    half_done(tmp_path)
-    content = (tmp_path / "predictions.jsonl").read_text()
-    (tmp_path / "predictions.jsonl").write_text("{\n" + content)
-    with (
-        pytest.raises(InputError, match=r"predictions\.jsonl line 1 is damaged"),
-        ResultFolder(tmp_path, {"tau": 0.4}),
-    ):
-        pass
+def test_all_settings_that_differ_are_named_as_flags():
+    before = {
+        "network": "a",
+        "masks": True,
+        "overlays": True,
+        "tau": 0.5,
+        "class_name": "x",
+        "z": 1,
+    }
+    now = {"network": "b", "masks": False, "overlays": False, "stride": 2, "z": 1}
+    assert differences(before, now).split("; ") == [
+        "--class was x, it is not given",
+        "--format had masks, it has none",
+        "--workdir or --model is another network, or trained or evaluated anew",
+        "--overlays was on, it is off",
+        "--stride was not given, it is 2",
+        "--tau was 0.5, it is not given",
+    ]
+    assert differences({"masks": False}, {"masks": True}) == "--format had no masks, it has them"
+    assert differences(now, now) == ""
+
+
+def whole(folder, video):
+    """A video of 9 bytes and a camera, finished; two lines and one."""
+    video.write_bytes(b"123456789")
+    (folder / "overlays").mkdir(parents=True)
+    (folder / "overlays" / "v.mp4").touch()
+    with ResultFolder(folder, {}) as results:
+        for i in range(2):
+            results.write({"file": str(video), "frame": i})
+        results.finish(str(video), 9, 2, None, [Path("overlays/v.mp4")])
+        results.write({"file": "camera:0", "frame": 0})
+        results.finish("camera:0", 0, 1, None)
+
+
+def change(path, old, new):
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (
+            lambda out, video: change(out / "predictions.jsonl", '"frame": 1}\n', '"fr\n'),
+            "1 lines of",
+        ),
+        (
+            lambda out, video: change(out / "predictions.jsonl", '"frame": 1}\n', '"fr'),
+            "1 lines of",
+        ),
+        (lambda out, video: change(out / "predictions.jsonl", "{", "[1]\nx{"), "1 lines of"),
+        (lambda out, video: (out / "predictions.jsonl").unlink(), "0 lines of it, and had 2"),
+        (lambda out, video: video.write_bytes(b"12345"), "it had 9 bytes, it has 5"),
+        (lambda out, video: (out / "overlays/v.mp4").unlink(), "v.mp4 is gone"),
+        (lambda out, video: change(out / "finished.jsonl", "{", ""), "taken out (line 1)"),
+    ],
+)
+def test_a_file_is_finished_while_all_its_results_are_there(tmp_path, damage, told):
+    out, video = tmp_path / "out", tmp_path / "v.mp4"
+    whole(out, video)
+    with ResultFolder(out, {}) as results:
+        assert results.is_finished(video) and not results.warnings
+    damage(out, video)
+    with ResultFolder(out, {}) as results:
+        assert any(told in warning for warning in results.warnings)
+        assert not results.is_finished(video) and results.is_finished(Path("camera:0"))
+        assert all(line["file"] == "camera:0" for line in lines(out))
+        for i in range(2):
+            results.write({"file": str(video), "frame": i})
+        results.finish(str(video), video.stat().st_size, 2, None)
+    with ResultFolder(out, {}) as results:
+        assert results.is_finished(video) and not results.warnings
+    assert [x["frame"] for x in lines(out) if x["file"] == str(video)] == [0, 1]
 
 
 def test_one_process_at_a_time_and_a_folder_to_write_to(tmp_path):

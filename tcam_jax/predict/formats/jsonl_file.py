@@ -1,12 +1,36 @@
 """`predictions.jsonl`: the records themselves, those of several shards put together."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from tcam_jax.predict.formats.records import Records
 from tcam_jax.predict.result_folder import RECORDS
+from tcam_jax.predict.shards import FOLDERS
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import writing_whole
+
+
+def check_apart(folder: Path, inputs: Iterable[Path], paths: Iterable[Path]) -> None:
+    """Refuse a folder in which the lines that are put together would be found beside their sources.
+
+    Args:
+      folder: of the result.
+      inputs: files of lines, or folders that hold some at any depth.
+      paths: the files of lines that they lead to.
+
+    Raises:
+      InputError: `folder` is, or lies below, one of `inputs`, or holds shards of `paths`.
+    """
+    real = folder.resolve()
+    read = {real, *real.parents} & {one.resolve() for one in inputs}
+    shards = [path.resolve().parent for path in paths if path.resolve().parent.match(FOLDERS)]
+    if read or any(shard.parent == real for shard in shards):
+        raise InputError(
+            f"--output={folder} must lie outside of the inputs for --format=jsonl: frames in its "
+            f"{RECORDS} and in those that it is made from would be there twice. Choose a new "
+            "folder beside them."
+        )
 
 
 def write(records: Records, folder: Path) -> None:

@@ -35,12 +35,21 @@ def find_lines(inputs: Iterable[Path]) -> list[Path]:
 
 
 def unfinished(records: "Records") -> list[str]:
-    """Return the files that `tcam predict` was interrupted in; [] where no note of it is beside."""
-    notes = [path.with_name(FINISHED) for path in records.paths]
-    if not all(note.exists() for note in notes):
-        return []
-    finished = {line["file"] for note in notes for line in read_lines(note)}
-    return [file for file in records.names if file not in finished]
+    """Return the files that have not all their frames, by the notes of `tcam predict` beside them.
+
+    Of lines without a note of what is finished nothing is known.
+    """
+    frames: dict[str, int] = {}
+    for path in records.paths:
+        for _, note in read_lines(path.with_name(FINISHED)):
+            if note is not None:
+                frames[os.path.abspath(note["file"])] = note.get("frames", 0)
+    noted = {n for n, path in enumerate(records.paths) if path.with_name(FINISHED).exists()}
+    return [
+        file
+        for file, (sources, count) in records.sources.items()
+        if sources <= noted and frames.get(os.path.abspath(file)) != count
+    ]
 
 
 class Records:
@@ -52,7 +61,9 @@ class Records:
     Attributes:
       paths: the files of lines.
       classes: of the network, in its order.
-      names: {a record's file: its path below the root}.
+      names: {a record's file: its path below the root}; one file may have several spellings.
+      sources: {a record's file, by one spelling: the places in `paths` of its lines, and their
+        number}.
       outputs: {a record's file: what its results are called}, see `names.output_names`.
       root: the folder that names are relative to.
 
@@ -69,15 +80,22 @@ class Records:
         self.paths = list(paths)
         self.classes: tuple[str, ...] = ()
         self._first = ""  # where the classes come from
-        files: dict[str, int] = {}
+        files: dict[str, int] = {}  # by the spelling in the records
+        numbers: dict[str, int] = {}  # by absolute path
         videos: set[str] = set()
+        sources: list[set[int]] = []
         of_file, frames, places = array("q"), array("q"), array("q")
         for number, path in enumerate(self.paths):
             for offset, record in self._read(path):
                 file = record["file"]
                 if record["time"] is not None:
                     videos.add(file)
-                of_file.append(files.setdefault(file, len(files)))
+                if file not in files:
+                    files[file] = numbers.setdefault(os.path.abspath(file), len(numbers))
+                    if len(sources) < len(numbers):
+                        sources.append(set())
+                sources[files[file]].add(number)
+                of_file.append(files[file])
                 frames.append(record["frame"])
                 # One number says where a line begins: files stay below 2**40 bytes.
                 places.append(number << 40 | offset)
@@ -87,12 +105,16 @@ class Records:
         self.names = relative_names(files, str(self.root))
         by_name = output_names(self.names.values(), {self.names[file] for file in videos})
         self.outputs = {file: by_name[name] for file, name in self.names.items()}
-        ranks = np.empty(len(files), np.int64)
+        ranks = np.empty(len(numbers), np.int64)
+        spellings = {number: file for file, number in files.items()}
         order = sorted(
-            files, key=lambda file: [natural_order(Path(x)) for x in self.names[file].split("/")]
+            spellings.values(),
+            key=lambda file: [natural_order(Path(x)) for x in self.names[file].split("/")],
         )
-        ranks[[files[file] for file in order]] = np.arange(len(files))
+        ranks[[files[file] for file in order]] = np.arange(len(order))
         keys = np.frombuffer(frames, np.int64), ranks[np.frombuffer(of_file, np.int64)]
+        counts = np.bincount(of_file).tolist()
+        self.sources = {file: (sources[n], counts[n]) for n, file in spellings.items()}
         sequence = np.lexsort(keys)
         self._places = np.frombuffer(places, np.int64)[sequence]
         self._check_twice([key[sequence] for key in keys], order)
@@ -132,7 +154,7 @@ class Records:
                 if not line.endswith(b"\n"):
                     raise InputError(
                         f"{where}: the last line has no end, so writing it was interrupted. Run "
-                        "the same tcam predict again, or delete this line."
+                        "the same tcam predict again."
                     )
                 yield offset, self._checked(line, where)
                 offset += len(line)
@@ -142,7 +164,8 @@ class Records:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise InputError(
-                f"{where} is damaged: {error}. Delete this line, or predict its file again."
+                f"{where} is damaged: {error}. Run the same tcam predict again, which does its "
+                "file anew; what tcam convert made is to be made again."
             ) from error
         fault = fault_of(record)
         if fault:

@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 
 from tcam_jax.data.builders.findings import Findings
 from tcam_jax.data.builders.video_folder.boxes_coco import read_coco
+from tcam_jax.predict.formats.jsonl_file import check_apart
 from tcam_jax.predict.formats.records import Records
 from tcam_jax.predict.formats.registry import FORMATS, check_formats, check_new, convert
 from tcam_jax.runtime.errors import InputError
@@ -34,6 +35,16 @@ def out(tmp_path_factory):
 def test_all_lines_in_natural_order(out):
     lines = [json.loads(line) for line in (out / "predictions.jsonl").open()]
     assert lines == [*VIDEO, *IMAGES[::-1]]
+
+
+def test_lines_are_not_put_together_among_their_sources(tmp_path):
+    shard = tmp_path / "OUT/shard_0000_of_0001"
+    path = write_lines(shard / "predictions.jsonl", *VIDEO)
+    for output, read in (("OUT", "OUT"), ("OUT/all", "OUT"), ("OUT", "OUT/shard_0000_of_0001")):
+        with pytest.raises(InputError, match="must lie outside of the inputs for --format=jsonl"):
+            check_apart(tmp_path / output, [tmp_path / read], [path])
+    check_apart(tmp_path, [tmp_path / "OUT"], [path])
+    check_apart(tmp_path / "OUT_all", [tmp_path / "OUT"], [path])
 
 
 def test_csv_by_pandas(out):

@@ -32,6 +32,21 @@ def test_one_frame_twice(tmp_path):
         Records(find_lines([tmp_path]))
 
 
+def test_one_frame_twice_by_two_spellings(tmp_path):
+    lines = [
+        VIDEO[0],
+        *(VIDEO[1] | {"file": file} for file in ("x/../in/b c.mp4", VIDEO[1]["file"])),
+    ]
+    records = Records([write_lines(tmp_path / LINES, *lines[:2])])
+    assert list(records) == lines[:2] and set(records.names.values()) == {"b c.mp4"}
+    assert list(records.sources.values()) == [({0}, 2)]
+    with pytest.raises(InputError, match=f"{LINES}:3: frame 5 of .*b c.mp4 is in .*:2 too"):
+        Records([write_lines(tmp_path / LINES, *lines)])
+    absolute = VIDEO[1] | {"file": str(Path(VIDEO[1]["file"]).absolute())}
+    with pytest.raises(InputError, match=f"{LINES}:2: frame 5 of"):
+        Records([write_lines(tmp_path / LINES, absolute, VIDEO[1])])
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -77,6 +92,15 @@ def test_an_interrupted_file_is_known(tmp_path):
         for image in IMAGES:
             folder.finish(image["file"], 1, 1, None)
     assert unfinished(Records(find_lines([tmp_path / "new"]))) == ["in/b c.mp4"]
+    # Beside lines of which nothing is known, and where lines were lost.
+    write_lines(tmp_path / "old" / LINES, record("in/old.jpg"))
+    paths = find_lines([tmp_path / "new", tmp_path / "old"])
+    assert unfinished(Records(paths)) == ["in/b c.mp4"]
+    with (tmp_path / "new/finished.jsonl").open("a") as notes:
+        notes.write(json.dumps({"file": "in/../in/b c.mp4", "frames": 3}) + "\n")
+    assert unfinished(Records(paths)) == []
+    write_lines(tmp_path / "new" / LINES, *IMAGES, *VIDEO[1:])
+    assert unfinished(Records(paths)) == ["in/b c.mp4"]
 
 
 def test_no_lines(tmp_path):
