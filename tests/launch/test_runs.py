@@ -156,7 +156,7 @@ def test_predict_and_report_commands(run, launch, tmp_path):
         image.save(tmp_path / f"{i} ü.png")
     launch("predict", f"--workdir={run}", f"--input={tmp_path}", f"--output={tmp_path / 'out'}")
     assert len((tmp_path / "out" / "predictions.jsonl").read_text().splitlines()) == 2
-    assert len(list((tmp_path / "out" / "overlays").glob("*.png.jpg"))) == 2
+    assert len(list((tmp_path / "out" / "overlays").glob("* ü.jpg"))) == 2
     launch("benchmark_frames", f"--workdir={run}", "--batches=1", "--rounds=1")
     report = launch("report", f"--workdir={run}", "--per_class=1")
     table = [line for line in report.stdout.splitlines() if line.startswith("| ")]
