@@ -12,11 +12,9 @@ from tcam_jax.predict.page import build
 from tcam_jax.predict.page_server import serve
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runs.load import load
-from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
 
-_WORKDIR = command_line.define_path("workdir", "folder of a trained run")
-_MODEL = command_line.define_path("model", "folder of tcam export_model, instead of --workdir")
+_NETWORK = command_line.define_network()
 _REGIONS = flags.DEFINE_enum(
     "regions", "largest", REGIONS, "one box a frame, or one for each region above the threshold"
 )
@@ -26,10 +24,9 @@ _PORT = flags.DEFINE_integer("port", 7860, "port to serve", lower_bound=1, upper
 
 def main() -> None:
     """Serve the page until it is stopped."""
-    if (_WORKDIR.value is None) == (_MODEL.value is None):
-        raise InputError("give --workdir=DIR of a run, or --model=FOLDER of tcam export_model.")
+    network = _NETWORK()
     require("app", "gradio")
-    model = load(_WORKDIR.value or _MODEL.value, regions=_REGIONS.value)
+    model = load(network, regions=_REGIONS.value)
     serve(build(model), _HOST.value, _PORT.value)
 
 

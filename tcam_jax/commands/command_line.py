@@ -62,6 +62,23 @@ def define_paths(name: str, help: str) -> "flags.FlagHolder[list[str] | None]":
     return flags.DEFINE_multi(PathParser(), flags.ArgumentSerializer(), name, None, help)
 
 
+def define_network() -> Callable[[], str]:
+    """Define the flags --workdir and --model, one of which says where a network is kept.
+
+    Returns:
+      A function that returns the one given, and raises `InputError` unless it is one.
+    """
+    workdir = define_path("workdir", "folder of a trained run")
+    model = define_path("model", "folder of tcam export_model, instead of --workdir")
+
+    def given() -> str:
+        if (workdir.value is None) == (model.value is None):
+            raise InputError("give --workdir=DIR of a run, or --model=FOLDER of tcam export_model.")
+        return str(workdir.value or model.value)
+
+    return given
+
+
 class PathParser(flags.ArgumentParser[str]):
     """Of the flags that are paths."""
 

@@ -19,7 +19,6 @@ from absl import flags
 from tqdm import tqdm
 
 from tcam_jax.commands import command_line
-from tcam_jax.data.animation import is_video
 from tcam_jax.data.folder_walk import in_words
 from tcam_jax.data.video import promised_frames
 from tcam_jax.evaluate.threshold_rules import MAP_RULES
@@ -38,8 +37,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.stopwatch import Stopwatch
 
-_WORKDIR = command_line.define_path("workdir", "folder of a trained run")
-_MODEL = command_line.define_path("model", "folder of tcam export_model, instead of --workdir")
+_NETWORK = command_line.define_network()
 _INPUT = command_line.define_paths(
     "input", "an image, a video, a folder of them, a glob, or camera:0"
 )
@@ -82,9 +80,7 @@ _PROFILE = flags.DEFINE_boolean("profile", False, "print where the time of a fra
 
 def main() -> None:
     """Predict every frame of every file that is not finished."""
-    if (_WORKDIR.value is None) == (_MODEL.value is None):
-        raise InputError("give --workdir=DIR of a run, or --model=FOLDER of tcam export_model.")
-    network, output = _WORKDIR.value or _MODEL.value, Path(_OUTPUT.value)
+    network, output = _NETWORK(), Path(_OUTPUT.value)
     formats = check_formats(_FORMAT.value, (*FORMATS, MASKS))
     given = find_given(_INPUT.value, output)
     files = given.files
@@ -105,11 +101,11 @@ def main() -> None:
             if given.camera:
                 print("Ctrl-C ends the recording.", file=sys.stderr)
                 frames = _recorded(given.camera, stop, faults)
-            with _progress(left) as progress:
+            drawn = _drawn(given, output, formats)
+            with _progress(left, given) as progress:
                 predictions = predictor.stream(
                     frames, _SMOOTHING.value, stopwatch, _TRACK.value, _SMOOTH_BOXES.value
                 )
-                drawn = _drawn(given, output, formats)
                 count = write_results(
                     predictions, faults, results, drawn, stopwatch, progress.update
                 )
@@ -181,12 +177,12 @@ def _drawn(given: Given, output: Path, formats: list[str]) -> list[Drawn]:
     return drawn
 
 
-def _progress(files: Iterable[Path]) -> tqdm:
+def _progress(files: Iterable[Path], given: Given) -> tqdm:
     """Return a bar that learns meanwhile how many frames there are in all."""
     bar = tqdm(unit="frame", smoothing=0.1)
 
     def count() -> None:
-        numbers = [promised_frames(file) if is_video(file) else 1 for file in files]
+        numbers = [promised_frames(file) if file in given.videos else 1 for file in files]
         bar.total = sum(-(-number // _STRIDE.value) for number in numbers if number)
 
     threading.Thread(target=count, daemon=True).start()

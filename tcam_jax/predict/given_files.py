@@ -2,21 +2,23 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 from tcam_jax.data.animation import is_video
 from tcam_jax.data.folder_walk import LeftOut
 from tcam_jax.predict.camera import camera_number
 from tcam_jax.predict.drawing.overlay_names import overlay_names
-from tcam_jax.predict.formats.names import common_folder, output_names
+from tcam_jax.predict.formats.names import common_folder, output_names, relative_names
 from tcam_jax.predict.inputs import find_named
 from tcam_jax.predict.result_folder import SETTINGS
 from tcam_jax.predict.shards import FOLDERS
 from tcam_jax.runtime.errors import InputError
 
 
-class Given(NamedTuple):
+@dataclass(frozen=True)
+class Given:
     """What there is to predict.
 
     Attributes:
@@ -31,7 +33,7 @@ class Given(NamedTuple):
     left_out: list[LeftOut]
     camera: str | None = None
 
-    @property
+    @cached_property  # some are opened to be told
     def videos(self) -> set[Path]:
         """Those of `files` that are videos, with the camera."""
         return set(self.files) if self.camera else {file for file in self.files if is_video(file)}
@@ -40,17 +42,19 @@ class Given(NamedTuple):
         """Return what the overlay of each file is called."""
         # Names depend on all files together: those of a shard alone would not fit the others'.
         names = self._names()
-        shown = overlay_names(names.values(), {names[file] for file in self.videos})
-        return {file: shown[name] for file, name in names.items()}
+        paths = {file: Path(name) for file, name in names.items()}
+        shown = overlay_names(paths.values(), {paths[file] for file in self.videos})
+        return {file: shown[path] for file, path in paths.items()}
 
     def masks(self) -> dict[Path, str]:
         """Return what the masks of each file are called, see `formats.names.output_names`."""
-        names = {file: name.as_posix() for file, name in self._names().items()}
+        names = self._names()
         plain = output_names(names.values(), {names[file] for file in self.videos})
         return {file: plain[name] for file, name in names.items()}
 
-    def _names(self) -> dict[Path, Path]:
-        return {file: Path(os.path.relpath(file, self.root)) for file in self.files}
+    def _names(self) -> dict[Path, str]:
+        names = relative_names(map(str, self.files), str(self.root))
+        return {file: names[str(file)] for file in self.files}
 
 
 def find_given(names: Sequence[str], output: Path) -> Given:
@@ -78,9 +82,10 @@ def find_given(names: Sequence[str], output: Path) -> Given:
         except InputError as error:
             raise InputError(f"--input: {error}") from error
     by_place, left_out = dict[str, Path](), dict[str, LeftOut]()
+    is_inside = _is_inside(output)
     has_results = _has_results(output)  # asked after the search: another shard may begin meanwhile
     for one in found:
-        inside = set(filter(_is_inside(output), one.files))
+        inside = set(filter(is_inside, one.files))
         if inside and not (has_results and set(one.files) - inside):
             raise _another_output(output, next(file for file in one.files if file in inside))
         for file in one.files:
@@ -89,7 +94,7 @@ def find_given(names: Sequence[str], output: Path) -> Given:
         left_out |= {
             os.path.abspath(entry.path): entry
             for entry in one.left_out
-            if not _is_inside(output)(entry.path)
+            if not is_inside(entry.path)
         }
     files = list(by_place.values())
     root = Path(names[0])

@@ -131,9 +131,8 @@ def _told(path: str) -> Iterator[None]:
 
 def shown(found: Prediction) -> _Shown:
     """Return what the page shows of a frame: its picture, the probabilities, a row a box."""
-    probabilities = dict(zip(found.class_names, found.probabilities.tolist(), strict=True))
     rows = [
         [*(round(edge, 1) for edge in box), round(score, 3)]
         for box, score in zip(found.boxes, found.scores, strict=True)
     ]
-    return found.plot(), probabilities, rows
+    return found.plot(), found.to_dict()["probabilities"], rows

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from tcam_jax.predict.other_settings import differences
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.files import cannot_write, temporary_name, write_whole
+from tcam_jax.runtime.files import cannot_write, read_json, temporary_name, write_whole
 from tcam_jax.runtime.lock import locked
 
 RECORDS, FINISHED, SETTINGS = "predictions.jsonl", "finished.jsonl", "settings.json"
@@ -115,7 +115,7 @@ class ResultFolder:
                 )
             write_whole(path, json.dumps(self._settings, indent=2) + "\n")
             return
-        before = json.loads(path.read_text())
+        before = read_json(path)
         if different := differences(before, self._settings):
             raise InputError(
                 f"--output={self.folder} has results of other settings: {different}. Give those of "

@@ -1,10 +1,11 @@
 """What the picture or video of each predicted file is called."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
 from itertools import chain, count
 from pathlib import Path
+
+from tcam_jax.predict.formats.names import folded
 
 
 def overlay_names(files: Iterable[Path], videos: Collection[Path]) -> dict[Path, Path]:
@@ -39,5 +40,4 @@ def overlay_names(files: Iterable[Path], videos: Collection[Path]) -> dict[Path,
 
 
 def _key(name: Path) -> str:
-    # Some file systems hold "A" and "a", or two spellings of "é", for one name.
-    return unicodedata.normalize("NFC", str(name)).casefold()
+    return folded(str(name))

@@ -45,23 +45,23 @@ def output_names(names: Iterable[str], videos: Collection[str]) -> dict[str, str
     """
     names = list(names)
     stems = {name: os.path.splitext(name)[0] for name in names}
-    count, files = Counter(map(_key, stems.values())), set(map(_key, names))
+    count, files = Counter(map(folded, stems.values())), set(map(folded, names))
     folders = {os.path.dirname(name) for name in names}
     folders |= {str(parent) for folder in folders for parent in PurePosixPath(folder).parents}
     numbered = {re.sub(r"_\d+\Z", "", stem) for name, stem in stems.items() if name not in videos}
-    of_others = set(map(_key, folders | numbered))
+    of_others = set(map(folded, folders | numbered))
     return {
         name: name
-        if count[_key(stem)] > 1
-        or _key(stem) in files
-        or (name in videos and _key(stem) in of_others)
+        if count[folded(stem)] > 1
+        or folded(stem) in files
+        or (name in videos and folded(stem) in of_others)
         else stem
         for name, stem in stems.items()
     }
 
 
-def _key(name: str) -> str:
-    # Some file systems hold "A" and "a", or two spellings of "é", for one name.
+def folded(name: str) -> str:
+    """Return what names have in common that some file system holds for one: "A" and "a", "é"."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
