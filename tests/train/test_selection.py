@@ -23,7 +23,7 @@ def small_config(data_dir, select_by):
     config.dataset.resize, config.dataset.crop, config.model.encoder = 36, 32, "resnet10"
     for section in (config.classifier, config.tcam):
         section.epochs, section.steps, section.batch_size = 0, 4, 8
-    config.eval.batch_size, config.eval.every_steps = 8, 2
+    config.eval.batch_size, config.eval.every = 8, "2 steps"
     config.eval.select_by = select_by
     return config
 
