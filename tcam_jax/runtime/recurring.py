@@ -59,11 +59,12 @@ class Recurring:
 
     def comes_at(self, step: int, metrics_are_written: bool) -> bool:
         """Tell whether it is time after `step`; all processes ask together."""
-        if self._seconds is None:
+        seconds = self._seconds
+        if seconds is None:
             return step % self._steps == 0
         if not metrics_are_written:
             return False
-        due = processes.broadcast(lambda: time.monotonic() - self._last >= self._seconds)
+        due = processes.broadcast(lambda: time.monotonic() - self._last >= seconds)
         if due:
             self._last = time.monotonic()
         return due
