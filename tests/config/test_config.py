@@ -71,6 +71,7 @@ def test_youtube_objects_has_the_published_numbers():
         ("tcam.passes", float("nan"), "config.tcam: passes must be 0 .* it is nan"),
         ("tcam.steps", 10, "exactly one of .*; epochs=100 and steps=10 are given. Set all but one"),
         ("dataset.frames_per_shot", 0, "greater than 0; it is 0"),
+        ("eval.frames", -1, "0 or more; it is -1"),
         ("eval.every_steps", -1, "0 or more; it is -1"),
         ("eval.select_by", "box", "one of boxes, cam, motion, selective_search; it is 'box'"),
         ("tcam.window.n", -1, "0 or more"),
