@@ -155,6 +155,9 @@ def get_config() -> ConfigDict:
     # classifier by accuracy and TCAM's last step) | motion (of what moves) | selective_search | cam
     # (those of the frozen classifier's CAMs; the classifier by accuracy), see docs/your_videos.md
     config.eval.select_by = "boxes"
+    # Validation frames that select checkpoints, as evenly of all classes as can be; 0: all. The
+    # results at the end are always of whole splits, see docs/your_videos.md
+    config.eval.frames = 0
     config.eval.batch_size = 32  # frames at once in validation and evaluation
     config.eval.cam_methods = ("cam", "layercam")  # baselines in the table; cam_method among them
 

@@ -111,6 +111,8 @@ def validate(config: ConfigDict) -> None:
     by = ("boxes", "cam", *PSEUDO_BOXES)
     if config.eval.select_by not in by:
         reject("eval.select_by", f"one of {', '.join(by)}", config.eval.select_by)
+    if config.eval.frames < 0:
+        reject("eval.frames", "0 or more", config.eval.frames)
     check_encoder(config)
     for field, known in (("eval.cam_methods", CAM_METHODS), ("eval.other_maps", METHOD_OF_MAP)):
         unknown = set(flat[field]) - set(known)

@@ -7,8 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import jax
 import numpy as np
 
-from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.bootstrap import video_of
+from tcam_jax.data.truth import Truth, video_of
 from tcam_jax.evaluate.boxes import LEVELS, largest_box, otsu_level
 from tcam_jax.evaluate.corloc import iou, overlaps_by_level, scale_boxes
 from tcam_jax.evaluate.level_boxes import level_boxes

@@ -80,12 +80,7 @@ def check_optimizers(config: ConfigDict, model: TCAM) -> None:
 
 
 def classifier_stage(
-    config: ConfigDict,
-    data: Data,
-    truth: Truth,
-    parallel: Parallel,
-    workdir: Path,
-    stop: Interruption,
+    config: ConfigDict, data: Data, truth: Truth, parallel: Parallel, workdir: Path
 ) -> Stage:
     """Stage 1: the frame classifier, from the encoder's initial weights.
 
