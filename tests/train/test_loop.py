@@ -180,7 +180,7 @@ def test_a_signalled_run_saves_at_once_and_goes_on_with_the_same_bits(
 def test_validation_and_saves_beside_the_steps_leave_the_bits_as_they_are(
     straight, tmp_path, monkeypatch
 ):
-    """A validation that ends only when later steps are under way, and one that training waits for."""
+    """A validation ends only when later steps are under way; then one that training waits for."""
     later, gone_on = {0: 3, 4: 7, 8: 10}, {}
 
     def before(now):
