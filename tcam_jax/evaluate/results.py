@@ -25,7 +25,6 @@ CorLoc entries, and curves, are null where the split has no boxes.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict, cast
 
@@ -142,13 +141,9 @@ def find_row(
     if threshold is not None:
         wanted |= {"regions": regions, "class_from": class_from}
     for row in results["rows"]:
-        if _has(row, wanted):
+        if wanted.items() <= row.items():
             return row
     raise KeyError(f"no row {method!r} with {wanted}")
-
-
-def _has(row: Mapping[str, object], wanted: Mapping[str, object]) -> bool:
-    return all(row[key] == value for key, value in wanted.items())
 
 
 def write_results(path: Path, results: Results) -> None:
