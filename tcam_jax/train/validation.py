@@ -73,7 +73,8 @@ def make_validation(
         batch = np.resize(batch, (rows.stop - rows.start, *batch.shape[1:]))
         classes = np.resize(np.array(list(shown), np.int32), len(batch))
         inputs = parallel.shard_flat({"frames": batch, "classes": classes})
-        maps = jax.device_get(forward(variables, **inputs)).maps[0]
+        # By place, as `walk` calls it: by name it would be another program.
+        maps = jax.device_get(forward(variables, inputs["frames"], inputs["classes"])).maps[0]
         panels = [
             draw_overlay(
                 frame,
