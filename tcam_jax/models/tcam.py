@@ -133,7 +133,10 @@ class TCAM(nn.Module):
 
 
 def init_variables(model: TCAM, key: jax.Array, size: int) -> Variables:
-    """Draw all variables (`params`, `batch_stats`) for square frames of `size` pixels."""
+    """Draw all variables (`params`, `batch_stats`) for square frames of `size` pixels.
+
+    Inside another traced function, take `variable_shapes`.
+    """
     options = None
     if jax.default_backend() == "cpu" and _EFFORT not in os.environ.get("XLA_FLAGS", ""):
         # Hundreds of random draws, each done once: with its usual effort XLA takes four times as

@@ -47,9 +47,9 @@ def kernel_terms(params: PyTree) -> PyTree:
         and array.shape[:2] == (3, 3)
         and min(array.shape[2:]) >= winograd.MIN_CHANNELS
     }
-    # One by one: many have the same shape, and one program does for them.
-    transform = jax.jit(winograd.transform)
-    return unflatten_dict({path: transform(kernel) for path, kernel in kernels.items()})
+    transform = jax.jit(lambda kernels: [winograd.transform(kernel) for kernel in kernels])
+    terms = transform(list(kernels.values()))
+    return unflatten_dict(dict(zip(kernels, terms, strict=True)))
 
 
 @jax.custom_vjp
