@@ -96,6 +96,18 @@ class Dataset:
         require("train", "tensorflow")
         Thread(target=import_module, args=["tcam_jax.data.windows"]).start()
 
+    def only(self, split: str, chosen: np.ndarray) -> "Dataset":
+        """Return the same dataset with some of a split's evaluated frames alone.
+
+        Args:
+          split: "validation" or "test".
+          chosen: of the frames of `truth(split)`, bool `[frames]`.
+        """
+        left = copy(self)
+        kept = self._truth(split).of(chosen)
+        left._truth = lambda name: kept if name == split else self._truth(name)
+        return left
+
     def training_batches(
         self,
         *,
