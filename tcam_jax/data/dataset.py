@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -88,6 +90,11 @@ class Dataset:
         left._split = cache(split)
         left._truth = cache(lambda name: self._truth(name).of(self._truth(name).labels != label))
         return left
+
+    def get_ready(self) -> None:
+        """Import TensorFlow in a thread: that takes seconds, and a network is built meanwhile."""
+        require("train", "tensorflow")
+        Thread(target=import_module, args=["tcam_jax.data.windows"]).start()
 
     def only(self, split: str, chosen: np.ndarray) -> "Dataset":
         """Return the same dataset with some of a split's evaluated frames alone.

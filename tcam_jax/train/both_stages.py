@@ -8,6 +8,7 @@ from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
 from tcam_jax.data.background import localised
+from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.duration import plan_of
 from tcam_jax.data.protocol import Data
 from tcam_jax.data.sample import sampled
@@ -57,6 +58,8 @@ def train(
             continue
         if done is not None:
             processes.broadcast(partial(_lengthen, workdir, name, done, num_steps))
+        if isinstance(data, Dataset):
+            data.get_ready()
         ours = parallel.with_accumulation(config[name].accumulation)
         is_whole = seen[name] is all_classes
         if is_whole not in truths:
