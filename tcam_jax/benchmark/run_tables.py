@@ -102,7 +102,11 @@ def _epoch(stages: Mapping[str, Any]) -> Table:
 
 
 def _validation(stages: Mapping[str, Any]) -> Table:
-    parts = [stages[name]["validation_ms_per_frame"] for name in _STAGES.values()]
-    rows = [[name, *(number(p[name], 2) for p in parts)] for name in ("read", "forward", "boxes")]
+    parts = [stages[name]["validation"] for name in _STAGES.values()]
+    rows = [
+        [name, *(number(part[name][unit], 2) for part in parts for unit in ("ms", "processor_ms"))]
+        for name in ("read", "forward", "boxes")
+    ]
+    header = [column for stage in _STAGES for column in (stage, "its processor time")]
     note = "Measured after the run, one after the other."
-    return Table("A validation taken apart, ms a frame", ["", *_STAGES], rows, note)
+    return Table("A validation taken apart, ms a frame", ["", *header], rows, note)

@@ -49,9 +49,12 @@ class Timeline:
 
     @contextmanager
     def of(self, name: str, begin: float | None = None) -> Iterator[None]:
-        """Take what is inside for the part `name`; `begin`: when it did, if not now."""
+        """Take what is inside for the part `name`.
+
+        `begin`: when it did, if not now; all that the process has computed so far is then its.
+        """
+        busy = time.process_time() if begin is None else 0.0
         begin = time.monotonic() if begin is None else begin
-        busy = time.process_time()
         yield
         self.spans[name] = Span(begin, time.monotonic(), time.process_time() - busy)
 
@@ -77,7 +80,7 @@ def measure(
     Returns:
       "wall_s"; "parts": {part of the run: {"seconds", "processor_s", "compile_s", "programs",
       "from_cache", "device_utilisation"}}, whose seconds add up to "wall_s"; "stages": {stage:
-      {"steps_per_epoch", "seconds", "epoch", "validation_ms_per_frame"}}, see `time_shares` and
+      {"steps_per_epoch", "seconds", "epoch", "validation"}}, see `time_shares` and
       `validation_parts`; "projected_hours": of `PUBLISHED_EPOCHS` a stage, None after one epoch;
       "environment": see `config.record`.
     """
@@ -132,9 +135,7 @@ def measure(
     networks = load_networks(config, workdir, len(data.class_names), parallel)
     methods = (config.tcam.cam_method, METHOD_OF_MAP[config.eval.map])
     for stage, network, method in zip(stages.values(), networks, methods, strict=True):
-        stage["validation_ms_per_frame"] = validation_parts(
-            config, data, parallel, network.variables, method
-        )
+        stage["validation"] = validation_parts(config, data, parallel, network.variables, method)
     return {
         "wall_s": wall_s,
         "parts": parts,

@@ -1,7 +1,7 @@
 """A validation taken apart: frames read, the network's forward pass, boxes judged."""
 
-import itertools
 import time
+from collections.abc import Callable, Mapping
 
 import jax
 import numpy as np
@@ -20,8 +20,8 @@ BATCHES = 4
 
 def validation_parts(
     config: ConfigDict, data: Data, parallel: Parallel, variables: Variables, method: str
-) -> dict[str, float]:
-    """Time the parts one after the other, on the first `BATCHES` batches of the validation split.
+) -> dict[str, dict[str, float]]:
+    """Time the parts one after the other; all but reading on the split's first `BATCHES` batches.
 
     Args:
       config, data, parallel: the run's.
@@ -29,42 +29,51 @@ def validation_parts(
       method: whose maps are judged, see `evaluate.maps`.
 
     Returns:
-      Milliseconds a frame: "read", with the start of the pipeline; "forward", its maps on the host
-      included; "boxes", which all that the split's scores need takes beyond the forward pass.
+      For "read", with the start of the pipeline, "forward", maps on the host included, and "boxes",
+      which all that the split's scores need takes beyond the forward pass: "ms" a frame, and
+      "processor_ms", of all cores, which does not depend on who else uses them.
     """
     batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
     model = make_model(config, len(data.class_names))
     variables, forward = for_inference(model, variables), make_forward(model, (method,))
+    batches: list[Mapping[str, np.ndarray]] = []
 
-    start = time.perf_counter()
-    batches = list(itertools.islice(data.frames("validation", batch_size, rows), BATCHES))
-    read = time.perf_counter() - start
-    records = np.concatenate([batch["record"] for batch in batches])
-    truth = data.truth("validation")
-    truth = truth.of(np.isin(truth.records, records))
+    def read() -> None:
+        for number, batch in enumerate(data.frames("validation", batch_size, rows)):
+            if number < BATCHES:
+                batches.append(batch)
 
     def forward_alone() -> None:
         for batch in batches:
-            inputs = {
-                "frames": batch["frames"],
-                "classes": np.zeros(len(batch["record"]), np.int32),
-            }
-            jax.device_get(forward(variables, **parallel.shard_flat(inputs)))
+            classes = np.zeros(len(batch["record"]), np.int32)
+            inputs = parallel.shard_flat({"frames": batch["frames"], "classes": classes})
+            jax.device_get(forward(variables, **inputs))
 
+    def forward_and_boxes() -> None:
+        score_split(
+            forward,
+            variables,
+            batches,
+            truth,
+            (method,),
+            parallel.shard_flat,
+            processes.all_reduce_sum,
+        )
+
+    whole = data.truth("validation")
+    reading = _timed(read) / len(whole.ids)
+    truth = whole.of(np.isin(whole.records, [batch["record"] for batch in batches]))
     forward_alone()  # compiles
-    start = time.perf_counter()
-    forward_alone()
-    alone = time.perf_counter() - start
-    start = time.perf_counter()
-    score_split(
-        forward,
-        variables,
-        batches,
-        truth,
-        (method,),
-        parallel.shard_flat,
-        processes.all_reduce_sum,
-    )
-    both = time.perf_counter() - start
-    parts = {"read": read, "forward": alone, "boxes": both - alone}
-    return {name: 1e3 * seconds / len(truth.ids) for name, seconds in parts.items()}
+    alone, both = (_timed(work) / len(truth.ids) for work in (forward_alone, forward_and_boxes))
+    parts = {"read": reading, "forward": alone, "boxes": both - alone}
+    return {
+        name: dict(zip(("ms", "processor_ms"), (1e3 * part).tolist(), strict=True))
+        for name, part in parts.items()
+    }
+
+
+def _timed(work: Callable[[], None]) -> np.ndarray:
+    """Return its seconds and its processor seconds."""
+    start = np.array([time.monotonic(), time.process_time()])
+    work()
+    return np.array([time.monotonic(), time.process_time()]) - start

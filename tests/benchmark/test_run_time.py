@@ -115,7 +115,9 @@ def test_a_whole_run(tmp_path, monkeypatch):
         assert stage["steps_per_epoch"] == 3  # 20 shots in batches of 8
         assert epoch["whole"] >= 0.015 and 0 <= epoch["idle"] <= 1
         assert trained["programs"] > 0 and trained["compile_s"] > 0
-        assert set(stage["validation_ms_per_frame"]) == {"read", "forward", "boxes"}
+        validation = stage["validation"]
+        assert {*validation} == {"read", "forward", "boxes"}
+        assert validation["read"]["ms"] > 0 and validation["forward"]["processor_ms"] > 0
         metrics = (tmp_path / "run" / name / "metrics.jsonl").read_text().splitlines()
         losses = [json.loads(line)["loss"] for line in metrics if "loss" in line]
         assert losses == [1.0, 1.0]  # a null step's
