@@ -7,7 +7,7 @@ place. The dataset takes up to 2.5 GB and some minutes; --data_dir keeps it for 
 
     python -m launch.benchmark_run --null_step                       # v1.0_train256
     python -m launch.benchmark_run --config=configs/youtube_objects.py:v2.2_train256 --step_ms=20
-    python -m launch.benchmark_run --epochs=3 --network=full --config=configs/youtube_objects.py \\
+    python -m launch.benchmark_run --network=full --config=configs/youtube_objects.py \\
         --config.precision=bfloat16                                  # an accelerator
 """
 
@@ -27,7 +27,7 @@ from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 
 _CONFIG = config_flag.define_config()
-_EPOCHS = flags.DEFINE_integer("epochs", 2, "of each stage; one tells no rate", lower_bound=1)
+_EPOCHS = flags.DEFINE_integer("epochs", 3, "of each stage; one tells no rate", lower_bound=1)
 _NULL_STEP = flags.DEFINE_boolean("null_step", False, "steps that return at once, training nothing")
 _STEP_MS = flags.DEFINE_float(
     "step_ms", None, "steps that train nothing in so many milliseconds", lower_bound=0

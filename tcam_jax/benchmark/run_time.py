@@ -6,6 +6,7 @@ What the loop itself writes (`timing.jsonl`), the clock, and JAX's events; nothi
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from tcam_jax.benchmark.utilisation import Utilisation
 from tcam_jax.benchmark.validation_parts import validation_parts
 from tcam_jax.config.record import record_config
 from tcam_jax.data.dataset import Dataset
+from tcam_jax.data.sample import sampled
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.runs.evaluate import evaluate_networks
 from tcam_jax.runs.identity import record_dataset
@@ -97,11 +99,13 @@ def measure(
             data = Dataset(config)
             data.truth("test")
             record_dataset(config, workdir, data)
-            truth = selection_truth(config, data)
-        for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam_stage)):
+            seen = sampled(config, data)
+            truth = selection_truth(config, seen)
+        tcam = partial(tcam_stage, stop=stop)
+        for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam)):
             ours = parallel.with_accumulation(config[name].accumulation)
             with timeline.of(f"{name}: built"):
-                stage = build(config, data, truth, ours, workdir, stop)
+                stage = build(config, seen, truth, ours, workdir)
                 if step_ms is not None:
                     stage = stage._replace(
                         step=null_step(stage.step), state=with_momentum(stage.state)

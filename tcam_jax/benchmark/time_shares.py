@@ -1,7 +1,8 @@
 """What `timing.jsonl` of a stage says: where its seconds went, and what one epoch more would cost.
 
-A line tells the time since the line before, so the validation and the save after the last step of
-an epoch are in the first line of the next one, and the last ones of a stage are in none.
+A line tells the time since the line before. What training waits for at the end of an epoch is in
+the first line of the next one: that is for the validation of the epoch before, if it is not done
+yet. What it waits for at the end of the stage is in no line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,8 +37,10 @@ def epoch_shares(
 ) -> dict[str, float] | None:
     """Return the seconds of one epoch when all is compiled and read in; None: one was too few.
 
-    Of the lines from the middle of the second epoch (of the first, where there are two) to the end,
-    steps and waiting for data are taken for a step, validations and saves for an epoch's end.
+    Of the lines from the middle of the second epoch to the end, steps and waiting for data are
+    taken for a step, waiting for validations and saves for an epoch's end. Where there are but two
+    epochs, from the middle of the first: the validation before training, which reads all frames,
+    may be waited for then.
 
     Args:
       lines: of the stage's `timing.jsonl`.

@@ -9,9 +9,8 @@ from ml_collections import ConfigDict
 
 from tcam_jax.data.protocol import Data
 from tcam_jax.evaluate.maps import make_forward
-from tcam_jax.evaluate.split import score_split
+from tcam_jax.evaluate.selection_scores import selection_scores
 from tcam_jax.models.tcam import Variables, for_inference
-from tcam_jax.runtime import processes
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
 
@@ -29,8 +28,8 @@ def validation_parts(
       method: whose maps are judged, see `evaluate.maps`.
 
     Returns:
-      For "read", with the start of the pipeline, "forward", maps on the host included, and "boxes",
-      which all that the split's scores need takes beyond the forward pass: "ms" a frame, and
+      For "read", which a run does once, with the start of the pipeline, "forward", maps on the host
+      included, and "boxes", what the scores take beyond the forward pass: "ms" a frame, and
       "processor_ms", of all cores, which does not depend on who else uses them.
     """
     batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
@@ -50,15 +49,7 @@ def validation_parts(
             jax.device_get(forward(variables, **inputs))
 
     def forward_and_boxes() -> None:
-        score_split(
-            forward,
-            variables,
-            batches,
-            truth,
-            (method,),
-            parallel.shard_flat,
-            processes.all_reduce_sum,
-        )
+        selection_scores(forward, variables, batches, truth, method, parallel.shard_flat)
 
     whole = data.truth("validation")
     reading = _timed(read) / len(whole.ids)
