@@ -63,7 +63,7 @@ def step_time(
       figures: of one chip's program, see `benchmark.scaling.figures`.
     """
     compute = figures["counted_flops"] / (chip.peak_flops * efficiency)
-    memory = figures["xla_bytes"] / chip.hbm_bytes_per_s
+    memory = figures["moved_bytes"] / chip.hbm_bytes_per_s
     transfer = 2 * (chips - 1) / chips * figures["all_reduce_bytes"] / chip.link_bytes_per_s
     latency = figures["all_reduces"] * 2 * (chips - 1) * chip.hop_s
     return StepTime(compute, memory, transfer, latency, max(compute, memory) + transfer + latency)
