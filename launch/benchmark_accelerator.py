@@ -36,8 +36,7 @@ def main() -> None:
         raise InputError("--output=FOLDER is needed, and --batches as whole numbers from 1")
     folder = Path(_OUTPUT.value).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    # One process a part: what the first compiled, the profile finds.
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(folder / "cache"))
+    # Two processes of a part share the accelerator; by default the first would take its memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     device, parts = _device(), _parts(folder)
     print(f"{device}: {len(parts)} parts, at most {_LIMIT_S.value} s", flush=True)
@@ -70,9 +69,7 @@ def _parts(folder: Path) -> list[Part]:
     def measure(batch: str, precision: str, parts: str, *more: str) -> Part:
         name = f"{precision}_{batch}_{parts.replace(',', '_')}"
         options = [f"--batch={batch}", f"--precision={precision}", f"--parts={parts}", *more]
-        # The views that the published figures are of.
-        options += ["--seed_view=crop", f"--output={folder / name}.json"]
-        return launch("benchmark", name, *network, *options)
+        return launch("benchmark", name, *network, *options, f"--output={folder / name}.json")
 
     first, *others = _BATCHES.value
     alone = ("--notorch", "--rounds=3")
