@@ -8,7 +8,7 @@ import torch
 from tcam_jax.benchmark.torch_twin import TCAM as TorchTCAM
 from tcam_jax.models.encoders.encoder import Encoder
 from tcam_jax.models.encoders.registry import ENCODERS
-from tcam_jax.models.tcam import TCAM, Variables, init_variables
+from tcam_jax.models.tcam import TCAM, Variables, variable_shapes
 from tcam_jax.models.weights.pretrained import adopt
 
 
@@ -43,7 +43,7 @@ def state_dict(network: torch.nn.Module) -> dict[str, np.ndarray]:
 
 def same_weights(network: torch.nn.Module, model: TCAM) -> Variables:
     """The twin's weights as variables of `model`."""
-    shapes = jax.eval_shape(lambda key: init_variables(model, key, 32), jax.random.key(0))
+    shapes = variable_shapes(model, 32)
     return jax.tree.map(
         jnp.asarray, adopt(shapes, state_dict(network), "the twin", model).variables
     )

@@ -1,5 +1,6 @@
 """Runs a command's main: one clear line for bad input, a traceback only for our own faults."""
 
+import gc
 import os
 import sys
 import traceback
@@ -36,6 +37,9 @@ def run(
     Exit status: 2 for bad input, 3 where training diverged, 75 (`interruption.EXIT_STATUS`) where a
     signal stopped it and the same command goes on.
     """
+    # Imports and traced programs stay: looking through them for garbage, again and again, would
+    # take a tenth of the time until the first step.
+    gc.set_threshold(20_000)
     keep_streams()
     sys.argv = config_flag.with_home(sys.argv)
     if _HELP & set(sys.argv[1:]):

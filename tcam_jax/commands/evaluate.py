@@ -11,6 +11,7 @@ from tcam_jax.commands import command_line
 from tcam_jax.config.record import load_config
 from tcam_jax.report.results_tables import results_table
 from tcam_jax.runs.evaluate import evaluate_run
+from tcam_jax.runtime import devices
 
 _WORKDIR = command_line.define_path("workdir", "folder of a trained run")
 _DATA_DIR = command_line.define_path("data_dir", "where the prepared dataset lies, if moved")
@@ -20,8 +21,10 @@ _SPLIT = flags.DEFINE_enum("split", "test", ["validation", "test"], "what to eva
 def main() -> None:
     """Write results.json and predictions.jsonl, print the table."""
     workdir = Path(_WORKDIR.value)
+    config = load_config(workdir)
+    devices.prepare(config)
     results = evaluate_run(workdir, _SPLIT.value, data_dir=_DATA_DIR.value)
-    print(results_table(results, load_config(workdir)))
+    print(results_table(results, config))
     print(f"results: {workdir / 'results.json'}")
 
 

@@ -25,6 +25,7 @@ from tcam_jax.report.page import render
 from tcam_jax.report.results_tables import methods_of, results_table
 from tcam_jax.report.table import to_markdown
 from tcam_jax.runs.networks import load_networks
+from tcam_jax.runtime import devices
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
@@ -40,18 +41,18 @@ def main() -> None:
     """Write the report's files and print where they are."""
     workdir = Path(_WORKDIR.value)
     config, results = load_config(workdir, _DATA_DIR.value), read_results(workdir)
+    devices.prepare(config)
     environment = json.loads((workdir / "environment.json").read_text())
     data, split = Dataset(config), results["split"]
     truth, baseline = data.truth(split), config.tcam.cam_method
     lines = read_lines(workdir, truth)
-    networks = load_networks(
-        config, workdir, len(data.class_names), Parallel(config.parallel, jax.devices()[:1])
-    )
+    parallel = Parallel(config.parallel, jax.devices()[:1])
+    networks = load_networks(config, workdir, len(data.class_names), parallel)
     methods = methods_of(config)  # the run's own first
     by_method = {baseline: networks.seeds.variables}
     if networks.tcam is not None:
         by_method[methods[0]] = networks.tcam.variables
-    maps = Maps(make_model(config, len(data.class_names)), by_method, config)
+    maps = Maps(make_model(config, len(data.class_names)), by_method, config, parallel)
     chosen = choose(lines, truth, methods[0], _PER_CLASS.value)
     held_out = {name: data.records(name) for name in (split, "validation")}
     found = [

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -89,6 +91,23 @@ class Dataset:
         left._truth = cache(lambda name: self._truth(name).of(self._truth(name).labels != label))
         return left
 
+    def get_ready(self) -> None:
+        """Import TensorFlow in a thread: that takes seconds, and a network is built meanwhile."""
+        require("train", "tensorflow")
+        Thread(target=import_module, args=["tcam_jax.data.windows"]).start()
+
+    def only(self, split: str, chosen: np.ndarray) -> "Dataset":
+        """Return the same dataset with some of a split's evaluated frames alone.
+
+        Args:
+          split: "validation" or "test".
+          chosen: of the frames of `truth(split)`, bool `[frames]`.
+        """
+        left = copy(self)
+        kept = self._truth(split).of(chosen)
+        left._truth = lambda name: kept if name == split else self._truth(name)
+        return left
+
     def training_batches(
         self,
         *,
@@ -112,7 +131,7 @@ class Dataset:
         Raises:
           InputError: see `data.windows.training_batches`.
         """
-        require("train", "tensorflow")
+        require("train", "tensorflow", "simplejpeg")
         from tcam_jax.data.windows import training_batches  # imports TensorFlow
 
         return training_batches(
@@ -169,7 +188,7 @@ class Dataset:
           batch_size: of all processes together.
           rows: this process's part of every batch.
         """
-        require("train", "tensorflow")
+        require("train", "tensorflow", "simplejpeg")
         from tcam_jax.data.windows import frame_batches  # imports TensorFlow
 
         return frame_batches(

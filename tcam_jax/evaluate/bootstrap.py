@@ -5,18 +5,10 @@ class), not the frames: Efron and Tibshirani, "An Introduction to the Bootstrap"
 intervals. The threshold is not chosen anew, and another training would differ by more.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 
 RESAMPLES, COVERAGE = 1000, 0.95
-
-
-def video_of(frame_ids: Sequence[str]) -> Int[np.ndarray, "frames"]:
-    """Return a number for the video of each frame id, "class/video/shot/file.jpg"."""
-    names = ["/".join(frame_id.split("/")[:2]) for frame_id in frame_ids]
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 class VideoBootstrap:
@@ -38,14 +30,18 @@ class VideoBootstrap:
             share = np.full(len(members), 1 / len(members))
             draws[:, members] = generator.multinomial(len(members), share, RESAMPLES)
         self._draws = draws
-        self._of_class = (class_of[:, None] == present).astype(np.float64)
-        frames = np.bincount(self._videos, minlength=count)
-        self._frames = draws @ (frames[:, None] * self._of_class)
+        self._first_of_class = np.searchsorted(class_of, present)  # videos are sorted by class
+        self._frames = self._of_classes(np.bincount(self._videos, minlength=count))
 
     def class_means(self, correct: Bool[np.ndarray, "frames"]) -> Float[np.ndarray, "resamples"]:
         """Return the mean over classes of the share of `correct` frames, percent, per resample."""
-        found = np.bincount(self._videos, correct, minlength=len(self._of_class))
-        return 100 * (self._draws @ (found[:, None] * self._of_class) / self._frames).mean(axis=1)
+        found = np.bincount(self._videos, correct, minlength=self._draws.shape[1])
+        return 100 * (self._of_classes(found) / self._frames).mean(axis=1)
+
+    def _of_classes(self, counts: Num[np.ndarray, "videos"]) -> Float[np.ndarray, "resamples k"]:
+        """Add up what the videos of each class have, in each resample."""
+        # No matrix product: BLAS would spin on all cores, after each of the hundreds of figures.
+        return np.add.reduceat(self._draws * counts, self._first_of_class, axis=1)
 
 
 def interval(values: Float[np.ndarray, "resamples"]) -> list[float]:

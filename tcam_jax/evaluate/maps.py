@@ -1,5 +1,6 @@
 """Frames in, class logits and localisation maps out: the forward pass of evaluation."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
 
@@ -79,19 +80,27 @@ def make_forward(
             cams = class_activation_maps(model, variables, frames, output, classes, method)
             return jax.vmap(lambda cam: resize_map(cam, size))(cams)
 
-        def one_method(method: str, classes: Int[Array, " b"]) -> Float[Array, "b h w"]:
-            if method not in OF_DECODER:
-                return cams_of(method, classes)
+        # Of what does not depend on the class, one is traced, though it is asked for twice.
+        @functools.cache
+        def map_logits() -> Float[Array, "b h w 2"]:
             localised = model.apply(variables, output.features, (size, size), method="localise")
-            map_logits = cast(Array, localised)
+            return cast(Array, localised)
+
+        @functools.cache
+        def of_all_classes(method: str) -> Float[Array, "b h w"]:
             if method == TCAM_PROBABILITY:
-                return foreground(map_logits)
-            if method == TCAM_FUSED:
-                return foreground(map_logits) * cams_of("layercam", classes)
-            z = map_logits[..., 1] - map_logits[..., 0]
+                return foreground(map_logits())
+            z = map_logits()[..., 1] - map_logits()[..., 0]
             if method == TCAM_CRF:  # frame by frame: a kernel's grid takes tens of megabytes
                 z = jax.lax.map(lambda pair: refine(*pair), (z, images))
             return to_scale(z)
+
+        def one_method(method: str, classes: Int[Array, " b"]) -> Float[Array, "b h w"]:
+            if method in OF_ALL_CLASSES:
+                return of_all_classes(method)
+            if method == TCAM_FUSED:
+                return of_all_classes(TCAM_PROBABILITY) * cams_of("layercam", classes)
+            return cams_of(method, classes)
 
         def maps_of(classes: Int[Array, " b"]) -> UInt8[Array, "m b h w"]:
             maps = jnp.stack([one_method(method, classes) for method in methods])

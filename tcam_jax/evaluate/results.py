@@ -25,14 +25,13 @@ CorLoc entries, and curves, are null where the split has no boxes.
 """
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 
-from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.bootstrap import VideoBootstrap, video_of
+from tcam_jax.data.truth import Truth, video_of
+from tcam_jax.evaluate.bootstrap import VideoBootstrap
 from tcam_jax.evaluate.corloc import centre_box, iou, whole_frame
 from tcam_jax.evaluate.protocols import IOUS
 from tcam_jax.evaluate.rows import Row, Scores, mean_scores, scores_of, unknown_scores
@@ -142,13 +141,9 @@ def find_row(
     if threshold is not None:
         wanted |= {"regions": regions, "class_from": class_from}
     for row in results["rows"]:
-        if _has(row, wanted):
+        if wanted.items() <= row.items():
             return row
     raise KeyError(f"no row {method!r} with {wanted}")
-
-
-def _has(row: Mapping[str, object], wanted: Mapping[str, object]) -> bool:
-    return all(row[key] == value for key, value in wanted.items())
 
 
 def write_results(path: Path, results: Results) -> None:

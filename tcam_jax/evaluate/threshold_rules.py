@@ -108,28 +108,33 @@ def stability(seen: Evidence) -> int:
 
 def edges(seen: Evidence) -> int:
     """See the module; Otsu's where no region is of a size to be looked at."""
-    smooth = cv2.GaussianBlur(seen.image, (0, 0), 1.0).astype(np.float32)
-    across = np.abs(np.diff(smooth, axis=1)).sum(-1)
-    down = np.abs(np.diff(smooth, axis=0)).sum(-1)
-
-    def contrast(mask: np.ndarray) -> float:
-        in_row, in_column = mask[:, 1:] != mask[:, :-1], mask[1:] != mask[:-1]
-        return float(
-            (across[in_row].sum() + down[in_column].sum()) / (in_row.sum() + in_column.sum())
-        )
-
-    return _best_level(seen, contrast)
+    smooth = cv2.GaussianBlur(seen.image, (0, 0), 1.0).astype(np.int64)
+    levels, outline, gradient = seen.levels, np.zeros(LEVELS), np.zeros(LEVELS)
+    for ahead, behind in (
+        (np.s_[:, 1:], np.s_[:, :-1]),
+        (np.s_[1:], np.s_[:-1]),
+    ):
+        # The outline runs between two pixels at the levels from the lower to below the higher one.
+        low = np.minimum(levels[ahead], levels[behind]).ravel()
+        high = np.maximum(levels[ahead], levels[behind]).ravel()
+        across = np.abs(smooth[ahead] - smooth[behind]).sum(-1).ravel()
+        for total, weights in ((outline, None), (gradient, across)):
+            total += np.bincount(low, weights, LEVELS) - np.bincount(high, weights, LEVELS)
+    outline, gradient = outline.cumsum(), gradient.cumsum()
+    return _best_level(seen, gradient / np.maximum(outline, 1))
 
 
 def colour(seen: Evidence) -> int:
     """See the module; Otsu's where no region is of a size to be looked at."""
-    pixels = seen.image.reshape(-1, 3).astype(np.float32)
-
-    def unity(mask: np.ndarray) -> float:
-        inside, share = mask.ravel(), mask.mean()
-        variances = pixels[inside].var(0).sum(), pixels[~inside].var(0).sum()
-        return -float(share * variances[0] + (1 - share) * variances[1])
-
+    of_level, unity = seen.levels.ravel(), np.zeros(LEVELS)
+    counts = np.bincount(of_level, minlength=LEVELS)
+    for channel in np.moveaxis(seen.image.astype(np.int64), -1, 0):
+        values = channel.ravel()
+        sums = np.bincount(of_level, values, LEVELS)
+        outside = np.cumsum([counts, sums], axis=1)
+        # Of each side of each level; the sum of the squares is the same for all levels.
+        for number, total in (outside, outside[:, -1:] - outside):
+            unity += total**2 / np.maximum(number, 1)
     return _best_level(seen, unity)
 
 
@@ -172,9 +177,7 @@ def _of_a_size(areas: Float[np.ndarray, "n"]) -> np.ndarray:
     return (areas > _SMALLEST) & (areas < _LARGEST)
 
 
-def _best_level(seen: Evidence, merit: Callable[[np.ndarray], float]) -> int:
+def _best_level(seen: Evidence, merit: Float[np.ndarray, "256"]) -> int:
     tried = np.arange(0, LEVELS - 1, _STEP)
     tried = tried[_of_a_size(_areas(seen.levels)[tried])]
-    if not len(tried):
-        return otsu(seen)
-    return int(tried[np.argmax([merit(seen.levels > level) for level in tried])])
+    return int(tried[merit[tried].argmax()]) if len(tried) else otsu(seen)

@@ -4,7 +4,9 @@ It returns everything that later stages need (class logits, features, map logits
 into it: CAMs are functions of the features and the head.
 """
 
+import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -26,6 +28,8 @@ CLASSIFIER_PARTS = ("encoder", "classification_head")
 LOCALISER_PARTS = ("decoder", "map_head")
 
 Variables = Mapping[str, Any]
+
+_EFFORT = "xla_backend_optimization_level"
 
 
 class ClassifierOutput(NamedTuple):
@@ -129,13 +133,27 @@ class TCAM(nn.Module):
 
 
 def init_variables(model: TCAM, key: jax.Array, size: int) -> Variables:
-    """Draw all variables (`params`, `batch_stats`) for square frames of `size` pixels."""
-    return jax.jit(model.init)(key, jnp.zeros((1, size, size, 3), jnp.float32))
+    """Draw all variables (`params`, `batch_stats`) for square frames of `size` pixels.
+
+    Inside another traced function, take `variable_shapes`.
+    """
+    options = None
+    if jax.default_backend() == "cpu" and _EFFORT not in os.environ.get("XLA_FLAGS", ""):
+        # Hundreds of random draws, each done once: with its usual effort XLA takes four times as
+        # long to compile them, for the same bits.
+        options = {_EFFORT: 1}
+    return jax.jit(partial(_init, model, size), compiler_options=options)(key)
 
 
 def variable_shapes(model: TCAM, size: int) -> Variables:
     """Return what `init_variables` would, as shapes and dtypes."""
-    return jax.eval_shape(lambda key: init_variables(model, key, size), jax.random.key(0))
+    return jax.eval_shape(partial(_init, model, size), jax.random.key(0))
+
+
+def _init(model: TCAM, size: int, key: jax.Array) -> Variables:
+    # Of what is computed, only the variables are kept: the plainest network is traced fastest.
+    with cpu.traced_for("any"):
+        return model.init(key, jnp.zeros((1, size, size, 3), jnp.float32))
 
 
 def for_inference(model: TCAM, variables: Variables) -> Variables:

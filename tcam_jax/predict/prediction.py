@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import cv2
 import numpy as np
 from PIL import Image
-from scipy.optimize import linear_sum_assignment
 
 from tcam_jax.evaluate.boxes import threshold_level
 from tcam_jax.evaluate.corloc import edge_iou
@@ -122,6 +121,8 @@ class Prediction(NamedTuple):
         corners = np.concatenate([stats[1:, :2], stats[1:, :2] + stats[1:, 2:4]], axis=1)
         corners = corners * (self.size[::-1] * 2) / len(self.map)
         # A box is that of one region, or near it, the mean of its track, see `smooth_boxes`.
+        from scipy.optimize import linear_sum_assignment  # seldom needed, and slow to import
+
         overlaps = edge_iou(np.array(self.boxes).reshape(-1, 4), corners)
         numbers = np.zeros(len(stats), np.uint16)  # of each label; 0 is the background
         for box, region in zip(*linear_sum_assignment(overlaps, maximize=True), strict=True):

@@ -11,7 +11,6 @@ The times are the frames' own, so that neither a stride nor a frame rate changes
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from tcam_jax.evaluate.corloc import edge_iou
 from tcam_jax.predict.prediction import Box, Prediction
@@ -60,6 +59,8 @@ class Tracker:
           boxes: x0, y0, x1, y1 each, edges in pixels.
           time: of the frame, seconds; no less than the last one's.
         """
+        from scipy.optimize import linear_sum_assignment  # seldom needed, and slow to import
+
         step = 0.0 if self._time is None else max(time - self._time, 0.0)
         # However far apart frames are, a track of the last one may go on in this one.
         self._tracks = [

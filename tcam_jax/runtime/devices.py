@@ -13,6 +13,7 @@ from tcam_jax.runtime.log import log
 from tcam_jax.runtime.parallel import Parallel
 
 _DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
+_LEAST_TIME = "jax_persistent_cache_min_compile_time_secs"
 
 
 def prepare(config: ConfigDict, distributed: bool = False) -> None:
@@ -47,6 +48,8 @@ def keep_programs() -> None:
         if kind == "cpu":  # its programs use what this host's processor has, others may lack it
             kind = f"cpu-{socket.gethostname()}"
         jax.config.update("jax_compilation_cache_dir", str(cache / kind))
+        if _LEAST_TIME.upper() not in os.environ:  # small ones too: a start has dozens of them
+            jax.config.update(_LEAST_TIME, 0.0)
 
 
 def log_devices(parallel: Parallel) -> None:

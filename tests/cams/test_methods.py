@@ -18,7 +18,7 @@ from tcam_jax.cams.methods import (
 )
 from tcam_jax.cams.normalise import min_max
 from tcam_jax.models.encoders.registry import ENCODERS
-from tcam_jax.models.tcam import TCAM, init_variables
+from tcam_jax.models.tcam import TCAM, init_variables, variable_shapes
 
 FEATURE_METHODS = [
     method for method in CAM_METHODS if method not in (*FRAME_METHODS, *ENCODER_MAPS)
@@ -238,7 +238,7 @@ def test_layers_above_an_earlier_stage_run_forwards_once():
     """A map at layer3 needs layer4's backward pass; its forward pass is part of `classify`."""
     model = TCAM(num_classes=3, backbone=ENCODERS["resnet10"])
     frames = jax.ShapeDtypeStruct((8, 80, 80, 3), jnp.float32)  # 10x10 maps: in all, large ones
-    variables = jax.eval_shape(lambda: init_variables(model, jax.random.key(0), 80))
+    variables = variable_shapes(model, 80)
 
     def forward(variables, frames):
         return model.apply(variables, frames, method="classify")

@@ -1,5 +1,6 @@
 """Thresholds without true boxes, on maps whose right level is known."""
 
+import cv2
 import numpy as np
 import pytest
 from skimage.filters import threshold_multiotsu
@@ -66,6 +67,30 @@ def test_rules_of_the_image(ramp, rule):
     image = np.full((SIZE, SIZE, 3), 40, np.uint8)
     image[:, :24] = (200, 180, 90)
     assert abs(_columns(_evidence(ramp, image=image), rule) - 24) <= 3
+
+
+def _contrast(mask, image):
+    smooth = cv2.GaussianBlur(image, (0, 0), 1.0).astype(float)
+    across, down = (np.abs(np.diff(smooth, axis=axis)).sum(-1) for axis in (1, 0))
+    outline = np.diff(mask, axis=1), np.diff(mask, axis=0)
+    return (across[outline[0]].sum() + down[outline[1]].sum()) / sum(o.sum() for o in outline)
+
+
+def _unity(mask, image):
+    inside, outside = image[mask].astype(float), image[~mask].astype(float)
+    return -sum(len(side) * side.var(0).sum() for side in (inside, outside)) / mask.size
+
+
+@pytest.mark.parametrize("rule, merit", [("edges", _contrast), ("colour", _unity)])
+def test_rules_of_the_image_take_the_best_mask(rule, merit):
+    rng = np.random.default_rng(0)
+    image = cv2.resize(rng.integers(0, 256, (6, 6, 3), np.uint8), (SIZE, SIZE))
+    seen = _evidence(cv2.resize(rng.normal(0, 6, (8, 8)), (SIZE, SIZE)), image=image)
+    masks = {level: seen.levels > level for level in range(0, 255, 4)}
+    tried = {level: mask for level, mask in masks.items() if 0.02 < mask.mean() < 0.7}
+    assert len(tried) > 10
+    best = max(tried, key=lambda level: merit(tried[level], image))
+    assert THRESHOLD_RULES[rule](seen) == best
 
 
 def test_a_stable_region_is_found():

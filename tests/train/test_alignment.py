@@ -26,7 +26,7 @@ def small_config(data_dir):
     config.dataset.resize, config.dataset.crop, config.model.encoder = 36, 32, "resnet10"
     for section, steps in ((config.classifier, 2), (config.tcam, 1)):
         section.epochs, section.steps, section.batch_size = 0, steps, 8
-    config.eval.batch_size, config.eval.every_steps = 8, 2
+    config.eval.batch_size, config.eval.every = 8, "2 steps"
     return config
 
 

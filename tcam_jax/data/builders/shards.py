@@ -18,8 +18,10 @@ from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.images import CheckedFrame, check_frame
 from tcam_jax.data.builders.sources import SourceShot
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.read_ahead import read_ahead
 
 FRAMES_PER_SHARD = 1024  # at 1280 x 720 about 150 MB
+_MADE_AHEAD = 16  # frames, while those before are checked and written
 
 
 class Shard(NamedTuple):
@@ -191,15 +193,16 @@ class ShardWriter:
         return summary
 
     def _checked_frames(self, shard: Shard) -> Iterator[tuple[CheckedFrame | None, list[Finding]]]:
-        """The shard's frames in order; decoding, the bulk of the work, leaves Python's lock."""
+        """The shard's frames in order; making and decoding them leaves Python's lock."""
         shrink_to = self._shrink_training_to if shard.split == "train" else None
         ahead: deque[Future] = deque()
-        for shot in shard.shots:
-            for frame in shot.frames:
-                ahead.append(self._pool.submit(check_frame, frame, shrink_to))
-                # Bounds the memory; enough for a thread never to wait.
-                if len(ahead) > 256:
-                    yield ahead.popleft().result()
+        # Frames may be drawn, or cut out of a video, when they are asked for.
+        frames = (frame for shot in shard.shots for frame in shot.frames)
+        for frame in read_ahead(frames, _MADE_AHEAD):
+            ahead.append(self._pool.submit(check_frame, frame, shrink_to))
+            # Bounds the memory; enough for a thread never to wait.
+            if len(ahead) > 256:
+                yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
 
