@@ -1,23 +1,25 @@
-"""Compile both training steps for TPU slices, on any machine: python -m launch.benchmark_scaling.
+"""Compile both training steps for TPUs and H100s, without any: python -m launch.benchmark_scaling.
 
-    pip install "jax[tpu]"                            # libtpu; no TPU is needed
+    pip install "jax[tpu]"                                     # libtpu; no TPU is needed
+    pip install --no-deps jax-cuda12-{plugin,pjrt}==VERSION    # of jax; no GPU is needed
     python -m launch.benchmark_scaling --batch_per_device=32,2 --output=docs/scaling.json
 
 Steps of configs/youtube_objects.py in bfloat16: what they hold in memory, compute and send, as
-compiled; then the times that a model makes of that, for these slices and for eight H100. What that
-is worth: docs/scaling.md. About a minute and a half a program on two cores.
+compiled; then the times that a model makes of that. What that is worth: docs/scaling.md. About a
+minute and a half a program on two cores.
 """
 
 import json
 import time
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import jax
 from absl import flags
 
 from configs import youtube_objects
-from tcam_jax.benchmark import scaling
+from tcam_jax.benchmark import described, scaling
 from tcam_jax.benchmark.step_time import CHIPS, EFFICIENCIES, step_time
 from tcam_jax.benchmark.training import STAGES
 from tcam_jax.commands import command_line
@@ -25,15 +27,16 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 
 _TOPOLOGIES = flags.DEFINE_list(
-    "topologies", ["v4:2x2x4", "v5e:2x4", "v5e:4x4"], "slices, by libtpu's names"
+    "topologies",
+    ["v4:2x2x4", "v5e:2x4", "h100:8"],
+    "slices, by libtpu's names, and h100:N",
 )
 _BATCHES = flags.DEFINE_list("batch_per_device", ["32"], "samples a device; several with commas")
 _OUTPUT = command_line.define_path("output", "where to write the figures, JSON")
-_H100S = 8
 # What a core prepares of frames stored at 256 x 256, measured by launch.benchmark_data.
 _THROUGHPUT = Path(__file__).parents[1] / "docs/data_throughput.json"
 _PER_CORE = {"classifier": "frames_per_s_per_core", "tcam": "windows_per_s_per_core"}
-_COMPILED = ("hbm_bytes", "counted_flops", "xla_flops", "xla_bytes", "all_reduce_bytes")
+_COMPILED = ("hbm_bytes", "counted_flops", "moved_bytes", "all_reduce_bytes")
 _MODELLED = ("compute_ms", "memory_ms", "transfer_ms", "latency_ms", "total_ms")
 
 
@@ -42,34 +45,34 @@ def main() -> None:
     command_line.check_output(_OUTPUT.value)
     batches = [_positive(text) for text in _BATCHES.value]
     jax.config.update("jax_platforms", "cpu")  # nothing runs: leave this machine's devices alone
-    slices = {name: scaling.topology_devices(name) for name in _TOPOLOGIES.value}
+    slices = {name: described.described_devices(name) for name in _TOPOLOGIES.value}
     config = youtube_objects.get_config()
     config.precision = "bfloat16"
 
     compiled = []
-    _header("slice", "stage", "batch", *_COMPILED, "all_reduces")
+    _header("slice", "stage", "batch", *_COMPILED, "kernels", "all_reduces")
     for name, devices in slices.items():
         for stage in STAGES:
             for batch in batches:
                 row = {"slice": name, "devices": len(devices), "stage": stage, "batch": batch}
                 start = time.perf_counter()
-                row |= scaling.figures(scaling.trace_step(config, stage, devices, batch))
+                traced = scaling.trace_step(config, stage, devices, batch)
+                options = described.COMPILER_OPTIONS.get(devices[0].platform)
+                row |= scaling.figures(traced, options)
                 row["compile_s"] = round(time.perf_counter() - start)
                 compiled.append(row)
                 print(_label(row), *(f"{row[k] / 1e9:.3f} G |" for k in _COMPILED), end=" ")
-                print(row["all_reduces"], "|", flush=True)
+                print(row["kernels"], "|", row["all_reduces"], "|", flush=True)
 
-    # No GPU program is compiled here: it is taken to do what the first slice's does.
-    first = [row for row in compiled if row["slice"] == _TOPOLOGIES.value[0]]
-    stand_ins = [row | {"slice": "H100", "devices": _H100S} for row in first]
-    modelled = [line for row in compiled + stand_ins for line in _model(row)]
+    modelled = [line for row in compiled for line in _model(row)]
     print()
     _header("slice", "stage", "batch", "efficiency", *_MODELLED, "samples_per_s", "input_cores")
     for row in modelled:
         print(_label(row), row["efficiency"], "|", *(f"{row[k]:.1f} |" for k in _MODELLED), end=" ")
         print(f"{row['samples_per_s']:.0f} | {row['input_cores']:.1f} |")
     if _OUTPUT.value:
-        versions = {package: version(package) for package in ("jax", "libtpu")}
+        packages = ("jax", "libtpu", "jax_cuda12_plugin", "jax_cuda13_plugin")
+        versions = {name: version(name) for name in packages if find_spec(name)}
         figures = {"versions": versions, "compiled": compiled, "modelled": modelled}
         write_whole(Path(_OUTPUT.value), json.dumps(figures, indent=1) + "\n")
 

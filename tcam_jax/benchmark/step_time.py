@@ -34,7 +34,7 @@ class Chip(NamedTuple):
 CHIPS = {
     "v4": Chip(275e12, 1200e9, 50e9, 1e-6),
     "v5e": Chip(197e12, 819e9, 50e9, 1e-6),
-    "H100": Chip(989e12, 3350e9, 450e9, 2e-6),
+    "h100": Chip(989e12, 3350e9, 450e9, 2e-6),
 }
 # Share of the bfloat16 peak that ResNet-50 training reached elsewhere (images/s * 24.6 GFLOP):
 # MLPerf v3.0 on 8 H100, 7,006 a chip; Flax's ImageNet example on a TPU v3-8, 2,022 a chip.
@@ -63,7 +63,7 @@ def step_time(
       figures: of one chip's program, see `benchmark.scaling.figures`.
     """
     compute = figures["counted_flops"] / (chip.peak_flops * efficiency)
-    memory = figures["xla_bytes"] / chip.hbm_bytes_per_s
+    memory = figures["moved_bytes"] / chip.hbm_bytes_per_s
     transfer = 2 * (chips - 1) / chips * figures["all_reduce_bytes"] / chip.link_bytes_per_s
     latency = figures["all_reduces"] * 2 * (chips - 1) * chip.hop_s
     return StepTime(compute, memory, transfer, latency, max(compute, memory) + transfer + latency)

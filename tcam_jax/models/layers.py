@@ -1,4 +1,9 @@
-"""The networks' convolution and max-pooling: in plain `lax`, or on a CPU by `models.cpu`."""
+"""The networks' convolution and max-pooling: in plain `lax`, or on a CPU by `models.cpu`.
+
+Anywhere else a convolution and a batch norm of running statistics are one convolution with a bias:
+compilers make that, the ReLU and the residual sum behind it one kernel, where the passes over its
+output would each wait for memory.
+"""
 
 from typing import Literal
 
@@ -9,6 +14,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from tcam_jax.models import cpu, plain
+from tcam_jax.models.batch_norm import BatchNorm
 from tcam_jax.models.cpu import convolution, depthwise, pooling
 
 # torchvision draws convolutions from a normal with variance 2 / fan_out.
@@ -40,12 +46,19 @@ class Conv(nn.Module):
     kernel_init: Initializer = _init_conv
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b y x d"]:
-        """Map `[b, h, w, c]` to `[b, h/stride, w/stride, features]`, to less if "VALID"."""
+    def __call__(
+        self, x: Float[Array, "b h w c"], factor: Float[Array, " d"] | None = None
+    ) -> Float[Array, "b y x d"]:
+        """Map `[b, h, w, c]` to `[b, h/stride, w/stride, features]`, to less if "VALID".
+
+        `factor` is of each feature, but for the bias.
+        """
         size = self.kernel_size
         height, width = (size, size) if isinstance(size, int) else size
         shape = (height, width, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape)
+        if factor is not None:
+            kernel = kernel * factor
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
         if cpu.chosen() and self.padding is None:
             terms = self.get_variable(convolution.KERNEL_TERMS, "kernel")
@@ -74,13 +87,27 @@ class DepthwiseConv(nn.Module):
     dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b y x c"]:
-        """Map `[b, h, w, c]` to `[b, ceil(h / stride), ceil(w / stride), c]`."""
+    def __call__(
+        self, x: Float[Array, "b h w c"], factor: Float[Array, " c"] | None = None
+    ) -> Float[Array, "b y x c"]:
+        """Map `[b, h, w, c]` to `[b, ceil(h / stride), ceil(w / stride), c]`; `factor` as above."""
         shape = (self.kernel_size, self.kernel_size, 1, x.shape[-1])
         kernel = self.param("kernel", _init_depthwise, shape)
+        if factor is not None:
+            kernel = kernel * factor
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
         convolve = depthwise.convolve if cpu.chosen() else plain.convolve_depthwise
         return convolve(x, kernel, self.stride, self.dilation)
+
+
+def normalised(
+    x: Float[Array, "b h w c"], convolution: Conv | DepthwiseConv, norm: BatchNorm
+) -> Float[Array, "b y x d"]:
+    """Return `norm(convolution(x))`; see the module for where it is one convolution."""
+    if cpu.chosen() or norm.train or norm.is_initializing():
+        return norm(convolution(x))
+    factor, offset = norm.affine()
+    return convolution(x, factor) + offset.astype(norm.dtype)
 
 
 def max_pool(

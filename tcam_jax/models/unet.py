@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from tcam_jax.models.batch_norm import BatchNorm
 from tcam_jax.models.encoders.encoder import Feature
-from tcam_jax.models.layers import Conv
+from tcam_jax.models.layers import Conv, normalised
 
 WIDTHS = (256, 128, 64, 32, 16)
 WIDTHS_OF_ONE_SIZE = (192, 96, 48, 2)
@@ -121,20 +121,20 @@ class UNetDecoder(nn.Module):
             x = upsample_to(x, skip.shape[1:3])
             x = jnp.concatenate([x, skip], axis=-1)
         for j in (1, 2):
-            x = Conv(
+            conv = Conv(
                 self._width(i),
                 kernel_size=3,
                 dtype=self.dtype,
                 kernel_init=_init_conv,
                 name=f"block{i}_conv{j}",
-            )(x)
-            x = BatchNorm(
+            )
+            norm = BatchNorm(
                 train=self.train,
                 axis_name=self.axis_name,
                 dtype=self.dtype,
                 name=f"block{i}_bn{j}",
-            )(x)
-            x = nn.relu(x)
+            )
+            x = nn.relu(normalised(x, conv, norm))
         return x
 
 

@@ -2,13 +2,16 @@
 
 from functools import partial
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tcam_jax.models import cpu
+from tcam_jax.models.batch_norm import BatchNorm
 from tcam_jax.models.encoders.registry import ENCODERS
+from tcam_jax.models.layers import Conv, DepthwiseConv, normalised
 from tcam_jax.models.tcam import TCAM, init_variables
 
 SIZE = 32
@@ -124,3 +127,32 @@ def test_a_cpus_kernels_change_neither_value_nor_gradient(dtype, value_within, g
         gradient,
         expected_gradient,
     )
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [partial(Conv, 5, 3), partial(Conv, 5, 1), partial(DepthwiseConv, 3, 2)],
+    ids=["3x3", "1x1", "depthwise"],
+)
+def test_running_statistics_are_part_of_the_convolution_on_an_accelerator(layer):
+    class Both(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return normalised(x, layer(name="conv"), BatchNorm(train=False, name="bn"))
+
+    x = jax.random.normal(jax.random.key(1), (2, 6, 6, 5))
+    variables = Both().init(jax.random.key(0), x)
+    other = iter(jax.random.uniform(jax.random.key(2), (4, 5), minval=0.5, maxval=2.0))
+    variables = jax.tree.map(lambda v: v if v.ndim == 4 else next(other), variables)
+    results, squares = [], []
+    for platform in ("cpu", "cuda"):
+        with cpu.traced_for(platform):
+            results.append(Both().apply(variables, x))
+            program = jax.make_jaxpr(lambda x: Both().apply(variables, x))(x)
+            squares.append([e for e in program.eqns if e.primitive.name == "mul" and _large(e)])
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-5, atol=1e-5)
+    assert [len(found) for found in squares] == [1, 0]  # products of all activations
+
+
+def _large(equation):
+    return equation.outvars[0].aval.shape[0] == 2

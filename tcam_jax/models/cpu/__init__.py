@@ -3,9 +3,9 @@
 Where JAX's default backend is a CPU, the networks' convolutions and max-pooling are those of this
 package: 3x3 convolutions by Winograd's filtering, those to few channels as products and shifted
 sums, as depthwise ones are, gradients of kernels as matrix products, max-pooling that remembers the
-place of each maximum; and batch norm leaves out a term of its gradient that is zero. XLA's own take
-up to several times as long there. Anywhere else the network is plain `lax`: convolutions, products
-and window reductions.
+place of each maximum; and batch norm takes its statistics in two passes. XLA's own take up to
+several times as long there. Anywhere else the network is plain `lax`: convolutions, products and
+window reductions.
 
 Both have the same parameters, and differ by rounding (1e-5). Those of this package know their first
 gradient only, backwards. `TCAM_CPU_KERNELS=0` in the environment switches them off: for `jax.jvp`,

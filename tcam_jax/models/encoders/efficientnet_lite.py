@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from tcam_jax.data.geometry import Normalisation
 from tcam_jax.models.batch_norm import BatchNorm
 from tcam_jax.models.encoders.encoder import Encoder, Feature, Renaming
-from tcam_jax.models.layers import Conv, DepthwiseConv
+from tcam_jax.models.layers import Conv, DepthwiseConv, normalised
 
 # Of Lite 0 … 4: factors of width and depth.
 SCALES = ((1.0, 1.0), (1.0, 1.1), (1.1, 1.2), (1.2, 1.4), (1.4, 1.8))
@@ -83,13 +83,14 @@ class InvertedResidual(nn.Module):
         norm = _norm(self)
         y = x
         if block.expansion != 1:
-            y = Conv(block.expansion * x.shape[-1], 1, dtype=self.dtype, name="expand")(y)
-            y = nn.relu6(norm(name="expand_bn")(y))
+            expand = Conv(block.expansion * x.shape[-1], 1, dtype=self.dtype, name="expand")
+            y = nn.relu6(normalised(y, expand, norm(name="expand_bn")))
         depthwise = DepthwiseConv(
             block.kernel, block.stride, block.dilation, dtype=self.dtype, name="depthwise"
         )
-        y = nn.relu6(norm(name="depthwise_bn")(depthwise(y)))
-        y = norm(name="project_bn")(Conv(block.width, 1, dtype=self.dtype, name="project")(y))
+        y = nn.relu6(normalised(y, depthwise, norm(name="depthwise_bn")))
+        project = Conv(block.width, 1, dtype=self.dtype, name="project")
+        y = normalised(y, project, norm(name="project_bn"))
         return x + y if x.shape == y.shape else y
 
 
@@ -182,8 +183,8 @@ class EfficientNetLite(Encoder):
         norm = _norm(self)
         x = x.astype(self.dtype)
         if done == 0:
-            x = Conv(STEM, 3, 2, padding="SAME", dtype=self.dtype, name="stem")(x)
-            x = nn.relu6(norm(name="stem_bn")(x))
+            stem = Conv(STEM, 3, 2, padding="SAME", dtype=self.dtype, name="stem")
+            x = nn.relu6(normalised(x, stem, norm(name="stem_bn")))
         features = {}
         for number, blocks in enumerate(self.groups, start=1):
             if number <= done:
@@ -193,8 +194,8 @@ class EfficientNetLite(Encoder):
                 x = InvertedResidual(block, *shared, name=f"group{number}_{i}")(x)
             if number in LAST_OF_A_STRIDE:
                 features[f"group{number}"] = x
-        x = Conv(TOP, 1, dtype=self.dtype, name="top")(x)
-        features["top"] = nn.relu6(norm(name="top_bn")(x))
+        top = Conv(TOP, 1, dtype=self.dtype, name="top")
+        features["top"] = nn.relu6(normalised(x, top, norm(name="top_bn")))
         return features
 
 

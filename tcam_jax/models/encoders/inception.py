@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from tcam_jax.data.geometry import Normalisation
 from tcam_jax.models.batch_norm import BatchNorm
 from tcam_jax.models.encoders.encoder import Encoder, Feature, Renaming
-from tcam_jax.models.layers import Conv, max_pool
+from tcam_jax.models.layers import Conv, max_pool, normalised
 from tcam_jax.runtime.errors import InputError
 
 _UNPADDED_STRIDE = 32
@@ -69,7 +69,7 @@ class _Unit(nn.Module):
             self.width, self.kernel, self.stride, self.padding, dtype=self.dtype, name="conv"
         )
         norm = BatchNorm(self.train, self.axis_name, self.dtype, epsilon=1e-3, name="bn")
-        return nn.relu(norm(conv(x)))
+        return nn.relu(normalised(x, conv, norm))
 
 
 class Mixed5(_Block):

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from tcam_jax.models.batch_norm import BatchNorm
 from tcam_jax.models.encoders.encoder import Encoder, Feature, Renaming
-from tcam_jax.models.layers import Conv, max_pool
+from tcam_jax.models.layers import Conv, max_pool, normalised
 
 # depth -> (blocks in each of the four stages, bottleneck blocks?)
 ARCHITECTURES = {
@@ -85,14 +85,15 @@ class ResidualBlock(nn.Module):
 
         y = x
         for i, (kernel, stride, features) in enumerate(layers, start=1):
-            y = norm(name=f"bn{i}")(conv(features, kernel, stride, name=f"conv{i}")(y))
+            convolution = conv(features, kernel, stride, name=f"conv{i}")
+            y = normalised(y, convolution, norm(name=f"bn{i}"))
             if i < len(layers):
                 y = nn.relu(y)
 
         shortcut = x
         if x.shape != y.shape:
-            shortcut = conv(y.shape[-1], 1, self.stride, name="downsample_conv")(x)
-            shortcut = norm(name="downsample_bn")(shortcut)
+            convolution = conv(y.shape[-1], 1, self.stride, name="downsample_conv")
+            shortcut = normalised(x, convolution, norm(name="downsample_bn"))
         return nn.relu(y + shortcut)
 
 
@@ -132,11 +133,11 @@ class ResNet(Encoder):
         x = x.astype(self.dtype)
         features = {}
         if done == 0:
-            x = Conv(64, 7, 2, dtype=self.dtype, name="conv1")(x)
+            conv = Conv(64, 7, 2, dtype=self.dtype, name="conv1")
             norm = BatchNorm(
                 train=self.train, axis_name=self.axis_name, dtype=self.dtype, name="bn1"
             )
-            features["stem"] = x = nn.relu(norm(x))
+            features["stem"] = x = nn.relu(normalised(x, conv, norm))
         if done <= 1:
             x = max_pool(x)
         blocks, bottleneck = ARCHITECTURES[self.depth]
