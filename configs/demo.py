@@ -36,5 +36,4 @@ def get_config(variant: str = "resnet18") -> ConfigDict:
     config.tcam.optimizer.gamma = 0.3
     config.tcam.seed_view = "crop"
     config.tcam.losses.crf.weight *= 4  # chosen on validation: few steps need a strong hand
-    config.checkpoint.every_steps = 50
     return config

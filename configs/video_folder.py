@@ -45,7 +45,7 @@ def get_config(name: str = "default") -> ConfigDict:
     config.tcam.seeds.rule = "paper"
     config.tcam.seeds.fg_pixels = config.tcam.seeds.bg_pixels = 64
     config.tcam.losses.crf.weight = 2e-8  # ten times the paper's: edges show within the few steps
-    config.eval.every_steps = 50
+    config.eval.every = "50 steps"
     config.eval.map = "crf"
     config.eval.other_maps = ("logit", "probability", "fused")
     return config

@@ -146,7 +146,8 @@ def get_config() -> ConfigDict:
     )
 
     config.eval = ConfigDict()
-    config.eval.every_steps = 0  # steps between two validations; 0: one after every epoch
+    # Between two validations, which run beside the training: "1 epoch", "100 steps", "10 minutes".
+    config.eval.every = "1 epoch"
     # TCAM's map that selects checkpoints and predicts: logit (thresholds of which keep their
     # meaning) | probability (as the reference) | crf (logit, refined by the frame's colours) |
     # fused (probability times LayerCAM), see docs/results.md
@@ -156,11 +157,16 @@ def get_config() -> ConfigDict:
     # classifier by accuracy and TCAM's last step) | motion (of what moves) | selective_search | cam
     # (those of the frozen classifier's CAMs; the classifier by accuracy), see docs/your_videos.md
     config.eval.select_by = "boxes"
+    # Validation frames that select checkpoints, as evenly of all classes as can be; 0: all. The
+    # results at the end are always of whole splits, see docs/your_videos.md
+    config.eval.frames = 0
     config.eval.batch_size = 32  # frames at once in validation and evaluation
     config.eval.cam_methods = ("cam", "layercam")  # baselines in the table; cam_method among them
 
     config.checkpoint = ConfigDict()
-    config.checkpoint.every_steps = 100  # steps between two, besides one at every validation
+    # Between two, besides those that turned out the best; written beside the training, units as of
+    # eval.every. What a kill costs at most.
+    config.checkpoint.every = "5 minutes"
     config.checkpoint.keep_last = 2  # so many of the newest stay, and the best that they name
     config.checkpoint.keep_every_steps = 0  # those of every so many steps stay too; 0: none
     # Steps in a row that are not finite and were skipped, after which training goes back.

@@ -23,6 +23,7 @@ from tcam_jax.models.heads import HEADS
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.recurring import every
 
 CHECKPOINT_ROLES = ("best_classification", "best_localization")
 PARALLEL_MODES = ("auto", "pmap", "shard_map", "jit")
@@ -61,7 +62,6 @@ _POSITIVE = (
     "tcam.barrier.growth",
     "classifier.accumulation",
     "tcam.accumulation",
-    "checkpoint.every_steps",
     "checkpoint.keep_last",
     "checkpoint.skips_before_rollback",
     "model.decoder_width",
@@ -96,16 +96,23 @@ def validate(config: ConfigDict) -> None:
             reject(field, "greater than 0", flat[field])
     if flat["tcam.window.n"] < 0:
         reject("tcam.window.n", "0 or more", flat["tcam.window.n"])
-    for field in ("seed", "eval.every_steps", "checkpoint.keep_every_steps"):
+    for field in ("seed", "checkpoint.keep_every_steps"):
         if flat[field] < 0:
             reject(field, "0 or more", flat[field])
     _check_durations(config)
+    for section in ("eval", "checkpoint"):
+        try:
+            every(config[section].every)
+        except InputError as error:
+            raise InputError(f"config.{section}.every: {error}") from error
     if flat["dataset.crop"] > flat["dataset.resize"]:
         expected = f"at most dataset.resize={flat['dataset.resize']}"
         reject("dataset.crop", expected, flat["dataset.crop"])
     by = ("boxes", "cam", *PSEUDO_BOXES)
     if config.eval.select_by not in by:
         reject("eval.select_by", f"one of {', '.join(by)}", config.eval.select_by)
+    if config.eval.frames < 0:
+        reject("eval.frames", "0 or more", config.eval.frames)
     check_encoder(config)
     for field, known in (("eval.cam_methods", CAM_METHODS), ("eval.other_maps", METHOD_OF_MAP)):
         unknown = set(flat[field]) - set(known)

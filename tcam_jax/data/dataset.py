@@ -89,6 +89,18 @@ class Dataset:
         left._truth = cache(lambda name: self._truth(name).of(self._truth(name).labels != label))
         return left
 
+    def only(self, split: str, chosen: np.ndarray) -> "Dataset":
+        """Return the same dataset with some of a split's evaluated frames alone.
+
+        Args:
+          split: "validation" or "test".
+          chosen: of the frames of `truth(split)`, bool `[frames]`.
+        """
+        left = copy(self)
+        kept = self._truth(split).of(chosen)
+        left._truth = lambda name: kept if name == split else self._truth(name)
+        return left
+
     def training_batches(
         self,
         *,

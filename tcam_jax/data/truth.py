@@ -42,6 +42,12 @@ class Truth(NamedTuple):
         )
 
 
+def video_of(frame_ids: Sequence[str]) -> np.ndarray:
+    """Return a number for the video of each frame id, "class/video/shot/file.jpg", `[frames]`."""
+    names = ["/".join(frame_id.split("/")[:2]) for frame_id in frame_ids]
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
 def read_truth(split: Split) -> Truth:
     """Return the frames of `split` that have boxes; all frames where none has."""
     labelled = np.flatnonzero(split.table.has_box)

@@ -5,18 +5,10 @@ class), not the frames: Efron and Tibshirani, "An Introduction to the Bootstrap"
 intervals. The threshold is not chosen anew, and another training would differ by more.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 RESAMPLES, COVERAGE = 1000, 0.95
-
-
-def video_of(frame_ids: Sequence[str]) -> Int[np.ndarray, "frames"]:
-    """Return a number for the video of each frame id, "class/video/shot/file.jpg"."""
-    names = ["/".join(frame_id.split("/")[:2]) for frame_id in frame_ids]
-    return np.unique(names, return_inverse=True)[1].astype(np.int64)
 
 
 class VideoBootstrap:

@@ -31,8 +31,8 @@ from typing import Literal, NotRequired, TypedDict, cast
 
 import numpy as np
 
-from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.bootstrap import VideoBootstrap, video_of
+from tcam_jax.data.truth import Truth, video_of
+from tcam_jax.evaluate.bootstrap import VideoBootstrap
 from tcam_jax.evaluate.corloc import centre_box, iou, whole_frame
 from tcam_jax.evaluate.protocols import IOUS
 from tcam_jax.evaluate.rows import Row, Scores, mean_scores, scores_of, unknown_scores

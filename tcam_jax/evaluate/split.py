@@ -1,16 +1,13 @@
 """A network over the labelled frames of a split: what it says of them, and how right it is."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 
-from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.bootstrap import video_of
+from tcam_jax.data.truth import Truth, video_of
 from tcam_jax.evaluate.boxes import LEVELS, largest_box, otsu_level
 from tcam_jax.evaluate.corloc import iou, overlaps_by_level, scale_boxes
 from tcam_jax.evaluate.level_boxes import level_boxes
@@ -18,12 +15,11 @@ from tcam_jax.evaluate.logit_map import otsu_level_of_logits
 from tcam_jax.evaluate.maps import OF_ALL_CLASSES, OF_LOGITS, FrameOutputs
 from tcam_jax.evaluate.protocols import Judgement, ranks_of
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES, Evidence
+from tcam_jax.evaluate.walk import Batch, Job, Seen, walk
 from tcam_jax.models.tcam import Variables
 from tcam_jax.pseudo_labels.regions import REGIONS
-from tcam_jax.runtime.cores import usable_cores
 
-Batch = Mapping[str, np.ndarray]
-_Guide = tuple[np.ndarray, np.ndarray]  # a CAM and its frame, or those of a batch
+_Guide = tuple[np.ndarray, np.ndarray]  # a CAM and its frame
 
 
 class MapAnswers(NamedTuple):
@@ -54,7 +50,8 @@ class SplitScores(NamedTuple):
     Attributes:
       logits: `[frames, k]`.
       maps: by (method, class_from), see `evaluate.protocols`.
-      seconds_per_frame: forward pass alone, without its compilation; None for a single batch.
+      seconds_per_frame: forward pass alone, without its compilation, as `walk` times it; None for
+        a single batch.
     """
 
     logits: np.ndarray
@@ -87,33 +84,24 @@ def score_split(
         rules that need no boxes are asked for the levels of TCAM's map.
 
     CAMs are made for the true class, as the reference scores them, and for the predicted one if
-    `forward` does so. Maps are judged on all cores that the process may use.
+    `forward` does so. Maps are judged on all cores that the process may use, beside the passes of
+    the next batches.
     """
-    index_of = {record: index for index, record in enumerate(truth.records.tolist())}
-    count, seconds, timed = len(truth.labels), 0.0, 0
     logits: np.ndarray | None = None
     answers: dict[tuple[str, str], MapAnswers] = {}
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        for number, batch in enumerate(batches):
-            real = np.flatnonzero(batch["record"] >= 0)
-            indices = [index_of[record] for record in batch["record"][real].tolist()]
-            classes = np.zeros(len(batch["record"]), np.int32)
-            classes[real] = truth.labels[indices]
-            start = time.perf_counter()
-            inputs = shard({"frames": batch["frames"], "classes": classes})
-            outputs = jax.device_get(forward(variables, inputs["frames"], inputs["classes"]))
-            if number > 0:  # the first batch may compile
-                seconds += time.perf_counter() - start
-                timed += len(classes)
-            if logits is None:
-                logits = np.zeros((count, outputs.logits.shape[-1]), outputs.logits.dtype)
-            logits[indices] = outputs.logits[real]
-            guides = None
-            if guided and outputs.predicted_maps is not None:
-                guides = (outputs.predicted_maps[-1], batch["frames"])
-            _judge_batch(answers, outputs, methods, guides, real, indices, truth, pool)
-    if logits is None:
-        raise ValueError("expected at least one batch, got none")
+    copies: list[Job] = []  # for when all is judged
+
+    def jobs(seen: Seen) -> list[Job]:
+        nonlocal logits
+        if logits is None:
+            logits = np.zeros((len(truth.labels), seen.logits.shape[-1]), seen.logits.dtype)
+        logits[seen.indices] = seen.logits[seen.real]
+        return _jobs(answers, copies, seen, methods, guided, truth)
+
+    seconds, timed = walk(forward, variables, batches, truth, shard, jobs)
+    for copy in copies:
+        copy()
+    assert logits is not None  # `walk` has seen a batch
     frames = int(all_reduce(np.array(timed)))  # the processes work at the same time
     return SplitScores(
         logits=all_reduce(logits),
@@ -122,10 +110,8 @@ def score_split(
     )
 
 
-def _sources(
-    outputs: FrameOutputs, methods: Sequence[str]
-) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
-    for class_from, maps in (("truth", outputs.maps), ("prediction", outputs.predicted_maps)):
+def _sources(seen: Seen, methods: Sequence[str]) -> Iterator[tuple[tuple[str, str], np.ndarray]]:
+    for class_from, maps in (("truth", seen.maps), ("prediction", seen.predicted_maps)):
         if maps is not None:
             for method, of_method in zip(methods, maps, strict=False):  # the guide is not judged
                 if class_from == "truth" or method not in OF_ALL_CLASSES:
@@ -142,37 +128,32 @@ def _no_answers(count: int) -> MapAnswers:
     )
 
 
-def _judge_batch(
+def _jobs(
     answers: dict[tuple[str, str], MapAnswers],
-    outputs: FrameOutputs,
+    copies: list[Job],
+    seen: Seen,
     methods: Sequence[str],
-    guides: _Guide | None,
-    real: np.ndarray,
-    indices: Sequence[int],
+    guided: bool,
     truth: Truth,
-    pool: ThreadPoolExecutor,
-) -> None:
-    """Judge the maps of a batch's `real` frames, whose places in `truth` are `indices`."""
-    wrong = outputs.logits[real].argmax(-1) != truth.labels[indices]
-    to_judge: list[Callable[[], None]] = []
-    to_copy: list[Callable[[], None]] = []
-    for source, maps in _sources(outputs, methods):
+) -> list[Job]:
+    """Return what judges the maps of a batch; `copies` get what is to be copied afterwards."""
+    wrong = seen.logits[seen.real].argmax(-1) != truth.labels[seen.indices]
+    guides = seen.predicted_maps[-1] if guided and seen.predicted_maps is not None else None
+    to_judge: list[Job] = []
+    # Each map has rows of its own in the answers, so that the threads do not meet.
+    for source, maps in _sources(seen, methods):
         into = answers.setdefault(source, _no_answers(len(truth.labels)))
         same = answers[source[0], "truth"]  # as the predicted class's, where that is right
-        for place, index, differs in zip(real, indices, wrong, strict=True):
+        for place, index, differs in zip(seen.real, seen.indices, wrong, strict=True):
             if source[1] == "truth" or differs:
                 of_logits = source[0] in OF_LOGITS
                 guide = None
                 if guides is not None and of_logits:
-                    guide = guides[0][place], guides[1][place]
+                    guide = guides[place], seen.frames[place]
                 to_judge.append(partial(_judge, into, index, maps[place], truth, of_logits, guide))
             else:
-                to_copy.append(partial(_copy, into, same, index))
-    # Each map has rows of its own in the answers, so that the threads do not meet.
-    for _ in pool.map(lambda judge: judge(), to_judge):
-        pass  # raises what a thread has raised
-    for copy in to_copy:
-        copy()
+                copies.append(partial(_copy, into, same, index))
+    return to_judge
 
 
 def _judge(
@@ -208,7 +189,14 @@ def _copy(into: MapAnswers, source: MapAnswers, index: int) -> None:
         target[index] = values[index]
 
 
-def accuracy(scores: SplitScores, truth: Truth) -> float:
+@runtime_checkable
+class _Classified(Protocol):
+    @property
+    def logits(self) -> np.ndarray:
+        """`[frames, k]`."""
+
+
+def accuracy(scores: _Classified, truth: Truth) -> float:
     """Return the classification accuracy, percent of frames."""
     return 100.0 * float((scores.logits.argmax(-1) == truth.labels).mean())
 

@@ -14,9 +14,8 @@ from tcam_jax.config.record import load_config
 from tcam_jax.data.background import background_of
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
-from tcam_jax.data.truth import Truth
+from tcam_jax.data.truth import Truth, video_of
 from tcam_jax.evaluate.agreement import agreed_level
-from tcam_jax.evaluate.bootstrap import video_of
 from tcam_jax.evaluate.boxes import LEVELS, level_of
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_LOGITS, TCAM_CRF, make_forward

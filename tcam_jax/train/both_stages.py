@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from tcam_jax.data.background import localised
 from tcam_jax.data.duration import plan_of
 from tcam_jax.data.protocol import Data
+from tcam_jax.data.sample import sampled
 from tcam_jax.data.truth import Truth
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
@@ -32,17 +33,20 @@ def train(
 
     Raises:
       Interrupted, InputError, Diverged: see `train.loop.run`.
-      InputError: a stage has been trained for longer than `config` says.
+      InputError: a stage has been trained for longer than `config` says, or see `data.sample`.
     """
-    seen = {CLASSIFIER_DIR: data, TCAM_DIR: localised(config, data)}
-    truths: dict[bool, Truth] = {}  # looked for where a stage is to run; of all of `data` or not
+    to_localise, all_classes = localised(config, data), sampled(config, data)
+    others = all_classes if to_localise is data else sampled(config, to_localise)
+    seen = {CLASSIFIER_DIR: all_classes, TCAM_DIR: others}
+    truths: dict[bool, Truth] = {}  # looked for where a stage is to run; of all classes or not
     if config.eval.select_by == "boxes" and not data.truth("validation").has_boxes:
         log.warning(
             "the validation split has no boxes: CorLoc is unknown, the classifier is selected by "
             "accuracy, TCAM's last step is taken, and the threshold is that of a rule without them"
         )
     ran = False
-    for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam_stage)):
+    tcam = partial(tcam_stage, stop=stop)
+    for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam)):
         stop.check()
         num_steps = plan_of(config[name], seen[name]).num_steps
         if not num_steps:
@@ -54,11 +58,11 @@ def train(
         if done is not None:
             processes.broadcast(partial(_lengthen, workdir, name, done, num_steps))
         ours = parallel.with_accumulation(config[name].accumulation)
-        is_whole = seen[name] is data
+        is_whole = seen[name] is all_classes
         if is_whole not in truths:
             truths[is_whole] = selection_truth(config, seen[name])
         truth = truths[is_whole]
-        stage = build(config, seen[name], truth, ours, workdir, stop)
+        stage = build(config, seen[name], truth, ours, workdir)
         trained, frozen = (_count(tree) for tree in (stage.state.params, stage.frozen))
         log.info(
             "%s: %s parameters trained, %s numbers frozen; validated on %d frames",

@@ -22,6 +22,9 @@ class MetricsWriter:
     "validation_…". After a resume, lines beyond the restored step are dropped: they are made anew.
     Where the time went (`train.timing`) is no result: it goes to `timing.jsonl`, and stays there.
 
+    While a validation runs beside later steps, their lines are held back: the files are those of a
+    training that waited.
+
     Args:
       directory: of the stage.
       resumed_step: the restored step; -1 for none.
@@ -32,6 +35,7 @@ class MetricsWriter:
         directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / "metrics.jsonl"
         self._timing = directory / "timing.jsonl"
+        self._held: list[tuple] | None = None  # arguments of `write`, of steps after a hold
 
         def stays(line: dict) -> bool:
             of_validation = any(name.startswith("validation_") for name in line)
@@ -59,6 +63,9 @@ class MetricsWriter:
         Raises:
           InputError: they cannot be written.
         """
+        if self._held is not None:
+            self._held.append((step, epoch, metrics, timing))
+            return
         _append(self._path, {"step": step, "epoch": round(epoch, 4), **metrics})
         if timing is not None:
             _append(self._timing, {"step": step, **timing})
@@ -66,6 +73,21 @@ class MetricsWriter:
         for name, value in named.items():
             if value is not None:
                 self._tensorboard.add_scalar(name, value, step)
+
+    def hold(self) -> None:
+        """Keep what is written from now on until `release`; closed before, it is lost."""
+        self._held = []
+
+    def release(self, step: int, epoch: float, metrics: Mapping[str, float | None]) -> None:
+        """Record what was waited for, then all that was held back.
+
+        Raises:
+          InputError: see `write`.
+        """
+        held, self._held = self._held or [], None
+        self.write(step, epoch, metrics)
+        for line in held:
+            self.write(*line)
 
     def show(self, step: int, name: str, picture: np.ndarray) -> None:
         """Give TensorBoard a picture, uint8 `[h, w, 3]`."""

@@ -1,11 +1,16 @@
-"""The order of operations of a training stage: step, log, save, validate. Nothing else.
+"""The order of operations of a training stage: step, log, validate, save. Nothing else.
+
+A step is only started here; the devices work meanwhile. So do validations and saves, in threads of
+their own (`runtime.beside`), on a copy of the state: one of each at most, and a step that is to be
+validated or saved waits for the one before. Log lines of steps after a validated one are held back
+until its scores are known, and a step is saved when it turned out the best at something: files and
+numbers are those of a training that waits.
 
 A run that was stopped goes on from its newest good checkpoint. Batches, random keys, learning rate
 and barrier are functions of the state's counters, and the metrics not yet written are saved with
 it, so a resumed run computes, and logs, what an uninterrupted one would have.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -17,11 +22,14 @@ from tcam_jax.runtime import processes
 from tcam_jax.runtime.interruption import Interrupted, Interruption
 from tcam_jax.runtime.log import log
 from tcam_jax.runtime.parallel import Parallel, Step
+from tcam_jax.runtime.recurring import Recurring, every
 from tcam_jax.train import guard
 from tcam_jax.train.checkpoint import Checkpoints, Record, Roles
-from tcam_jax.train.logs import MetricsWriter, Progress
+from tcam_jax.train.saving import Saving, Snapshot, copied
 from tcam_jax.train.stage import Stage, finish
+from tcam_jax.train.stage_logs import StageLogs
 from tcam_jax.train.timing import Clock
+from tcam_jax.train.validating import Validating, better
 
 LOG_EVERY = 10  # steps
 
@@ -32,25 +40,28 @@ def run(stage: Stage, parallel: Parallel, config: ConfigDict, stop: Interruption
     Args:
       stage, parallel: what is trained, and on which devices.
       config: the section `checkpoint` of a config.
-      stop: asked after every step (several processes: when metrics are written) and between the
-        batches of a validation.
+      stop: asked after every step (several processes: when metrics are written).
 
     Raises:
-      Interrupted: it was asked to stop; everything is saved.
+      Interrupted: it was asked to stop; everything is saved, but for the steps after one whose
+        validation was not finished.
       InputError: a checkpoint could not be saved.
       Diverged: see `train.guard`.
     """
     training = _Training(stage, parallel, config, stop)
     training.start()
-    step = parallel.compile(stage.step)
-    frozen = parallel.replicate(stage.frozen)
-    while training.step < stage.num_steps:  # more than once only after a rollback
-        training.go_on(step, frozen)
-    training.close()
+    try:
+        step = parallel.compile(stage.step)
+        frozen = parallel.replicate(stage.frozen)
+        while training.step < stage.num_steps:  # more than once only after a rollback
+            training.go_on(step, frozen)
+        training.finish()
+    finally:
+        training.close()
 
 
 class _Training:
-    """The loop's variables: the state, what the host knows of it, and where it is written."""
+    """The loop's variables: the state, what the host knows of it, and what goes on beside it."""
 
     def __init__(self, stage: Stage, parallel: Parallel, config: ConfigDict, stop: Interruption):
         self._stage, self._parallel, self._config, self._stop = stage, parallel, config, stop
@@ -58,6 +69,10 @@ class _Training:
         self._checkpoints = Checkpoints(
             stage.directory / "checkpoints", config.keep_last, config.keep_every_steps
         )
+        self._saves = Recurring(every(config.every), stage.steps_per_epoch)
+        self._validates = Recurring(stage.validate_every, stage.steps_per_epoch)
+        self._saving = Saving(self._checkpoints)
+        self._validating = Validating(stage.validate, parallel)
         self._clock = Clock()
         self.step = 0
         self._offset = 0  # of the data, as in the state
@@ -74,9 +89,8 @@ class _Training:
             log.info("%s: going on from step %d of %d", self._name, newest, self._stage.num_steps)
         else:
             self._state = self._parallel.replicate(self._stage.state)
-            self._open_logs(-1, validated=True)
-            self._save(validated=False)
-            self._validate()
+            self._logs = StageLogs(self._stage, -1, validated=True)
+            self._validate(self._snapshot())
 
     def go_on(self, step: Step, frozen: PyTree) -> None:
         """Train to the end, or to a rollback."""
@@ -87,30 +101,41 @@ class _Training:
                 self._state, metrics = step(self._state, frozen, batch)
             self.step += 1
             self._pending.append(metrics)
-            self._progress.advance()
-            validates = (
-                self.step % self._stage.validate_every == 0 or self.step == self._stage.num_steps
-            )
-            saves = validates or self.step % self._config.every_steps == 0
-            looks = saves or self.step % LOG_EVERY == 0
+            self._logs.advance()
+            logs = self.step % LOG_EVERY == 0
+            last = self.step == self._stage.num_steps
+            validates = self._validates.comes_at(self.step, logs) or last
+            saves = self._saves.comes_at(self.step, logs)
+            looks = logs or validates or saves
             if looks and self._look():
                 return
-            if saves:
-                self._save(validated=not validates)
-            if validates:
-                self._validate()
+            if validates or saves:
+                self._conclude()
+                snapshot = self._snapshot()
+                if saves:
+                    self._save(snapshot, Record(self._roles, not validates, snapshot.sound))
+                if validates:
+                    self._validate(snapshot)
             # Asking the other processes costs time: only where all wait for metrics anyway.
-            if (looks or jax.process_count() == 1) and self._stop.requested():
-                if not saves:
-                    self._save(validated=True, scheduled=False)
-                raise Interrupted
+            if looks or jax.process_count() == 1:
+                self._saving.check()
+                if self._validating.is_done():
+                    self._conclude()
+                if self._stop.requested():
+                    self._save_and_stop()
 
-    def close(self) -> None:
-        self._progress.close()
-        self._close_writer()
+    def finish(self) -> None:
+        self._conclude()
+        self._saving.wait()
         if processes.is_first():
             finish(self._stage.directory, self.step)
         processes.barrier(f"{self._name} finished")
+
+    def close(self) -> None:
+        """End what goes on beside, and leave nothing open; also after an error."""
+        self._validating.close()
+        self._saving.close()
+        self._logs.close()
 
     def _look(self) -> bool:
         """Write the metrics of the last steps; return whether training went back to before them."""
@@ -123,20 +148,22 @@ class _Training:
         if left is not None:
             self._roll_back(left)
             return True
-        timing = self._clock.report(self.step - self._timed_from, self._stage.batch_size)
+        beside = {"validation": self._validating.seconds, "save": self._saving.seconds}
+        steps = self.step - self._timed_from
+        timing = self._clock.report(steps, self._stage.batch_size, beside)
         self._timed_from = self.step
-        self._write((means or {}) | {"skipped": float(len(skips))}, timing)
-        self._progress.report(self.step, means and means["loss"], timing)
+        self._logs.training(self.step, means, len(skips), timing)
         return False
 
     def _roll_back(self, left: int) -> None:
+        self._conclude()
+        self._saving.wait()
         sound = processes.broadcast(lambda: self._checkpoints.newest(sound=True))
         if sound is None or self._offset:  # once is enough
             frames = [self._stage.frames_of(s.step - 1 + self._offset) for s in self._skips]
             raise guard.diverged(self._stage.directory, self._skips, frames, sound)
         processes.broadcast(lambda: self._checkpoints.drop_after(sound))
-        self._progress.close()
-        self._close_writer()
+        self._logs.close()
         self._restore(sound)
         self._offset = left - sound
         self._state = self._state.replace(
@@ -160,35 +187,58 @@ class _Training:
         self.step, self._offset = step, int(arrays.data_offset)
         self._roles, self._pending = record.roles, list(record.pending)
         self._in_a_row, self._skips = int(arrays.skipped_in_a_row), []
-        self._timed_from = step
-        self._open_logs(step, record.validated)
+        self._timed_from = self._saving.last = step
+        self._saving.sound = record.sound
+        self._logs = StageLogs(self._stage, step, record.validated)
         if not record.validated:
-            self._validate()
+            self._validate(self._snapshot())
 
-    def _validate(self) -> None:
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self.step, copied(self._state), sound=self._in_a_row == 0)
+
+    def _validate(self, snapshot: Snapshot) -> None:
+        """Begin to validate `snapshot`; `_conclude` ends it."""
+        self._logs.validation_begins()
+        self._validating.start(snapshot)
+
+    def _conclude(self) -> None:
+        """Wait for the validation under way, if there is one; write what came of it."""
+        snapshot = self._validating.snapshot
+        if snapshot is None:
+            return
         with self._clock.of("validation"):
-            variables = self._parallel.local_view(self._state.variables)
-            metrics, scores, picture = self._stage.validate(variables, self.step)
-        self._write(metrics)
-        if processes.is_first() and picture is not None:
-            self._writer.show(self.step, "validation_maps", picture)
-        log.info("%s step %d: %s", self._name, self.step, _words(metrics))
-        self._roles = _better(self._roles, self.step, scores)
-        record = Record(self._roles, sound=self._in_a_row == 0)
-        processes.broadcast(lambda: self._checkpoints.amend(self.step, record))
+            if not self._validating.wait(self._stop):
+                self._save_and_stop()
+            validation = self._validating.conclude()
+        self._logs.validation(snapshot.step, validation)
+        before, self._roles = self._roles, better(self._roles, snapshot.step, validation.scores)
+        stays = self._roles != before or snapshot.step == self._stage.num_steps
+        if snapshot.step == self._saving.last:
+            sound = snapshot.sound and (stays or self._saving.sound)
+            self._saving.amend(snapshot.step, Record(self._roles, sound=sound))
+        elif stays:
+            self._save(snapshot, Record(self._roles, sound=snapshot.sound))
 
-    def _save(self, validated: bool, scheduled: bool = True) -> None:
-        """Save; what is not `scheduled` is no place to come back to.
-
-        It may lie between bad steps that were not looked at yet. And a run must not depend on when
-        it was stopped.
-        """
+    def _save(self, snapshot: Snapshot, record: Record) -> None:
         with self._clock.of("save"):
-            if processes.is_first():
-                self._writer.sync()
-            sound = scheduled and self._in_a_row == 0
-            record = Record(self._roles, validated, sound, self._fetched())
-            processes.broadcast(lambda: self._checkpoints.save(self.step, self._state, record))
+            self._saving.save(snapshot, record, self._logs.sync)
+
+    def _save_and_stop(self) -> None:
+        """Save, for the same command to go on.
+
+        What is saved here is no place to come back to: it may lie between bad steps that were not
+        looked at yet, and a run must not depend on when it was stopped.
+        """
+        snapshot = self._validating.snapshot
+        if snapshot is not None:  # there it goes on, and validates anew
+            record = Record(self._roles, validated=False, sound=False)
+        else:
+            snapshot = self._snapshot()
+            record = Record(self._roles, sound=False, pending=self._fetched())
+        if snapshot.step != self._saving.last:
+            self._save(snapshot, record)
+        self._saving.wait()
+        raise Interrupted
 
     def _fetched(self) -> list[guard.StepMetrics]:
         self._pending = [
@@ -196,39 +246,3 @@ class _Training:
             for metrics in jax.device_get(self._pending)
         ]
         return self._pending
-
-    def _open_logs(self, resumed_step: int, validated: bool) -> None:
-        self._progress = Progress(self._name, self.step, self._stage.num_steps)
-
-        def open_writer() -> None:
-            self._writer = MetricsWriter(self._stage.directory, resumed_step, validated)
-
-        processes.broadcast(open_writer)
-
-    def _close_writer(self) -> None:
-        if processes.is_first():
-            self._writer.close()
-
-    def _write(
-        self, metrics: Mapping[str, float | None], timing: Mapping[str, float] | None = None
-    ) -> None:
-        if processes.is_first():
-            epoch = self.step / self._stage.steps_per_epoch
-            self._writer.write(self.step, epoch, metrics, timing)
-
-
-def _better(roles: Roles, step: int, scores: Mapping[str, float]) -> Roles:
-    """Return `roles` with the better scores of this step; the first of equals stays."""
-    better = {
-        role: {"step": step, "value": score}
-        for role, score in scores.items()
-        if role not in roles or score > roles[role]["value"]
-    }
-    return {**roles, **better}
-
-
-def _words(metrics: Mapping[str, float | None]) -> str:
-    return ", ".join(
-        f"{name} {'unknown' if value is None else format(value, '.4g')}"
-        for name, value in metrics.items()
-    )

@@ -11,6 +11,7 @@ from tcam_jax.models.tcam import Variables
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.parallel import Step
+from tcam_jax.runtime.recurring import Every
 from tcam_jax.train.state import TrainState
 
 FINISHED = "finished"  # a file in the stage's folder; it holds the number of the last step
@@ -31,6 +32,17 @@ class Validation(NamedTuple):
     picture: np.ndarray | None
 
 
+Conclude = Callable[[], Validation]
+"""The end of a validation: all processes call it together."""
+
+Validate = Callable[[Variables, int, Callable[[], None]], Conclude]
+"""The work of a validation: (trained variables, on this process's devices; finished steps; check).
+
+It runs in a thread beside later steps, so it may not meet other processes. Between batches it calls
+`check`, which raises where nobody waits for it any more.
+"""
+
+
 class Stage(NamedTuple):
     """One training stage, ready to run.
 
@@ -41,10 +53,10 @@ class Stage(NamedTuple):
       frozen: constant argument of the step, or None.
       batches: (first, stop) -> iterator of this process's batches number first … stop - 1.
       frames_of: number of a batch -> ids of its target frames, for reports.
-      validate: (trained variables, on this process's devices; finished steps) -> `Validation`.
+      validate: the first part of a validation, see `Validate`.
       batch_size: of the global batch.
       steps_per_epoch, num_steps: lengths.
-      validate_every: steps between two validations; the last step is validated in any case.
+      validate_every: how often; step 0 and the last step are validated in any case.
     """
 
     directory: Path
@@ -53,11 +65,11 @@ class Stage(NamedTuple):
     frozen: PyTree
     batches: Callable[[int, int], Iterator[Mapping[str, np.ndarray]]]
     frames_of: Callable[[int], Sequence[str]]
-    validate: Callable[[Variables, int], Validation]
+    validate: Validate
     batch_size: int
     steps_per_epoch: int
     num_steps: int
-    validate_every: int
+    validate_every: Every
 
 
 def is_finished(directory: Path) -> bool:

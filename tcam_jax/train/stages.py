@@ -1,5 +1,6 @@
 """Builds the two training stages from a config, a dataset and the devices."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,16 +30,17 @@ from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.parallel import Parallel
+from tcam_jax.runtime.recurring import every
 from tcam_jax.train.alignment import seed_displacement
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.finished import Finished
 from tcam_jax.train.initial import initial_variables, report_weights
 from tcam_jax.train.optimizer import check_optimizer, make_optimizer, make_schedule
 from tcam_jax.train.selection import cam_truth
-from tcam_jax.train.stage import Stage, Validation
+from tcam_jax.train.stage import Conclude, Stage, Validation
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
-from tcam_jax.train.validation import make_validation
+from tcam_jax.train.validation import Measured, make_validation
 
 CLASSIFIER_DIR, TCAM_DIR = "classifier", "tcam"
 
@@ -78,12 +80,7 @@ def check_optimizers(config: ConfigDict, model: TCAM) -> None:
 
 
 def classifier_stage(
-    config: ConfigDict,
-    data: Data,
-    truth: Truth,
-    parallel: Parallel,
-    workdir: Path,
-    stop: Interruption,
+    config: ConfigDict, data: Data, truth: Truth, parallel: Parallel, workdir: Path
 ) -> Stage:
     """Stage 1: the frame classifier, from the encoder's initial weights.
 
@@ -94,12 +91,9 @@ def classifier_stage(
     if not parts.resumed:
         report_weights(parts.initial, CLASSIFIER_PARTS, config.model.pretrained)
     evaluated = make_model(config, len(data.class_names))
-    measure = make_validation(
-        config, data, parallel, evaluated, config.tcam.cam_method, truth, stop
-    )
+    measure = make_validation(config, data, parallel, evaluated, config.tcam.cam_method, truth)
 
-    def validate(variables: Variables, step: int) -> Validation:
-        measured = measure(variables)
+    def judged(measured: Measured) -> Validation:
         correct, corloc = measured.accuracy, measured.corloc
         scores = {
             "best_classification": correct,
@@ -107,6 +101,10 @@ def classifier_stage(
             "best_localization": correct if corloc is None else corloc,
         }
         return Validation(measured.metrics, scores, measured.picture)
+
+    def validate(variables: Variables, step: int, check: Callable[[], None]) -> Conclude:
+        conclude = measure(variables, check)
+        return lambda: judged(conclude())
 
     return Stage(
         directory=workdir / CLASSIFIER_DIR,
@@ -163,14 +161,17 @@ def tcam_stage(
         found = seed_displacement(config, data, parallel, evaluated, gives_seeds, stop)
         displaced = parallel.replicate(np.array(found, np.float32))
     measure = make_validation(
-        config, data, parallel, evaluated, METHOD_OF_MAP[config.eval.map], truth, stop
+        config, data, parallel, evaluated, METHOD_OF_MAP[config.eval.map], truth
     )
 
-    def validate(variables: Variables, step: int) -> Validation:
-        measured = measure(merge(encoder_here, variables))
+    def judged(step: int, measured: Measured) -> Validation:
         # The classifier is frozen, so without boxes nothing tells steps apart: the last is taken.
         score = float(step) if measured.corloc is None else measured.corloc
         return Validation(measured.metrics, {"best_localization": score}, measured.picture)
+
+    def validate(variables: Variables, step: int, check: Callable[[], None]) -> Conclude:
+        conclude = measure(merge(encoder_here, variables), check)
+        return lambda: judged(step, conclude())
 
     return Stage(
         directory=workdir / TCAM_DIR,
@@ -224,7 +225,7 @@ def _common(
             "batch_size": plan.batch_size,
             "steps_per_epoch": plan.steps_per_epoch,
             "num_steps": plan.num_steps,
-            "validate_every": config.eval.every_steps or plan.steps_per_epoch,
+            "validate_every": every(config.eval.every),
         },
         resumed=resumed,
         initial=initial_variables(config, model, resumed=resumed),

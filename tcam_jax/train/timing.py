@@ -3,6 +3,7 @@
 import resource
 import sys
 import time
+from collections.abc import Mapping
 
 import jax
 
@@ -12,7 +13,8 @@ from tcam_jax.runtime.stopwatch import Stopwatch
 class Clock(Stopwatch):
     """Splits the time between two reports; what is not measured otherwise is time of steps.
 
-    Measured are "data", "validation" and "save".
+    Measured are "data", "validation" and "save", where training waits for them; what is done
+    beside training is told apart.
 
     A step is only started by the loop and runs on the device meanwhile: its time is seen where the
     loop waits for its numbers. So the steps' time is what remains of the whole.
@@ -21,17 +23,20 @@ class Clock(Stopwatch):
     def __init__(self):
         super().__init__()
         self._start = time.monotonic()
+        self._beside: dict[str, float] = {}
 
-    def report(self, steps: int, batch_size: int) -> dict[str, float]:
+    def report(self, steps: int, batch_size: int, beside: Mapping[str, float]) -> dict[str, float]:
         """Return the split since the last report, and start anew.
 
         Args:
           steps: since then.
           batch_size: of the global batch.
+          beside: seconds of work beside training, by name, since training began.
 
         Returns:
           seconds_data, seconds_step, seconds_validation, seconds_save (all in seconds);
-          examples_per_second, of data and steps alone; peak_memory_gib, see `peak_memory`.
+          seconds_NAME_beside for each of `beside`; examples_per_second, of data and steps alone;
+          peak_memory_gib, see `peak_memory`.
         """
         now = time.monotonic()
         whole = now - self._start
@@ -40,11 +45,17 @@ class Clock(Stopwatch):
         training = max(seconds["data"] + seconds["step"], 1e-9)
         self._start = now
         self.seconds.clear()
-        return {
+        report = {
             **{f"seconds_{name}": round(value, 4) for name, value in seconds.items()},
+            **{
+                f"seconds_{name}_beside": round(value - self._beside.get(name, 0.0), 4)
+                for name, value in beside.items()
+            },
             "examples_per_second": round(steps * batch_size / training, 2),
             "peak_memory_gib": round(peak_memory() / 2**30, 3),
         }
+        self._beside = dict(beside)
+        return report
 
 
 def peak_memory() -> int:

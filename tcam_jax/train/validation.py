@@ -1,6 +1,6 @@
 """Validation of a stage: scores on the validation split, and the maps of a few of its frames."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import jax
@@ -9,14 +9,14 @@ from ml_collections import ConfigDict
 
 from tcam_jax.data.protocol import Data
 from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.corloc import TAUS_VALIDATION
+from tcam_jax.evaluate.kept_batches import KeptBatches
 from tcam_jax.evaluate.maps import make_forward
-from tcam_jax.evaluate.split import accuracy, judge, scaled_truth, score_split
+from tcam_jax.evaluate.selection_scores import selection_corloc, selection_scores
+from tcam_jax.evaluate.split import accuracy, scaled_truth
 from tcam_jax.models.tcam import TCAM, Variables, for_inference
 from tcam_jax.predict.drawing.fonts import drawable
 from tcam_jax.predict.drawing.overlays import NO_BOXES, contact_sheet, draw_overlay
 from tcam_jax.runtime import processes
-from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.parallel import Parallel
 
 SHOWN = 4  # frames in the picture, of as many classes
@@ -43,29 +43,25 @@ class Measured(NamedTuple):
 
 
 def make_validation(
-    config: ConfigDict,
-    data: Data,
-    parallel: Parallel,
-    model: TCAM,
-    method: str,
-    truth: Truth,
-    stop: Interruption,
-) -> Callable[[Variables], Measured]:
-    """Return the validation of `method`, a function of variables on this process's devices.
+    config: ConfigDict, data: Data, parallel: Parallel, model: TCAM, method: str, truth: Truth
+) -> Callable[[Variables, Callable[[], None]], Callable[[], Measured]]:
+    """Return the validation of `method`: (variables on this process's devices, check) -> conclude.
 
-    All processes call it together. Its first call keeps the frames that later pictures show.
+    It meets no other process, so that it can run in a thread; `check` is called before each batch.
+    `conclude` is called by all processes together. The first validation keeps the frames, if they
+    fit, and those that all pictures show.
 
     Args:
       config, data, parallel: the run's.
       model: in evaluation's form.
       method: see `evaluate.maps`.
       truth: the validation frames with the boxes that select, see `train.selection`.
-      stop: asked between batches.
     """
     forward = make_forward(model, (method,))
     batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
+    frames = KeptBatches(lambda: data.frames("validation", batch_size, rows))
     labels = np.unique(truth.labels)
-    spread = np.linspace(0, len(labels) - 1, min(SHOWN, len(labels)))
+    labels = labels[np.linspace(0, len(labels) - 1, min(SHOWN, len(labels))).astype(int)]
     by = config.eval.select_by
     corloc_name = f"corloc_{method}" if by == "boxes" else f"{by}_corloc_{method}"
     shown: dict[int, tuple[int, np.ndarray]] = {}  # class: (index in truth, frame)
@@ -90,43 +86,38 @@ def make_validation(
         ]
         return contact_sheet(panels, columns=2)
 
-    def measure(variables: Variables) -> Measured:
+    def batches(check: Callable[[], None]) -> Iterator[_Batch]:
+        for batch in frames:
+            check()
+            if processes.is_first() and len(shown) < len(labels):
+                _keep(batch, truth, labels, shown)
+            yield batch
+
+    def measure(variables: Variables, check: Callable[[], None]) -> Callable[[], Measured]:
         variables = for_inference(model, variables)
-        frames: Iterable[_Batch] = stop.between(data.frames("validation", batch_size, rows))
-        if processes.is_first() and not shown:
-            frames = _keeping(frames, truth, labels[spread.astype(int)], shown)
-        scores = score_split(
-            forward,
-            variables,
-            frames,
-            truth,
-            (method,),
-            parallel.shard_flat,
-            processes.all_reduce_sum,
+        here = selection_scores(
+            forward, variables, batches(check), truth, method, parallel.shard_flat
         )
-        correct = accuracy(scores, truth)
-        judged = judge(scores, truth, method)
-        corloc = None
-        if judged is not None:
-            corloc = float(judged.sweep(TAUS_VALIDATION).frame_mean().max())
-        metrics = {"validation_accuracy": correct, f"validation_{corloc_name}": corloc}
-        return Measured(metrics, correct, corloc, picture(variables) if shown else None)
+        drawn = picture(variables) if shown else None
+
+        def conclude() -> Measured:
+            scores = jax.tree.map(processes.all_reduce_sum, here)
+            correct, corloc = accuracy(scores, truth), selection_corloc(scores, truth)
+            metrics = {"validation_accuracy": correct, f"validation_{corloc_name}": corloc}
+            return Measured(metrics, correct, corloc, drawn)
+
+        return conclude
 
     return measure
 
 
-def _keeping(
-    batches: Iterable[_Batch],
-    truth: Truth,
-    labels: np.ndarray,
-    kept: dict[int, tuple[int, np.ndarray]],
-) -> Iterator[_Batch]:
-    """Pass `batches` on; the first frame of each of `labels` that comes by goes into `kept` too."""
+def _keep(
+    batch: _Batch, truth: Truth, labels: np.ndarray, kept: dict[int, tuple[int, np.ndarray]]
+) -> None:
+    """Put the first frame of each of `labels` in `batch` into `kept`, if none is there yet."""
     index_of = {record: index for index, record in enumerate(truth.records.tolist())}
-    for batch in batches:
-        for record, frame in zip(batch["record"].tolist(), batch["frames"], strict=True):
-            if record >= 0:
-                label = int(truth.labels[index_of[record]])
-                if label in labels and label not in kept:
-                    kept[label] = index_of[record], frame.copy()
-        yield batch
+    for record, frame in zip(batch["record"].tolist(), batch["frames"], strict=True):
+        if record >= 0:
+            label = int(truth.labels[index_of[record]])
+            if label in labels and label not in kept:
+                kept[label] = index_of[record], frame.copy()

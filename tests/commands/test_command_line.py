@@ -146,7 +146,7 @@ FROM_DEFAULTS = "from tcam_jax.config.defaults import get_config as g\ndef get_c
         (f"{FROM_DEFAULTS}return 3", "must return a ConfigDict; it returns int"),
         (
             "from ml_collections import ConfigDict\nget_config = lambda: ConfigDict({'seed': 1})",
-            "lacks checkpoint.every_steps, .*: begin it with config = tcam_jax.config.defaults",
+            "lacks checkpoint.every, .*: begin it with config = tcam_jax.config.defaults",
         ),
     ],
 )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate import split
+from tcam_jax.evaluate import split, walk
 from tcam_jax.evaluate.maps import FrameOutputs
 from tcam_jax.evaluate.split import accuracy, score_split
 
@@ -51,7 +51,7 @@ def _score(frames, truth, batch_size, rows, all_reduce):
 
 def test_any_number_of_threads(frames, truth, monkeypatch):
     def scored(threads):
-        monkeypatch.setattr(split, "usable_cores", lambda: threads)
+        monkeypatch.setattr(walk, "usable_cores", lambda: threads)
         return _score(frames, truth, 11, slice(None), lambda x: x).maps
 
     jax.tree.map(np.testing.assert_array_equal, scored(1), scored(7))

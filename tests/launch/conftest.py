@@ -24,7 +24,7 @@ TINY = (
     "--config.tcam.batch_size=8",
     "--config.eval.batch_size=8",
 )
-OFTEN_SAVED = "--config.checkpoint.every_steps=2"
+OFTEN_SAVED = "--config.checkpoint.every=2 steps"
 # n beyond every shot's length: windows are clipped, nothing fails.
 TRAINED = (*TINY, OFTEN_SAVED, "--config.tcam.window.n=9")
 

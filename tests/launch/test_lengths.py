@@ -41,7 +41,7 @@ def test_the_classifier_alone_then_longer_then_tcam(launch, shapes_data, tmp_pat
     config.dataset.resize, config.dataset.crop, config.model.encoder = 36, 32, "resnet10"
     for section in (config.classifier, config.tcam):
         section.epochs, section.batch_size = 0, 8
-    config.eval.batch_size, config.eval.every_steps = 8, 2
+    config.eval.batch_size, config.eval.every = 8, "2 steps"
     config.classifier.steps, config.eval.map = 3, "probability"
     alone = tcam_jax.train_and_evaluate(config, tmp_path / "run")
     assert {row["method"] for row in alone["rows"]} == {

@@ -26,7 +26,7 @@ def small_config(data_dir):
     config.dataset.resize, config.dataset.crop, config.model.encoder = 36, 32, "resnet10"
     for section, steps in ((config.classifier, 2), (config.tcam, 1)):
         section.epochs, section.steps, section.batch_size = 0, steps, 8
-    config.eval.batch_size, config.eval.every_steps = 8, 2
+    config.eval.batch_size, config.eval.every = 8, "2 steps"
     return config
 
 
@@ -47,7 +47,7 @@ def test_the_displacement_of_a_network_that_shows_brightness_elsewhere(
         ).astype(np.uint8)
         return FrameOutputs(np.zeros((len(maps), 10), np.float32), maps[None])
 
-    monkeypatch.setattr(alignment, "make_forward", lambda *_: elsewhere)
+    monkeypatch.setattr(alignment, "make_forward", lambda *_, **__: elsewhere)
     monkeypatch.setattr(alignment, "for_inference", lambda model, variables: variables)
     config = small_config(shapes_data)
     found = alignment.seed_displacement(

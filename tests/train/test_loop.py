@@ -3,6 +3,9 @@
 import json
 import shutil
 import signal
+import threading
+import time
+from concurrent.futures import Future
 from functools import cache, partial
 from pathlib import Path
 
@@ -13,9 +16,11 @@ import optax
 import pytest
 from ml_collections import ConfigDict
 
+from tcam_jax.runtime import beside
 from tcam_jax.runtime.errors import Diverged, InputError
 from tcam_jax.runtime.interruption import Interrupted, Interruption
 from tcam_jax.runtime.parallel import AXIS, Parallel
+from tcam_jax.runtime.recurring import Every
 from tcam_jax.train import loop
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.guard import REPORT
@@ -27,7 +32,7 @@ from tcam_jax.train.update import update
 # Scores after steps 0, 4, 8, 12 …: the best comes first among equals.
 SCORES = {0: 10.0, 4: 30.0, 8: 30.0, 12: 20.0, 16: 30.0, 20: 40.0}
 OPTIMIZER = optax.sgd(1.0, momentum=0.9)
-SAVING = {"every_steps": 3, "keep_last": 2, "keep_every_steps": 0, "skips_before_rollback": 3}
+SAVING = {"every": "3 steps", "keep_last": 2, "keep_every_steps": 0, "skips_before_rollback": 3}
 
 
 def _step(state, frozen, batch, axis_name=None):
@@ -55,8 +60,11 @@ def _step(state, frozen, batch, axis_name=None):
 STEPS = {axis_name: partial(_step, axis_name=axis_name) for axis_name in (None, AXIS)}
 
 
-def _stage(directory: Path, before=None, bad=(), axis_name=None, num_steps=12):
-    """Some steps on batches of noise, NaN where `bad`; `before(number)` is called first."""
+def _stage(directory: Path, before=None, bad=(), axis_name=None, num_steps=12, endless=()):
+    """Some steps on batches of noise, NaN where `bad`; `before(number)` is called first.
+
+    Validations of steps in `endless` end when they are given up.
+    """
 
     def batches(first, end):
         for number in range(first, end):
@@ -65,12 +73,16 @@ def _stage(directory: Path, before=None, bad=(), axis_name=None, num_steps=12):
             x = np.random.default_rng(number).random(8).astype(np.float32)
             yield {"x": x * np.nan if number in bad else x}
 
-    def validate(variables, step):
+    def validate(variables, step, check):
         if before is not None:
             before(f"validation {step}")
+        check()
+        while step in endless:
+            time.sleep(0.001)
+            check()
         w = float(variables["params"]["w"])
         picture = np.full((4, 6, 3), step, np.uint8)
-        return Validation({"validation_x": w}, {"best": SCORES[step]}, picture)
+        return lambda: Validation({"validation_x": w}, {"best": SCORES[step]}, picture)
 
     variables = {"params": {"w": jnp.ones(())}, "batch_stats": {"seen": jnp.zeros(())}}
     return Stage(
@@ -84,7 +96,7 @@ def _stage(directory: Path, before=None, bad=(), axis_name=None, num_steps=12):
         batch_size=8,
         steps_per_epoch=4,
         num_steps=num_steps,
-        validate_every=4,
+        validate_every=Every(4, "steps"),
     )
 
 
@@ -151,16 +163,73 @@ def test_a_killed_run_resumed_equals_the_uninterrupted_one(
 def test_a_signalled_run_saves_at_once_and_goes_on_with_the_same_bits(
     straight, tmp_path, moment, number
 ):
+    step = int(str(moment).split()[-1])
     with Interruption() as stop, pytest.raises(Interrupted):
         before = lambda now: now == moment and signal.raise_signal(number)  # noqa: E731
-        _run(tmp_path / "stopped", stop=stop, before=before)
+        endless = () if isinstance(moment, int) else (step,)
+        _run(tmp_path / "stopped", stop=stop, before=before, endless=endless)
     state, record = _final(tmp_path / "stopped")
-    if isinstance(moment, int):  # seen after the step that was under way, with batches read ahead
-        assert max(moment - 2, 1) <= state.step <= moment + 1
+    if record.validated:  # seen after the step that was under way, with batches read ahead
+        assert max(step - 2, 1) <= state.step <= step + 1
     else:
-        assert state.step <= int(moment.split()[1]) + 1 and record.validated
+        assert state.step in (0, 4, 8, 12) and step - 5 < state.step <= step
     _run(tmp_path / "stopped")
     _assert_same_run(straight(), tmp_path / "stopped")
+
+
+def test_validation_and_saves_beside_the_steps_leave_the_bits_as_they_are(
+    straight, tmp_path, monkeypatch
+):
+    """A validation ends only when later steps are under way; then one that training waits for."""
+    later, gone_on = {0: 3, 4: 7, 8: 10}, {}
+
+    def before(now):
+        if isinstance(now, int):
+            gone_on.setdefault(now, threading.Event()).set()
+        elif (step := int(now.split()[-1])) in later:
+            assert gone_on.setdefault(later[step], threading.Event()).wait(20), "training waits"
+
+    _run(tmp_path / "beside", before=before)
+    _assert_same_run(straight(), tmp_path / "beside")
+
+    class AtOnce:
+        def __init__(self, threads):
+            pass
+
+        def submit(self, work):
+            done = Future()
+            done.set_result(work())
+            return done
+
+        def shutdown(self):
+            pass
+
+    monkeypatch.setattr(beside, "ThreadPoolExecutor", AtOnce)
+    _run(tmp_path / "waiting")
+    _assert_same_run(straight(), tmp_path / "waiting")
+    for name in ("metrics.jsonl", "checkpoints/12/record.json"):
+        content = [(tmp_path / run / name).read_bytes() for run in ("beside", "waiting")]
+        assert content[0] == content[1]
+
+
+def test_what_a_thread_raises_ends_the_training(tmp_path, monkeypatch):
+    def refuse(self, step, state, record):
+        raise InputError(f"no room for {step}")
+
+    with monkeypatch.context() as patch, pytest.raises(InputError, match="no room for 0"):
+        patch.setattr(Checkpoints, "save", refuse)
+        _run(tmp_path / "saves")
+
+    def damaged(variables, step, check):
+        raise InputError("a damaged record")
+
+    with pytest.raises(InputError, match="a damaged record"):
+        loop.run(
+            _stage(tmp_path / "validates")._replace(validate=damaged),
+            Parallel("jit", jax.devices()[:1]),
+            ConfigDict(SAVING),
+            Interruption(),
+        )
 
 
 def test_resumed_on_another_number_of_devices(straight, tmp_path):
@@ -261,10 +330,10 @@ def test_a_rollback_does_not_depend_on_when_a_run_was_stopped(straight, tmp_path
 
 def test_stopped_after_bad_steps_that_nobody_had_looked_at(tmp_path):
     """Steps 2 to 4 are skipped, step 5 is taken and saved by a signal, step 6 looks: back to 0."""
-    saving = {"every_steps": 6}
-    bad = (1, 2, 3)
+    saving = {"every": "6 steps"}
+    bad, at_the_end = (1, 2, 3), {"steps_per_epoch": 12, "validate_every": Every(12, "steps")}
     stages = {
-        name: _stage(tmp_path / name, bad=bad)._replace(steps_per_epoch=12, validate_every=12)
+        name: _stage(tmp_path / name, bad=bad)._replace(**at_the_end)
         for name in ("straight", "stopped")
     }
     config, parallel = ConfigDict(SAVING | saving), Parallel("jit", jax.devices()[:1])
@@ -280,7 +349,7 @@ def test_stopped_after_bad_steps_that_nobody_had_looked_at(tmp_path):
     with Interruption() as stop, pytest.raises(Interrupted):
         loop.run(stages["stopped"]._replace(batches=batches), parallel, config, stop)
     assert Checkpoints(tmp_path / "stopped" / "checkpoints").newest() == 5
-    again = _stage(tmp_path / "stopped", bad=bad)._replace(steps_per_epoch=12, validate_every=12)
+    again = _stage(tmp_path / "stopped", bad=bad)._replace(**at_the_end)
     loop.run(again, parallel, config, Interruption())
     _assert_same_run(tmp_path / "straight", tmp_path / "stopped")
     assert _final(tmp_path / "stopped")[0].data_offset == 4
@@ -292,10 +361,10 @@ def test_the_best_is_kept_through_a_rollback(tmp_path):
     stage = _stage(tmp_path, bad=(6, 7, 8))
     validated = []
 
-    def validate(variables, step):
+    def validate(variables, step, check):
         validated.append(step)
         score = scores[step] if validated.count(8) < 2 else 0.0
-        return Validation({}, {"best": score}, picture=None)
+        return lambda: Validation({}, {"best": score}, picture=None)
 
     config = ConfigDict(SAVING | {"keep_last": 1})
     loop.run(
@@ -321,9 +390,9 @@ def test_a_finished_stage_made_longer_equals_one_that_was_longer_from_the_start(
 
 
 def test_validated_when_asked_and_at_the_end(tmp_path):
-    stage = _stage(tmp_path)._replace(validate_every=5)
-    stage = stage._replace(
-        validate=lambda variables, step: Validation({"x": float(step)}, {}, None)
+    stage = _stage(tmp_path)._replace(
+        validate_every=Every(5, "steps"),
+        validate=lambda variables, step, check: lambda: Validation({"x": float(step)}, {}, None),
     )
     config, parallel = ConfigDict(SAVING), Parallel("jit", jax.devices()[:1])
     loop.run(stage, parallel, config, Interruption())
@@ -352,7 +421,7 @@ def test_killed_before_any_rename(straight, tmp_path, monkeypatch):
         patch.setattr(Path, "rename", copying(Path.rename))
         patch.setattr(Path, "replace", copying(Path.replace))
         _run(running)
-    assert len(left) > 20
+    assert len(left) > 15
     for killed in left:
         _run(killed)
         _assert_same_run(straight(), killed)
@@ -375,7 +444,8 @@ def test_nothing_crosses_between_host_and_device_in_a_step(tmp_path, monkeypatch
     value = jax._src.array.ArrayImpl._value
 
     def counted(self):
-        reads.append(None)
+        if threading.current_thread() is threading.main_thread():  # others may read beside it
+            reads.append(None)
         return value.fget(self)
 
     class Counting:
@@ -391,10 +461,12 @@ def test_nothing_crosses_between_host_and_device_in_a_step(tmp_path, monkeypatch
     counting = Counting()
     parallel = Parallel("pmap", jax.devices()[:2])
     stage = _stage(tmp_path, before=counting, axis_name=parallel.axis_name)
-    stage = stage._replace(num_steps=20, steps_per_epoch=20, validate_every=20)
-    stage = stage._replace(validate=lambda variables, step: Validation({}, {"best": 1.0}, None))
+    stage = stage._replace(num_steps=20, steps_per_epoch=20, validate_every=Every(1, "epochs"))
+    stage = stage._replace(
+        validate=lambda variables, step, check: lambda: Validation({}, {"best": 1.0}, None)
+    )
     monkeypatch.setattr(jax._src.array.ArrayImpl, "_value", property(counted))
-    config = ConfigDict(SAVING | {"every_steps": 100})
+    config = ConfigDict(SAVING | {"every": "100 steps"})
     loop.run(stage, parallel, config, Interruption())
     increments = np.diff(counting.by_batch)
     # Two batches go ahead: number 12 is asked for after step 10, where metrics are read.

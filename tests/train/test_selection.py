@@ -23,7 +23,7 @@ def small_config(data_dir, select_by):
     config.dataset.resize, config.dataset.crop, config.model.encoder = 36, 32, "resnet10"
     for section in (config.classifier, config.tcam):
         section.epochs, section.steps, section.batch_size = 0, 4, 8
-    config.eval.batch_size, config.eval.every_steps = 8, 2
+    config.eval.batch_size, config.eval.every = 8, "2 steps"
     config.eval.select_by = select_by
     return config
 
@@ -72,11 +72,13 @@ def test_a_run_is_selected_by_boxes_that_nobody_drew(shapes_data, tmp_path, sele
 
     monkeypatch.setattr(Dataset, "truth", hidden)
     config = small_config(shapes_data, select_by)
+    config.eval.frames = 10  # of 40
     start_logging(tmp_path)
     parallel = Parallel("jit", jax.devices()[:1])
     train(config, Dataset(config), parallel, tmp_path / "run", Interruption())
     said = (tmp_path / "log.txt").read_text()
-    assert f"selection by {select_by}: " in said and "validation frames got a pseudo-box" in said
+    assert f"selection by {select_by}: " in said and "of 10 validation frames got a pseudo" in said
+    assert said.count("validated on 10 frames") == 2
     for stage, method in (("classifier", "layercam"), ("tcam", "tcam")):
         lines = read_metrics(tmp_path / "run" / stage / "metrics.jsonl")
         name = f"validation_{select_by}_corloc_{method}"
