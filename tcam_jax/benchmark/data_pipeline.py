@@ -30,7 +30,10 @@ FRAMES_PER_SHOT = 10
 
 
 def write_frames(root: Path, width: int, height: int, num_shots: int) -> None:
-    """class/video/shot/*.jpg of photographs, each moved on a little from frame to frame."""
+    """class/video/shot/*.jpg of photographs, each moved on a little from frame to frame.
+
+    No two frames are equal, for videos that come twice are left out.
+    """
     photos = [data.astronaut(), data.coffee(), data.chelsea(), data.rocket()]
     for shot in range(num_shots):
         folder = root / ("ab"[shot % 2]) / f"video{shot}" / "shot"
@@ -38,24 +41,27 @@ def write_frames(root: Path, width: int, height: int, num_shots: int) -> None:
         photo = Image.fromarray(photos[shot % len(photos)])
         photo = photo.resize((width, height), Image.Resampling.BICUBIC)
         for frame in range(FRAMES_PER_SHOT):
-            moved = Image.fromarray(np.roll(np.asarray(photo), 8 * frame, axis=1))
+            moved = Image.fromarray(np.roll(np.asarray(photo), (shot, 8 * frame), (0, 1)))
             moved.save(folder / f"{frame}.jpg", quality=JPEG_QUALITY)
 
 
-def measure(folder: Path, width: int, height: int, num_shots: int, steps: int, rounds: int) -> dict:
-    """Writes, prepares and reads frames of one size.
+def prepare_frames(source: Path, folder: Path, config: str) -> Split:
+    """The frames of a folder as a training split, prepared as `config` says: "…_train256"."""
+    prepare("video_folder", config, folder, source, fractions=(1.0, 0.0, 0.0))
+    return open_split(folder, "video_folder", config, "train")
+
+
+def measure(split: Split, folder: Path, steps: int, rounds: int) -> dict:
+    """Reads the frames of a split, and as files in `folder`, where they are written.
 
     Returns:
-        `size`, `cores`, `windows` and `frames` read in a round; for each way of reading its median
-        `windows_per_s_per_core`, `frames_per_s_per_core`, and `pipeline_over`: the median over the
-        rounds of the pipeline's speed divided by the other's. Ways: `pipeline`; `decode`, bare
-        `tf.io.decode_jpeg`; `decode_resize`, the pipeline's own operations bare; `dataloader`.
+        `size`, `kb` of a frame, `cores`, `windows` and `frames` read in a round; for each way of
+        reading its median `windows_per_s_per_core`, `frames_per_s_per_core`, and `pipeline_over`:
+        the median over the rounds of the pipeline's speed divided by the other's. Ways: `pipeline`;
+        `decode` and `decode_resize`, its own operations bare; `dataloader`.
     """
     from tcam_jax.data.decode import decode_jpeg, resize  # imports TensorFlow
 
-    write_frames(folder / "source", width, height, num_shots)
-    prepare("video_folder", "speed", folder / "data", folder / "source", fractions=(1.0, 0.0, 0.0))
-    split = open_split(folder / "data", "video_folder", "speed", "train")
     windows = _windows(split, steps)
     jpegs = [split.read_jpeg(record) for window in windows for record in window]
     cores = usable_cores()
@@ -63,7 +69,7 @@ def measure(folder: Path, width: int, height: int, num_shots: int, steps: int, r
         "pipeline": lambda: _run_pipeline(split, steps),
         "decode": lambda: _run_bare(decode_jpeg, jpegs, cores),
         "decode_resize": lambda: _run_bare(lambda x: resize(decode_jpeg(x), RESIZE), jpegs, cores),
-        "dataloader": _dataloader(split, folder / "source", windows, cores),
+        "dataloader": _dataloader(split, folder, windows, cores),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
@@ -72,8 +78,10 @@ def measure(folder: Path, width: int, height: int, num_shots: int, steps: int, r
             run()
             if number > 0:  # the first round warms up, and starts the DataLoader's processes
                 seconds[name].append(time.perf_counter() - start)
+    height, width, _ = decode_jpeg(jpegs[0]).shape
     result: dict[str, Any] = {
         "size": f"{width}x{height}",
+        "kb": sum(map(len, jpegs)) / len(jpegs) / 1e3,
         "cores": cores,
         "windows": len(windows),
         "frames": len(jpegs),
@@ -148,15 +156,16 @@ class WindowFiles:
 
 
 def _dataloader(
-    split: Split, source: Path, windows: list[list[int]], cores: int
+    split: Split, folder: Path, windows: list[list[int]], cores: int
 ) -> Callable[[], None]:
     try:
         from torch.utils.data import DataLoader
     except ImportError as error:
         raise InputError("this benchmark needs PyTorch: pip install torch") from error
-    names = [example["frame_id"] for example in split.read(range(split.table.num_records))]
+    for record in {record for window in windows for record in window}:
+        (folder / f"{record}.jpg").write_bytes(split.read_jpeg(record))
     loader = DataLoader(
-        WindowFiles([[str(source / names[record]) for record in window] for window in windows]),
+        WindowFiles([[str(folder / f"{record}.jpg") for record in window] for window in windows]),
         batch_size=BATCH_SIZE,
         num_workers=cores,
         persistent_workers=True,

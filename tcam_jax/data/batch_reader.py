@@ -1,9 +1,9 @@
 """One batch, read and decoded in plain Python; damaged records in training do not stop it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,17 +20,8 @@ from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.runtime.errors import InputError
 
 Batch = dict[str, np.ndarray]
-
-
-class Decoder(NamedTuple):
-    """Turns JPEGs into uint8 pixels of size x size.
-
-    `one(jpeg, size)` gives `[size, size, 3]` and raises ValueError for a damaged one. `many(jpegs,
-    size)` gives `[jpegs, size, size, 3]` faster, or None where it cannot.
-    """
-
-    one: Callable[[bytes, int], np.ndarray]
-    many: Callable[[Sequence[bytes], int], np.ndarray | None]
+# Decodes a JPEG into uint8 `[size, size, 3]`; ValueError for a damaged one.
+Decoder = Callable[[bytes, np.ndarray], None]
 
 
 class Frames:
@@ -50,45 +41,29 @@ class Frames:
     ):
         self.pixels = _aligned_empty((*shape, size, size, 3), np.uint8)
         self.boxes: dict[int, np.ndarray] = {}
-        self._split, self._size, self._decoder = split, size, decoder
-        self._with_boxes = with_boxes
+        self._split, self._decode, self._with_boxes = split, decoder, with_boxes
         self._places: dict[int, tuple[int, ...]] = {}
-        self._jpegs: dict[int, bytes] = {}
-        self._ahead: dict[int, np.ndarray] = {}
-
-    def read_ahead(self, records: Sequence[int]) -> None:
-        """Decodes records together if that is possible; if not, nothing is lost: `put` does it."""
-        if self._with_boxes or not records:
-            return
-        try:
-            for record in records:
-                self._jpegs[record] = self._split.read_jpeg(record)
-        except InputError:
-            return
-        pixels = self._decoder.many(list(self._jpegs.values()), self._size)
-        if pixels is not None:
-            self._ahead = dict(zip(records, pixels, strict=True))
 
     def put(self, place: tuple[int, ...], record: int) -> None:
         """Reads a record into a place; raises InputError, naming it, if it is damaged."""
         if record in self._places:
             self.pixels[place] = self.pixels[self._places[record]]
             return
-        self.pixels[place] = self._ahead[record] if record in self._ahead else self._read(record)
-        self._places[record] = place
-
-    def _read(self, record: int) -> np.ndarray:
-        if self._with_boxes:
-            (example,) = self._split.read([record])
-            jpeg, self.boxes[record] = example["image"], _unit_box(example)
-        else:
-            jpeg = self._jpegs.get(record) or self._split.read_jpeg(record)
+        jpeg = self._read(record)
         try:
-            return self._decoder.one(jpeg, self._size)
+            self._decode(jpeg, self.pixels[place])
         except ValueError as error:
-            name = self._split.read([record])[0]["frame_id"]
+            name = self._split.read_frame_id(record)
             problem = f"{name} is no decodable JPEG file: {error}"
             raise self._split.damaged(record, problem) from error
+        self._places[record] = place
+
+    def _read(self, record: int) -> bytes:
+        if not self._with_boxes:
+            return self._split.read_jpeg(record)
+        (example,) = self._split.read([record])
+        self.boxes[record] = _unit_box(example)
+        return example["image"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +102,6 @@ class TrainingWindows:
         target = target_position(self.n, self.mode)
         records, valid = self.drawn(step)
         frames = Frames(self.split, records.shape, self.size, self.decoder, self.with_boxes)
-        frames.read_ahead([r for r in np.unique(records).tolist() if r not in self.bad])
         for row, slot in enumerate(slots.tolist()):
             attempt = 0
             while not self._put(frames, (row, target), records[row, target]):

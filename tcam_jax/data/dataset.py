@@ -124,7 +124,7 @@ class Dataset:
         Raises:
           InputError: see `data.windows.training_batches`.
         """
-        require("train", "tensorflow")
+        require("train", "tensorflow", "simplejpeg")
         from tcam_jax.data.windows import training_batches  # imports TensorFlow
 
         return training_batches(
@@ -181,7 +181,7 @@ class Dataset:
           batch_size: of all processes together.
           rows: this process's part of every batch.
         """
-        require("train", "tensorflow")
+        require("train", "tensorflow", "simplejpeg")
         from tcam_jax.data.windows import frame_batches  # imports TensorFlow
 
         return frame_batches(

@@ -1,13 +1,12 @@
 """One JPEG file as an array: the same decoding when a dataset is prepared and when it is read."""
 
-import functools
 import os
-from collections.abc import Callable, Sequence
 
 import numpy as np
+import simplejpeg
 from PIL import Image
 
-# Set before TensorFlow starts: it only reads JPEG files here, and need not speak of its kernels.
+# Set before TensorFlow starts: it only reads files here, and need not speak of its kernels.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import tensorflow as tf  # noqa: E402
@@ -17,52 +16,52 @@ tf.config.set_visible_devices([], "GPU")
 tf.config.set_visible_devices([], "TPU")
 
 
+_COLOURS = ("RGB", "YCbCr", "Gray")  # other kinds TensorFlow turns into RGB in its own way
+
+
 def decode_jpeg(jpeg: bytes) -> np.ndarray:
     """A JPEG as RGB uint8 `[h, w, 3]`, the same values as Pillow's; an EXIF rotation is ignored.
-
-    TensorFlow refuses truncated files and is the fastest decoder at hand, but its default DCT is
-    inexact.
 
     Raises:
         ValueError: the bytes are no whole JPEG file.
     """
     try:
-        return _decode(jpeg).numpy()
-    except tf.errors.InvalidArgumentError as error:
-        raise ValueError("a truncated or damaged JPEG") from error  # TensorFlow says no more
+        if simplejpeg.decode_jpeg_header(jpeg)[2] in _COLOURS:
+            return simplejpeg.decode_jpeg(jpeg, "RGB")
+    except ValueError:
+        pass
+    return _decode_leniently(jpeg)
 
 
-def _decode(jpeg: bytes | tf.Tensor) -> tf.Tensor:
-    return tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE")
+def decode_into(jpeg: bytes, pixels: np.ndarray) -> None:
+    """Decodes a JPEG into `pixels`, uint8 `[size, size, 3]`: `resize(decode_jpeg(jpeg), size)`.
+
+    A frame of that size is decoded in its place: of a small frame's time, a quarter went into
+    fresh memory and copies.
+
+    Raises:
+        ValueError: the bytes are no whole JPEG file; `pixels` may hold a part of it.
+    """
+    size = len(pixels)
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(jpeg)
+        if (height, width) == (size, size) and colours in _COLOURS:
+            simplejpeg.decode_jpeg(jpeg, "RGB", buffer=pixels)
+            return
+    except ValueError:
+        pass  # `decode_jpeg` knows what to do
+    pixels[:] = resize(decode_jpeg(jpeg), size)
 
 
-def decode_many(jpegs: Sequence[bytes], size: int) -> np.ndarray | None:
-    """Many JPEGs of size x size as uint8 `[jpegs, size, size, 3]`, the values of `decode_jpeg`.
+def _decode_leniently(jpeg: bytes) -> np.ndarray:
+    """By TensorFlow, which passes over warnings and knows more kinds; truncated files it refuses.
 
-    One call: of a small frame's time, a fifth goes into calling TensorFlow. None where they cannot
-    be decoded together: one of them is damaged or of another size.
+    Its default DCT is inexact.
     """
     try:
-        if tuple(tf.image.extract_jpeg_shape(jpegs[0]).numpy()[:2]) != (size, size):
-            return None
-        return _many_of_size(size)(tf.constant(jpegs)).numpy()
-    except tf.errors.InvalidArgumentError:
-        return None
-
-
-@functools.cache
-def _many_of_size(size: int) -> Callable[[tf.Tensor], tf.Tensor]:
-    shape = [size, size, 3]
-
-    def one(jpeg: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(_decode(jpeg), shape)
-
-    def many(jpegs: tf.Tensor) -> tf.Tensor:
-        signature = tf.TensorSpec(shape, tf.uint8)
-        # One after the other: other batches are decoded at the same time.
-        return tf.map_fn(one, jpegs, fn_output_signature=signature, parallel_iterations=1)
-
-    return tf.function(many, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
+        return tf.io.decode_jpeg(jpeg, channels=3, dct_method="INTEGER_ACCURATE").numpy()
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError("a truncated or damaged JPEG") from error  # TensorFlow says no more
 
 
 def resize(pixels: np.ndarray, size: int) -> np.ndarray:

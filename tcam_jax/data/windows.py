@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from tcam_jax.data.bad_records import BadRecords
-from tcam_jax.data.batch_reader import Batch, Decoder, Frames, TrainingWindows
-from tcam_jax.data.decode import decode_jpeg, decode_many, resize, tf  # TensorFlow as set up there
+from tcam_jax.data.batch_reader import Batch, Frames, TrainingWindows
+from tcam_jax.data.decode import decode_into, tf  # TensorFlow as set up there
 from tcam_jax.data.records import Split
 from tcam_jax.data.sampler import ONCE, Visits
 from tcam_jax.data.seed_check import check_seed_files
@@ -23,7 +23,6 @@ from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 
 MOST_BATCHES_AT_ONCE = 16  # each is read and decoded by one thread, and lies in memory
-_DECODER = Decoder(one=lambda jpeg, size: resize(decode_jpeg(jpeg), size), many=decode_many)
 
 
 def training_batches(
@@ -93,7 +92,7 @@ def training_batches(
         rows=rows,
         visits=visits,
         with_boxes=with_boxes,
-        decoder=_DECODER,
+        decoder=decode_into,
         bad=BadRecords(split),
         seeds=None if seed_dir is None else SeedFiles(seed_dir),
     )
@@ -153,8 +152,7 @@ def frame_batches(
     b = reads.shape[1]
 
     def batch(step: int) -> Batch:
-        frames = Frames(split, (b,), size, _DECODER)
-        frames.read_ahead(np.unique(reads[step]).tolist())
+        frames = Frames(split, (b,), size, decode_into)
         for place, record in enumerate(reads[step].tolist()):
             frames.put((place,), record)
         return {"frames": frames.pixels, "record": names[step]}

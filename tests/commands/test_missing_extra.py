@@ -7,7 +7,9 @@ import pytest
 
 from tests.launch.conftest import ROOT
 
-LEFT_OUT = ("tensorflow", "tensorflow_datasets", "array_record", "scenedetect", "torch")
+LEFT_OUT = (
+    *("tensorflow", "tensorflow_datasets", "array_record", "scenedetect", "simplejpeg", "torch"),
+)
 
 
 def _without_extras(program: str) -> subprocess.CompletedProcess:

@@ -24,7 +24,7 @@ def damaged_data(
 ) -> Split:
     """Shots of 5 different frames, in two classes; the images of some records are cut off.
 
-    Frames of height 32 need no resizing: the frames of a batch are decoded in one call.
+    Frames of height 32 need no resizing: they are decoded in their places of the batch.
     """
     made = [
         shot(f"{'ab'[s % 2]}/v/{s}", [jpeg(FRAMES * s + f, 32, height) for f in range(FRAMES)])

@@ -22,7 +22,7 @@ BUILDERS = {
 }
 
 # Packages of the extra `train` that preparation imports.
-NEEDED = ("tensorflow", "tensorflow_datasets", "array_record", "scenedetect")
+NEEDED = ("tensorflow", "tensorflow_datasets", "array_record", "scenedetect", "simplejpeg")
 
 # Datasets made from files of the user's; once they are prepared, the files may go.
 FROM_FILES = ("moving_photos", "video_folder", "youtube_objects")
