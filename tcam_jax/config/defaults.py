@@ -14,7 +14,9 @@ def get_config() -> ConfigDict:
     """Return a new config that may be changed; `config.rules.validate` says what it may hold."""
     config = ConfigDict()
     config.seed = 0  # of the initial weights, the batches, the augmentation and the seeds' draws
-    config.parallel = "pmap"  # pmap | shard_map | jit: how a step is spread over the devices
+    # How a step is spread over the devices, see docs/distributed.md: pmap | shard_map | jit; auto:
+    # pmap in one process, shard_map in several.
+    config.parallel = "auto"
     # float32 | bfloat16 (activations; parameters are float32) | float64 (to compare numbers; needs
     # JAX_ENABLE_X64=1)
     config.precision = "float32"

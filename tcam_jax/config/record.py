@@ -67,12 +67,13 @@ def record_config(config: ConfigDict, workdir: Path) -> None:
         "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},
         "devices": [device.device_kind for device in jax.devices()],
         "processes": jax.process_count(),
-        "git_revision": _git_revision(),
+        "git_revision": git_revision(),
     }
     write_whole(workdir / "environment.json", json.dumps(environment, indent=2) + "\n")
 
 
-def _git_revision() -> str | None:
+def git_revision() -> str | None:
+    """Return what git calls this code; None: it is no checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

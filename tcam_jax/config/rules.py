@@ -26,7 +26,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.recurring import every
 
 CHECKPOINT_ROLES = ("best_classification", "best_localization")
-PARALLEL_MODES = ("pmap", "shard_map", "jit")
+PARALLEL_MODES = ("auto", "pmap", "shard_map", "jit")
 
 # What a field may be, by its name. Registries as they are when asked: users add to them.
 CHOICES: dict[str, Collection[Any]] = {

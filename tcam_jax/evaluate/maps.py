@@ -14,6 +14,7 @@ from tcam_jax.data.geometry import resize_map
 from tcam_jax.evaluate.crf_refinement import refine
 from tcam_jax.evaluate.logit_map import to_scale
 from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables, foreground
+from tcam_jax.runtime.parallel import Parallel
 
 # The decoder's maps, beside the names in `cams.methods.CAM_METHODS`: of its logits, see
 # `evaluate.logit_map`; of its foreground probability, as the reference has it; of its logits,
@@ -51,7 +52,10 @@ class FrameOutputs(NamedTuple):
 
 
 def make_forward(
-    model: TCAM, methods: Sequence[str], also_predicted: bool = False
+    model: TCAM,
+    methods: Sequence[str],
+    also_predicted: bool = False,
+    parallel: Parallel | None = None,
 ) -> Callable[
     [Variables, UInt8[Array | np.ndarray, "b h w 3"], Int[Array | np.ndarray, " b"]], FrameOutputs
 ]:
@@ -64,10 +68,10 @@ def make_forward(
     Args:
       methods: names of CAM methods, or of `OF_DECODER`.
       also_predicted: make the predicted classes' maps too.
+      parallel: whose devices share the frames, each alone with its own; None: the compiler decides.
     """
 
-    @jax.jit
-    def forward(
+    def outputs_of(
         variables: Variables, frames: UInt8[Array, "b h w 3"], classes: Int[Array, " b"]
     ) -> FrameOutputs:
         size = frames.shape[1]
@@ -111,5 +115,15 @@ def make_forward(
             maps_of(jnp.where(classes == PREDICTED, predicted, classes)),
             maps_of(predicted) if also_predicted else None,
         )
+
+    spread = outputs_of
+    if parallel is not None:
+        spread = parallel.per_device(outputs_of, FrameOutputs._make((0, 1, 1)))
+
+    @jax.jit
+    def forward(
+        variables: Variables, frames: UInt8[Array, "b h w 3"], classes: Int[Array, " b"]
+    ) -> FrameOutputs:
+        return spread(variables, frames, classes)
 
     return forward

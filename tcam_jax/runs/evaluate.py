@@ -118,7 +118,7 @@ def evaluate_networks(
             continue
         model = make_model(config, num_classes)
         variables = for_inference(model, network.variables)
-        forward = make_forward(model, (*methods, *guide), also_predicted=True)
+        forward = make_forward(model, (*methods, *guide), also_predicted=True, parallel=parallel)
         scores = {
             name: score_split(
                 forward,

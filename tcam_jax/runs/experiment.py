@@ -14,6 +14,7 @@ from tcam_jax.evaluate.results import Results, read_results
 from tcam_jax.runs.evaluate import evaluate_networks
 from tcam_jax.runs.identity import record_dataset
 from tcam_jax.runs.networks import record_classes
+from tcam_jax.runs.same_start import check_same_config, check_same_data
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.devices import log_devices
 from tcam_jax.runtime.interruption import Interruption
@@ -53,7 +54,8 @@ def train_and_evaluate(
       The content of `results.json`, see `evaluate.results`: boxes in pixels, CorLoc in percent.
 
     Raises:
-      InputError: the config, the data, the weights or the workdir cannot be used.
+      InputError: the config, the data, the weights or the workdir cannot be used, or several
+        processes were not started alike.
       TypeError: `data` lacks members of `Data`.
       Interrupted: `stop` was requested; the same call goes on.
       Diverged: see `train.guard`.
@@ -65,7 +67,9 @@ def train_and_evaluate(
     workdir, stop = Path(workdir).expanduser(), stop or Interruption()
     stop.agree_by(processes.all_reduce_any)
     config = located(config)
+    check_same_config(config)
     data = _checked(config, data)
+    check_same_data(config, data)
     class_names = tuple(data.class_names)
     with ExitStack() as held:
 

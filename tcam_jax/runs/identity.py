@@ -59,6 +59,11 @@ def record_dataset(config: ConfigDict, workdir: Path, data: Data) -> None:
         )
 
 
+def content_of(config: ConfigDict, data: Data) -> dict[str, Any]:
+    """Return what `record_dataset` compares, by name: which dataset it is, not where it lies."""
+    return {name: x for name, x in _flat(_identity(config, data)) if name not in _PLACES}
+
+
 def _place(data: Data) -> str:
     return str(data.origin().get("folder")) if isinstance(data, Original) else type(data).__name__
 

@@ -1,8 +1,8 @@
 """The only file that knows devices: spreads the pure step over them in one of three ways.
 
-`pmap` (default) and `shard_map` run the step per device, against the axis named "data"; `jit` lets
-the compiler split the step written for the whole batch. All three give the same numbers, on the
-devices of one process or of several.
+`pmap` and `shard_map` run the step per device, against the axis named "data"; `jit` lets the
+compiler split the step written for the whole batch. All three give the same numbers, on the devices
+of one process or of several; `auto` takes one of them, as docs/distributed.md explains.
 
 A step takes a batch of m microbatches, `[m, b, ...]`, b over all devices being B / m. Microbatch i
 has the global slots i B/m to (i + 1) B/m - 1, in order over the devices, so the update does not
@@ -11,6 +11,7 @@ depend on how many devices there are.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,6 +20,7 @@ from jaxtyping import PyTree
 
 AXIS = "data"
 Step = Callable[[PyTree, PyTree, PyTree], tuple[PyTree, PyTree]]
+Forward = Callable[..., Any]
 
 _AHEAD = 2  # batches on their way to the devices while a step runs
 
@@ -27,19 +29,25 @@ class Parallel:
     """How the devices of all processes share the work.
 
     Args:
-      mode: "pmap", "shard_map" or "jit".
+      mode: "pmap", "shard_map" or "jit"; "auto": "pmap" in one process, "shard_map" in several.
       devices: the devices to use; those of all processes by default.
       accumulation: m, microbatches in a batch.
+
+    Attributes:
+      mode: the one taken.
     """
 
     def __init__(self, mode: str, devices: list[jax.Device] | None = None, accumulation: int = 1):
+        if mode == "auto":
+            # In several processes pmap goes through all of its arrays in Python at every step.
+            mode = "pmap" if jax.process_count() == 1 else "shard_map"
         self.mode, self.accumulation = mode, accumulation
         # A process's devices side by side: its part of a batch is then one piece.
         self.devices = sorted(devices or jax.devices(), key=lambda d: (d.process_index, d.id))
         # Explicit axis types (jax's new default) would reject arrays that are not yet sharded.
         self.mesh = Mesh(np.array(self.devices), (AXIS,))
         self._local = [d for d in self.devices if d.process_index == jax.process_index()]
-        here = Mesh(np.array(self._local), (AXIS,))
+        self._here = here = Mesh(np.array(self._local), (AXIS,))
         # pmap of several processes takes and gives each process's own arrays.
         self._trained_on = here if mode == "pmap" else self.mesh
         self.replicated = NamedSharding(self._trained_on, PartitionSpec())
@@ -132,6 +140,30 @@ class Parallel:
             )
 
         return jax.tree.map(ours, tree)
+
+    def per_device(self, forward: Forward, outputs: PyTree) -> Forward:
+        """Return `forward(variables, *batch)` of our devices, each on its part of it, to be jitted.
+
+        Left to the compiler, a loop over samples would gather the whole batch on every device. A
+        program without any communication may also be started, from another thread, beside steps.
+
+        Args:
+          forward: a function of variables, and of arrays `[b, ...]` as `shard_flat` places them.
+          outputs: which axis of each output is b, a tree prefix of integers.
+        """
+        if len(self._local) == 1:
+            return forward
+
+        def mapped(variables: PyTree, *batch: jax.Array) -> PyTree:
+            return jax.shard_map(
+                forward,
+                mesh=self._here,
+                in_specs=(PartitionSpec(), *(PartitionSpec(AXIS) for _ in batch)),
+                out_specs=jax.tree.map(lambda i: PartitionSpec(*[None] * i, AXIS), outputs),
+                check_vma=False,  # as in `compile`
+            )(variables, *batch)
+
+        return mapped
 
     def compile(self, step: Step) -> Step:
         """Map `step(state, frozen, batch) -> (state, metrics)` over the devices.

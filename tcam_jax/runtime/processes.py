@@ -132,6 +132,18 @@ def _broadcast_bytes(make: Callable[[], bytes]) -> bytes:
     return received
 
 
+def gather(here: Any) -> list[Any]:
+    """Return, in every process, the JSON values `here` of all of them, in their order."""
+    if jax.process_count() == 1:
+        return [here]
+    content = np.frombuffer(json.dumps(here).encode(), np.uint8)
+    lengths = multihost_utils.process_allgather(np.array(content.size, np.int32)).tolist()
+    padded = np.zeros(max(lengths), np.uint8)
+    padded[: content.size] = content
+    rows = multihost_utils.process_allgather(padded)
+    return [json.loads(row[:n].tobytes()) for row, n in zip(rows, lengths, strict=True)]
+
+
 def all_reduce_any(here: bool) -> bool:
     """Tell, in every process, whether `here` is true in any of them."""
     if jax.process_count() == 1:

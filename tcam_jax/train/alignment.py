@@ -31,7 +31,7 @@ def seed_displacement(
       stop: asked between batches.
     """
     variables = for_inference(model, variables)
-    forward = make_forward(model, (config.tcam.cam_method,))
+    forward = make_forward(model, (config.tcam.cam_method,), parallel=parallel)
     fit = jax.jit(correlation)
     batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
     size = config.dataset.crop

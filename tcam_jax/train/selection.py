@@ -89,7 +89,7 @@ def cam_truth(
     watch = Stopwatch()
     with watch.of("boxes"):
         scores = score_split(
-            make_forward(model, (method,)),
+            make_forward(model, (method,), parallel=parallel),
             for_inference(model, variables),
             stop.between(data.frames("validation", batch_size, rows)),
             truth,

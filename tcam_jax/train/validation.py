@@ -57,7 +57,7 @@ def make_validation(
       method: see `evaluate.maps`.
       truth: the validation frames with the boxes that select, see `train.selection`.
     """
-    forward = make_forward(model, (method,))
+    forward = make_forward(model, (method,), parallel=parallel)
     batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
     frames = KeptBatches(lambda: data.frames("validation", batch_size, rows))
     labels = np.unique(truth.labels)

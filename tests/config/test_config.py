@@ -60,7 +60,11 @@ def test_youtube_objects_has_the_published_numbers():
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("parallel", "pmapp", "config.parallel must be one of pmap, shard_map, jit; it is 'pmapp'"),
+        (
+            "parallel",
+            "pmapp",
+            "config.parallel must be one of auto, pmap, shard_map, jit; it is 'pmapp'",
+        ),
         ("seed", -1, "config.seed must be 0 or more"),
         ("tcam.losses.crf.sigma_xy", 0.0, "config.tcam.losses.crf.sigma_xy must be greater than 0"),
         ("eval.cam_methods", ("cam",), "with tcam.cam_method=layercam in it"),

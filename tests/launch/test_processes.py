@@ -38,10 +38,10 @@ def test_two_processes_end_with_the_parameters_of_one(tmp_path, shapes_data, lau
     environment = environment | {**x64, "JAX_PLATFORMS": "cpu", "TERM_AFTER": "20"}
     launch("train", *arguments, f"--workdir={one}", **x64)
 
-    def start(mode: str) -> subprocess.Popen:
+    def start(*mode: str) -> subprocess.Popen:
         command = ["bash", "launch/local_processes.sh", "2", *arguments, f"--workdir={two}"]
         return subprocess.Popen(
-            [*command, f"--config.parallel={mode}"],
+            [*command, *mode],
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
@@ -50,7 +50,7 @@ def test_two_processes_end_with_the_parameters_of_one(tmp_path, shapes_data, lau
         )
 
     # One of two is killed: the other notices, says so, and ends.
-    running = start("pmap")
+    running = start("--config.parallel=pmap")
     deadline = time.monotonic() + 300
     while not (two / "classifier" / "checkpoints" / "2").exists():
         assert running.poll() is None and time.monotonic() < deadline, running.communicate()[0]
@@ -60,8 +60,8 @@ def test_two_processes_end_with_the_parameters_of_one(tmp_path, shapes_data, lau
     assert running.returncode in (1, 137), output
     assert "this process cannot go on" in output and "goes on from the last checkpoint" in output
 
-    # The same command goes on, in another mode; both stages end as one process's did.
-    running = start("shard_map")
+    # The same command goes on, in the mode of several; both stages end as one process's did.
+    running = start()
     output, _ = running.communicate(timeout=500)
     assert running.returncode == 0, output
     assert "2 cpu device(s) of 2 process(es), shard_map" in output

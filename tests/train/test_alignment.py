@@ -47,7 +47,7 @@ def test_the_displacement_of_a_network_that_shows_brightness_elsewhere(
         ).astype(np.uint8)
         return FrameOutputs(np.zeros((len(maps), 10), np.float32), maps[None])
 
-    monkeypatch.setattr(alignment, "make_forward", lambda *_: elsewhere)
+    monkeypatch.setattr(alignment, "make_forward", lambda *_, **__: elsewhere)
     monkeypatch.setattr(alignment, "for_inference", lambda model, variables: variables)
     config = small_config(shapes_data)
     found = alignment.seed_displacement(

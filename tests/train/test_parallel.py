@@ -3,6 +3,8 @@
 The whole table of modes and devices: `python -m tests.train.device_matrix`.
 """
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -67,6 +69,30 @@ def test_a_microbatch_has_consecutive_slots_whatever_the_devices():
             batch = parallel.shard({"slot": slots})["slot"]
             by_microbatch = np.swapaxes(batch, 0, 1) if mode == "pmap" else np.asarray(batch)
             np.testing.assert_array_equal(by_microbatch.reshape(2, 8)[1], np.arange(8, 16))
+
+
+def test_the_mode_of_one_process_and_of_several(monkeypatch):
+    assert Parallel("auto").mode == "pmap"
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    assert Parallel("auto").mode == "shard_map"
+    assert Parallel("pmap").mode == "pmap"  # as it was asked for
+
+
+def test_evaluation_needs_no_communication_where_it_loops_over_samples():
+    parallel = Parallel("pmap", jax.devices()[:4])
+    weights = parallel.replicate_locally(np.float32(2))
+    x = parallel.shard_flat({"x": np.arange(24, dtype=np.float32).reshape(8, 3)})["x"]
+
+    def forward(weights, x):
+        return x.sum(-1), jax.lax.map(lambda row: weights * row, x).T
+
+    def compiled(function):
+        return jax.jit(function).lower(weights, x).compile()
+
+    assert "all-gather" in compiled(forward).as_text()  # as the compiler has it
+    apart = compiled(parallel.per_device(forward, (0, 1)))
+    assert not re.search("all-|collective-", apart.as_text())
+    jax.tree.map(np.testing.assert_array_equal, apart(weights, x), forward(weights, x))
 
 
 def test_evaluation_batches_are_padded_to_the_devices():
