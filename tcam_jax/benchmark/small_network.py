@@ -1,13 +1,15 @@
 """A network that costs next to nothing but is saved like ResNet50, to see what is around it.
 
-Two convolutions on frames shrunk to an eighth, and beside them as many numbers as ResNet50 has,
-which no output needs: a checkpoint of stage 1 is as large as a real one. The decoder's are not:
-stage 2's is of some kilobytes, where a real one has 72 MB.
+Two convolutions on frames shrunk to a thirty-second, and beside them as many numbers as ResNet50
+has, which no output needs: a checkpoint of stage 1 is as large as a real one. The decoder's are
+not: stage 2's is of some kilobytes, where a real one has 72 MB. Features are enlarged smoothly, so
+that maps are as smooth as trained networks' are: boxes of noise take several times as long.
 """
 
 from typing import ClassVar
 
 import flax.linen as nn
+import jax
 from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
@@ -46,8 +48,10 @@ class SmallEncoder(Encoder):
         self.param("ballast", nn.initializers.normal(), (self.ballast,))
         features = {}
         if self.position(after) < 1:
-            x = nn.avg_pool(x.astype(self.dtype), (4, 4), (4, 4))
+            b, h, w, _ = x.shape
+            x = nn.avg_pool(x.astype(self.dtype), (32, 32), (32, 32))
             x = nn.relu(Conv(8, 3, dtype=self.dtype, name="conv1")(x))
+            x = jax.image.resize(x, (b, h // 4, w // 4, 8), "linear")
             features["fine"] = x
         if self.position(after) < 2:
             x = nn.avg_pool(x, (2, 2), (2, 2))

@@ -46,7 +46,7 @@ def validation_parts(
         for batch in batches:
             classes = np.zeros(len(batch["record"]), np.int32)
             inputs = parallel.shard_flat({"frames": batch["frames"], "classes": classes})
-            jax.device_get(forward(variables, **inputs))
+            jax.device_get(forward(variables, inputs["frames"], inputs["classes"]))
 
     def forward_and_boxes() -> None:
         selection_scores(forward, variables, batches, truth, method, parallel.shard_flat)
