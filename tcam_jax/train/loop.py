@@ -111,11 +111,7 @@ class _Training:
                 return
             if validates or saves:
                 self._conclude()
-                snapshot = self._snapshot()
-                if saves:
-                    self._save(snapshot, Record(self._roles, not validates, snapshot.sound))
-                if validates:
-                    self._validate(snapshot)
+                self._begin(self._snapshot(), validates, saves)
             # Asking the other processes costs time: only where all wait for metrics anyway.
             if looks or jax.process_count() == 1:
                 self._saving.check()
@@ -149,8 +145,7 @@ class _Training:
             self._roll_back(left)
             return True
         beside = {"validation": self._validating.seconds, "save": self._saving.seconds}
-        steps = self.step - self._timed_from
-        timing = self._clock.report(steps, self._stage.batch_size, beside)
+        timing = self._clock.report(self.step - self._timed_from, self._stage.batch_size, beside)
         self._timed_from = self.step
         self._logs.training(self.step, means, len(skips), timing)
         return False
@@ -195,6 +190,13 @@ class _Training:
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self.step, copied(self._state), sound=self._in_a_row == 0)
+
+    def _begin(self, snapshot: Snapshot, validates: bool, saves: bool) -> None:
+        # No variable of the loop holds the snapshot: it goes when nothing needs it any more.
+        if saves:
+            self._save(snapshot, Record(self._roles, not validates, snapshot.sound))
+        if validates:
+            self._validate(snapshot)
 
     def _validate(self, snapshot: Snapshot) -> None:
         """Begin to validate `snapshot`; `_conclude` ends it."""
