@@ -64,7 +64,8 @@ class Recurring:
             return step % self._steps == 0
         if not metrics_are_written:
             return False
-        due = processes.broadcast(lambda: time.monotonic() - self._last >= seconds)
+        now = time.monotonic()
+        due = processes.all_reduce_any(processes.is_first() and now - self._last >= seconds)
         if due:
-            self._last = time.monotonic()
+            self._last = now
         return due
