@@ -19,7 +19,8 @@ from pathlib import Path
 
 from absl import flags
 
-from tcam_jax.benchmark.session import Part, about, run_command, run_parts
+from tcam_jax.benchmark.about import about
+from tcam_jax.benchmark.session import Part, run_command, run_parts
 from tcam_jax.commands import command_line
 from tcam_jax.runtime.errors import InputError
 
@@ -50,7 +51,9 @@ def main() -> None:
 def _device() -> str:
     # In a process of its own: a TPU belongs to one at a time.
     ask = "import jax; d = jax.devices(); print(len(d), 'x', d[0].device_kind)"
-    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    told = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True)
+    if told.returncode:
+        raise InputError(f"JAX finds no device: {told.stderr.strip().splitlines()[-1]}")
     return told.stdout.strip()
 
 

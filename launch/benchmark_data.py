@@ -11,11 +11,13 @@ import json
 import platform
 import tempfile
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from absl import flags
 
 from tcam_jax.benchmark import beside_step, data_pipeline, index_scale
+from tcam_jax.benchmark.about import about
 from tcam_jax.commands import command_line
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
@@ -35,10 +37,12 @@ def main() -> None:
     if unknown := set(_PARTS.value) - set(PARTS):
         raise InputError(f"unknown {sorted(unknown)} in --parts; known: {', '.join(PARTS)}")
     figures: dict = {
+        **about(),
         "machine": f"{platform.machine()}, Python {platform.python_version()}",
         "versions": {
             name: version(name)
             for name in ("tensorflow-cpu", "simplejpeg", "array_record", "pillow", "torch")
+            if find_spec(name.removesuffix("-cpu").replace("pillow", "PIL"))
         },
     }
     if {"speed", "beside"} & set(_PARTS.value):

@@ -15,7 +15,8 @@ import numpy as np
 from absl import flags
 
 from configs import youtube_objects
-from tcam_jax.benchmark import session, trace
+from tcam_jax.benchmark import trace
+from tcam_jax.benchmark.about import about
 from tcam_jax.benchmark.case import Case
 from tcam_jax.benchmark.training import NUM_CLASSES, STAGES, training
 from tcam_jax.commands import command_line
@@ -58,7 +59,7 @@ def main() -> None:
             jax.block_until_ready((state, metrics))
         found = trace.kernels(trace.read_trace(Path(folder)), _STEPS.value, step.as_text())
     figures = {
-        **session.about(),
+        **about(),
         "device": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
         "jax": jax.__version__,
         **{name: flags.FLAGS[name].value for name in ("stage", "encoder", "size", "batch")},

@@ -11,10 +11,7 @@ place. The dataset takes up to 2.5 GB and some minutes; --data_dir keeps it for 
         --config.precision=bfloat16                                  # an accelerator
 """
 
-import datetime
 import os
-import shlex
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -22,6 +19,7 @@ from pathlib import Path
 from absl import flags
 
 from configs import youtube_objects
+from tcam_jax.benchmark.about import about
 from tcam_jax.commands import command_line, config_flag
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
@@ -58,8 +56,7 @@ def main() -> None:
         # The dataset is there before a run begins.
         began = _process_start() + time.monotonic() - generating
         figures = {
-            "command": shlex.join(["python", "-m", "launch.benchmark_run", *sys.argv[1:]]),
-            "date": datetime.date.today().isoformat(),
+            **about(),
             "cores": usable_cores(),
             "dataset": config.dataset.config,
             "step": _step_in_words(step_ms),
@@ -104,7 +101,9 @@ def _step_in_words(step_ms: float | None) -> str:
 
 
 def _process_start() -> float:
-    """Return when this process began, by `time.monotonic`."""
+    """Return when this process began, by `time.monotonic`; where the system does not say, now."""
+    if not Path("/proc/self/stat").exists():
+        return time.monotonic()
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     since_boot = int(fields[19]) / os.sysconf("SC_CLK_TCK")
     return time.monotonic() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)

@@ -100,6 +100,7 @@ def measure(
             data.truth("test")
             record_dataset(config, workdir, data)
             seen = sampled(config, data)
+            data.get_ready()  # as `train` does
             truth = selection_truth(config, seen)
         tcam = partial(tcam_stage, stop=stop)
         for name, build in ((CLASSIFIER_DIR, classifier_stage), (TCAM_DIR, tcam)):

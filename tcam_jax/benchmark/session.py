@@ -6,7 +6,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,13 +77,3 @@ def run_command(command: Sequence[str], log: Path, seconds: float) -> str:
             process.wait()
             return f"ended after {seconds:.0f} s"
     return "done" if code == 0 else f"failed ({code}), see {log.name}"
-
-
-def about() -> dict[str, str]:
-    """Return the day and the commit; "unknown" where there is no repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    try:
-        commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = "unknown"
-    return {"date": date.today().isoformat(), "commit": commit}

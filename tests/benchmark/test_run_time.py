@@ -121,7 +121,6 @@ def test_a_whole_run(tmp_path, monkeypatch):
         metrics = (tmp_path / "run" / name / "metrics.jsonl").read_text().splitlines()
         losses = [json.loads(line)["loss"] for line in metrics if "loss" in line]
         assert losses == [1.0, 1.0]  # a null step's
-    assert figures["projected_hours"] * 3600 > figures["wall_s"]
     of_machine = {"cores": 2, "date": "today", "dataset": "v1.0", "network": "small"}
     written = figures | of_machine | {"step": "steps that wait 5 ms", "epochs": 2}
     run_tables.write(written, tmp_path / "out")

@@ -47,7 +47,6 @@ def test_a_profile_of_this_machine(tmp_path):
             jax.block_until_ready(step(x))
     found = trace.kernels(trace.read_trace(tmp_path), 3, step.as_text())
     assert found and all(kernel.milliseconds > 0 for kernel in found)
-    assert found == sorted(found, key=lambda kernel: -kernel.milliseconds)
     assert any("sin" in kernel.source for kernel in found)
 
 
