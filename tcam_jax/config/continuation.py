@@ -17,6 +17,7 @@ CHANGEABLE = (
     "parallel",
     "deterministic",
     "tcam.remat_decoder",
+    "checkpoint.every",
     "checkpoint.keep_last",
     "checkpoint.keep_every_steps",
 )

@@ -165,7 +165,7 @@ def get_config() -> ConfigDict:
 
     config.checkpoint = ConfigDict()
     # Between two, besides those that turned out the best; written beside the training, units as of
-    # eval.every. What a kill costs at most.
+    # eval.every. So much a kill costs.
     config.checkpoint.every = "5 minutes"
     config.checkpoint.keep_last = 2  # so many of the newest stay, and the best that they name
     config.checkpoint.keep_every_steps = 0  # those of every so many steps stay too; 0: none

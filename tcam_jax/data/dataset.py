@@ -93,7 +93,7 @@ class Dataset:
 
     def get_ready(self) -> None:
         """Import TensorFlow in a thread: that takes seconds, and a network is built meanwhile."""
-        require("train", "tensorflow")
+        require("train", "tensorflow", "simplejpeg")
         Thread(target=import_module, args=["tcam_jax.data.windows"]).start()
 
     def only(self, split: str, chosen: np.ndarray) -> "Dataset":

@@ -48,9 +48,10 @@ def decode_into(jpeg: bytes, pixels: np.ndarray) -> None:
         if (height, width) == (size, size) and colours in _COLOURS:
             simplejpeg.decode_jpeg(jpeg, "RGB", buffer=pixels)
             return
+        decoded = decode_jpeg(jpeg)
     except ValueError:
-        pass  # `decode_jpeg` knows what to do
-    pixels[:] = resize(decode_jpeg(jpeg), size)
+        decoded = _decode_leniently(jpeg)
+    pixels[:] = resize(decoded, size)
 
 
 def _decode_leniently(jpeg: bytes) -> np.ndarray:

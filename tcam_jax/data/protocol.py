@@ -29,6 +29,7 @@ class Data(Protocol):
 
     Then `config.dataset` says only in which sizes frames come: `resize` and `crop`. What is asked
     for must not depend on what was asked before: a run that goes on asks for later batches alone.
+    Validation reads its `frames` in a thread of its own, while training goes on reading batches.
     Nothing is written into a batch after it was given: several are under way, or kept.
     """
 

@@ -10,6 +10,7 @@ from tcam_jax.config.record import make_writable, record_config
 from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
+from tcam_jax.data.sample import sampled
 from tcam_jax.evaluate.results import Results, read_results
 from tcam_jax.runs.evaluate import evaluate_networks
 from tcam_jax.runs.identity import record_dataset
@@ -41,7 +42,7 @@ def train_and_evaluate(
 
     A run that was stopped goes on where it was, with the dataset it was started with; a finished
     one is only read. Several processes (`runtime.processes`) call it together; process 0 alone uses
-    the workdir.
+    the workdir. Validations run in a thread: JAX's context managers around this do not reach them.
 
     Args:
       config: of the run; every field is described in `config/defaults.py`.
@@ -120,6 +121,7 @@ def _checked(config: ConfigDict, data: Data | None) -> Data:
     # What is missing should be missed before anything is recorded or trained.
     data.truth("test")
     check_selection(config, data)
+    sampled(config, data)
     plans(config, data)
     return data
 

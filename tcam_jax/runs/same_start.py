@@ -17,7 +17,7 @@ from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
 
 # A host may see the same files elsewhere; what is in them is compared.
-_PLACES = ("dataset.data_dir", "dataset.manual_dir", "tcam.seed_dir")
+_PLACES = ("dataset.data_dir", "dataset.manual_dir", "tcam.seed_dir", "model.pretrained")
 
 
 def check_same_config(config: ConfigDict) -> None:

@@ -57,14 +57,9 @@ class Beside(Generic[T]):
         self.seconds += seconds
         return result
 
-    def check(self) -> None:
-        """Take what is done, without waiting.
-
-        Raises:
-          Exception: what it raised.
-        """
-        if self.is_done():
-            self.take()
+    def has_failed(self) -> bool:
+        """Tell, without waiting, whether `take` would raise."""
+        return self._work is not None and self._work.done() and self._work.exception() is not None
 
     def close(self) -> None:
         """Wait for the piece under way, whatever comes of it; nothing can be started any more."""

@@ -75,6 +75,7 @@ def train(
             len(truth.ids),
         )
         run(stage, ours, config.checkpoint, stop)
+        del stage  # its state and its frames, before the next one's
         ran = True
     return ran
 

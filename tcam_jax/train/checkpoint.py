@@ -42,7 +42,7 @@ class Record(NamedTuple):
     Attributes:
       roles: {role: {"step", "value"}}: which steps are the best at what so far.
       validated: nothing is left to do at this step; False: its validation is.
-      sound: training may come back to it: it was saved on schedule, and its last step was taken.
+      sound: training may come back to it: it was not saved to stop, and its last step was taken.
       pending: metrics of the last steps, not yet written into the log.
     """
 
@@ -68,6 +68,10 @@ class Checkpoints:
         self._keep_last, self._keep_every = keep_last, keep_every
         self._verified: set[int] = set()
 
+    def stays(self, step: int) -> bool:
+        """Tell whether the checkpoint of `step` is to be kept for ever, by `keep_every`."""
+        return bool(self._keep_every) and step % self._keep_every == 0
+
     def steps(self) -> list[int]:
         """Return the steps of the finished checkpoints, in order, without a look into them."""
         folders = (p for p in self.directory.glob("*") if _STEP.fullmatch(p.name) and p.is_dir())
@@ -79,7 +83,7 @@ class Checkpoints:
         Damaged ones that are newer are renamed `STEP.damaged`, and the log says so.
 
         Args:
-          sound: pass over those made after a skipped step.
+          sound: pass over those made after a skipped step, or to stop.
         """
         for name in remove_unfinished(self.directory):
             log.warning("%s/%s: not finished when a run was killed; removed", self.directory, name)
@@ -208,12 +212,10 @@ class Checkpoints:
         records = {step: self._record_if_readable(step) for step in steps}
         newest = steps[-self._keep_last :]
         newest += [step for step in steps if records[step] and records[step].sound][-1:]
-        needed = {*newest, *(step for step in steps if records[step] is None)}
+        needed = {*newest, *(s for s in steps if records[s] is None or self.stays(s))}
         for step in newest:
             if records[step] is not None:
                 needed |= {int(best["step"]) for best in records[step].roles.values()}
-        if self._keep_every:
-            needed |= {step for step in steps if step % self._keep_every == 0}
         for step in steps:
             if step not in needed:
                 delete_folder(self.directory / str(step))

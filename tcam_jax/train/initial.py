@@ -1,5 +1,6 @@
 """The variables that training starts from: random ones, or those of `config.model.pretrained`."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tcam_jax.models.tcam import TCAM, Variables, init_variables, variable_shape
 from tcam_jax.models.weights.pretrained import Pretrained, adopt, own_tensors
 from tcam_jax.models.weights.published import PUBLISHED, published_tensors
 from tcam_jax.models.weights.weight_files import read_tensors
+from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.log import log
 from tcam_jax.train.checkpoint import read_variables
@@ -37,6 +39,24 @@ def initial_variables(config: ConfigDict, model: TCAM, resumed: bool = False) ->
     if resumed or not config.model.pretrained:
         return Pretrained(drawn, parts=(), left_out=())
     return load_weights(config.model.pretrained, drawn, model)
+
+
+def check_alike(variables: Variables) -> None:
+    """Compare what all processes begin with, which call it together.
+
+    Raises:
+      InputError: in all of them: it differs.
+    """
+    if jax.process_count() == 1:
+        return
+    digest = hashlib.blake2b()
+    for leaf in jax.tree.leaves(variables):
+        digest.update(np.asarray(leaf).tobytes())
+    if len(set(processes.gather(digest.hexdigest()))) > 1:
+        raise InputError(
+            "all processes must begin with the same weights; give all of them the same file as "
+            "config.model.pretrained."
+        )
 
 
 def check_weights(config: ConfigDict, model: TCAM) -> None:

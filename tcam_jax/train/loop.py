@@ -40,7 +40,7 @@ def run(stage: Stage, parallel: Parallel, config: ConfigDict, stop: Interruption
     Args:
       stage, parallel: what is trained, and on which devices.
       config: the section `checkpoint` of a config.
-      stop: asked after every step (several processes: when metrics are written).
+      stop: asked after every step (several processes: when metrics are written), and in waiting.
 
     Raises:
       Interrupted: it was asked to stop; everything is saved, but for the steps after one whose
@@ -105,7 +105,7 @@ class _Training:
             logs = self.step % LOG_EVERY == 0
             last = self.step == self._stage.num_steps
             validates = self._validates.comes_at(self.step, logs) or last
-            saves = self._saves.comes_at(self.step, logs)
+            saves = self._saves.comes_at(self.step, logs) or self._checkpoints.stays(self.step)
             looks = logs or validates or saves
             if looks and self._look():
                 return
@@ -216,8 +216,8 @@ class _Training:
         before, self._roles = self._roles, better(self._roles, snapshot.step, validation.scores)
         stays = self._roles != before or snapshot.step == self._stage.num_steps
         if snapshot.step == self._saving.last:
-            sound = snapshot.sound and (stays or self._saving.sound)
-            self._saving.amend(snapshot.step, Record(self._roles, sound=sound))
+            record = Record(self._roles, sound=snapshot.sound and (stays or self._saving.sound))
+            self._saving.amend(snapshot.step, record, self._logs.sync)
         elif stays:
             self._save(snapshot, Record(self._roles, sound=snapshot.sound))
 

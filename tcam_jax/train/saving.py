@@ -6,7 +6,6 @@ of its files can be put into it.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -41,8 +40,7 @@ def copied(state: TrainState) -> TrainState:
 class Saving:
     """Writes the checkpoints of a stage. All processes call it together; the first one writes.
 
-    What could not be written is raised by the next call, in all of them; with one process by
-    `check` too.
+    What could not be written is raised by the next call, in all of them.
 
     Attributes:
       last: the step that was saved or restored last, None: none was.
@@ -71,21 +69,29 @@ class Saving:
           InputError: what was being written could not be.
         """
 
+        step, states = snapshot.step, [snapshot.state]
+
         def write() -> None:
+            state = jax.device_get(states.pop())  # the devices need not keep it any longer
             sync()
-            self._checkpoints.save(snapshot.step, snapshot.state, record)
+            self._checkpoints.save(step, state, record)
 
         self._start(write)
-        self.last, self.sound = snapshot.step, record.sound
+        self.last, self.sound = step, record.sound
 
-    def amend(self, step: int, record: Record) -> None:
+    def amend(self, step: int, record: Record, sync: Callable[[], None]) -> None:
         """Begin to replace the record of checkpoint `step`; see `save`."""
-        self._start(partial(self._checkpoints.amend, step, record))
+
+        def write() -> None:
+            sync()
+            self._checkpoints.amend(step, record)
+
+        self._start(write)
 
     def check(self) -> None:
-        """Raise what the thread has raised by now; several processes wait for the next save."""
-        if jax.process_count() == 1:
-            self._beside.check()
+        """Raise what the thread has raised by now; see `save`."""
+        if processes.all_reduce_any(self._beside.has_failed()):
+            self.wait()
 
     def wait(self) -> None:
         """Return when all is written; see `save`."""

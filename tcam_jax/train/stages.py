@@ -34,7 +34,7 @@ from tcam_jax.runtime.recurring import every
 from tcam_jax.train.alignment import seed_displacement
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.finished import Finished
-from tcam_jax.train.initial import initial_variables, report_weights
+from tcam_jax.train.initial import check_alike, initial_variables, report_weights
 from tcam_jax.train.optimizer import check_optimizer, make_optimizer, make_schedule
 from tcam_jax.train.selection import cam_truth
 from tcam_jax.train.stage import Conclude, Stage, Validation
@@ -202,7 +202,7 @@ def tcam_stage(
 
 
 class _Common(NamedTuple):
-    lengths: dict[str, int]  # keyword arguments of `Stage`
+    lengths: dict[str, Any]  # keyword arguments of `Stage`
     resumed: bool  # from a checkpoint
     initial: Pretrained  # of the whole network
     for_step: dict[str, Any]  # keyword arguments of both steps
@@ -220,6 +220,9 @@ def _common(
     schedule = make_schedule(section.optimizer, plan.steps_per_epoch, plan.num_steps)
     newest = Checkpoints(directory / "checkpoints").newest
     resumed = processes.broadcast(newest) is not None
+    initial = initial_variables(config, model, resumed=resumed)
+    if not resumed:
+        check_alike(initial.variables)
     return _Common(
         lengths={
             "batch_size": plan.batch_size,
@@ -228,7 +231,7 @@ def _common(
             "validate_every": every(config.eval.every),
         },
         resumed=resumed,
-        initial=initial_variables(config, model, resumed=resumed),
+        initial=initial,
         for_step={
             "config": config,
             "model": model,

@@ -19,7 +19,7 @@ from tcam_jax.predict.drawing.overlays import NO_BOXES, contact_sheet, draw_over
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.parallel import Parallel
 
-SHOWN = 4  # frames in the picture, of as many classes
+SHOWN = 4  # frames in the picture, of as many classes, if a batch here has as many
 
 _Batch = Mapping[str, np.ndarray]
 
@@ -61,7 +61,8 @@ def make_validation(
     batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
     frames = KeptBatches(lambda: data.frames("validation", batch_size, rows))
     labels = np.unique(truth.labels)
-    labels = labels[np.linspace(0, len(labels) - 1, min(SHOWN, len(labels))).astype(int)]
+    shown_at_once = min(SHOWN, len(labels), rows.stop - rows.start)
+    labels = labels[np.linspace(0, len(labels) - 1, shown_at_once).astype(int)]
     by = config.eval.select_by
     corloc_name = f"corloc_{method}" if by == "boxes" else f"{by}_corloc_{method}"
     shown: dict[int, tuple[int, np.ndarray]] = {}  # class: (index in truth, frame)

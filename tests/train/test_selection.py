@@ -23,7 +23,8 @@ def small_config(data_dir, select_by):
     config.dataset.resize, config.dataset.crop, config.model.encoder = 36, 32, "resnet10"
     for section in (config.classifier, config.tcam):
         section.epochs, section.steps, section.batch_size = 0, 4, 8
-    config.eval.batch_size, config.eval.every = 8, "2 steps"
+    # Fewer frames a batch than pictures could be shown.
+    config.eval.batch_size, config.eval.every = 2, "2 steps"
     config.eval.select_by = select_by
     return config
 
