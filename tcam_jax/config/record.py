@@ -6,7 +6,7 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import jax
 from ml_collections import ConfigDict
@@ -81,6 +81,19 @@ def git_revision() -> str | None:
         return None  # an installed package is no checkout
 
 
+def _in_todays_words(recorded: dict[str, Any]) -> dict[str, Any]:
+    """Return a recorded config, also of before validations and saves had units, as of today."""
+    for name in ("eval", "checkpoint"):
+        if "every_steps" in recorded.get(name, {}):
+            section = dict(recorded[name])
+            steps = section.pop("every_steps")
+            section["every"] = f"{steps} steps" if steps else "1 epoch"
+            if name == "eval":
+                section.setdefault("frames", 0)
+            recorded = {**recorded, name: section}
+    return recorded
+
+
 def load_config(workdir: str | Path, data_dir: str | Path | None = None) -> ConfigDict:
     """Read the config which `record_config` wrote; its places are absolute.
 
@@ -98,7 +111,7 @@ def load_config(workdir: str | Path, data_dir: str | Path | None = None) -> Conf
             f"Train one with `tcam train --config=… --workdir={workdir}`, in Python with "
             f"tcam_jax.train_and_evaluate(config, {str(workdir)!r}), or check the path."
         )
-    config = ConfigDict(read_json(path))
+    config = ConfigDict(_in_todays_words(read_json(path)))
     missing = flatten(get_config()).keys() - flatten(config).keys()
     missing = {field for field in missing if not field.startswith("tcam.losses.")}  # a free list
     if missing:

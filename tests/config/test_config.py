@@ -198,6 +198,16 @@ def test_record_and_load(tmp_path):
         load_config(tmp_path / "nothing")
 
 
+def test_a_config_of_before_durations_had_units_is_read(tmp_path):
+    recorded = defaults.get_config().to_dict()
+    del recorded["eval"]["frames"], recorded["eval"]["every"], recorded["checkpoint"]["every"]
+    recorded["eval"]["every_steps"], recorded["checkpoint"]["every_steps"] = 0, 100
+    (tmp_path / "config.json").write_text(json.dumps(recorded))
+    config = load_config(tmp_path)
+    assert (config.eval.every, config.eval.frames) == ("1 epoch", 0)
+    assert config.checkpoint.every == "100 steps" and "every_steps" not in config.eval
+
+
 def test_a_config_that_lacks_a_field_is_refused(tmp_path):
     record_config(defaults.get_config(), tmp_path)
     old = json.loads((tmp_path / "config.json").read_text())
