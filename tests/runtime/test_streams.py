@@ -34,6 +34,7 @@ def main():
                 log.info("saved")
                 stop.check()
         (workdir / "first file opened").write_text("of ours alone")
+        sys.stdout.flush()
         os.write(1, b"a library"), os.write(2, b"a library")
 
 
