@@ -1,8 +1,9 @@
 """Checkpoints written beside the steps: the state is copied on the devices, a thread does the rest.
 
 The thread copies it to the host, waits until the log's lines are on disk, and writes; one
-checkpoint at a time. Orbax's own asynchronous writer gives a folder its name before the digests
-of its files can be put into it.
+checkpoint at a time. Orbax's own asynchronous writer was tried: the caller waits for its copy to
+the host (0.08 s for ResNet50's 190 MB on two cores, here 0.02 s), it does not sync what it writes,
+and digests and damaged folders would still be ours.
 """
 
 from collections.abc import Callable
