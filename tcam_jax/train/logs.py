@@ -6,13 +6,18 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
 from tcam_jax.runtime.files import cannot_write, write_whole
 from tcam_jax.runtime.log import is_terminal, log
+
+if TYPE_CHECKING:
+    from tensorboardX import SummaryWriter
 
 
 class MetricsWriter:
@@ -44,12 +49,16 @@ class MetricsWriter:
 
         kept = [line for line in read_metrics(self._path) if stays(line)]
         write_whole(self._path, "".join(json.dumps(line) + "\n" for line in kept))
-        # Here: where PyTorch is installed, this loads it, and most commands read metrics only.
+        self._events = directory / "tensorboard"
+        self._events.mkdir(exist_ok=True)
+        self._purge_step = resumed_step + 1 if kept else None
+
+    @cached_property
+    def _tensorboard(self) -> "SummaryWriter":
+        # When it is needed, a device works already: where PyTorch is installed, this loads it.
         from tensorboardX import SummaryWriter
 
-        self._tensorboard = SummaryWriter(
-            str(directory / "tensorboard"), purge_step=resumed_step + 1 if kept else None
-        )
+        return SummaryWriter(str(self._events), purge_step=self._purge_step)
 
     def write(
         self,
@@ -99,8 +108,9 @@ class MetricsWriter:
             os.fsync(file.fileno())
 
     def close(self) -> None:
-        """Flush TensorBoard's file."""
-        self._tensorboard.close()
+        """Flush TensorBoard's file, if there is one."""
+        if "_tensorboard" in vars(self):
+            self._tensorboard.close()
 
 
 def _append(path: Path, line: Mapping[str, int | float | None]) -> None:
