@@ -48,9 +48,10 @@ def decode_into(jpeg: bytes, pixels: np.ndarray) -> None:
         if (height, width) == (size, size) and colours in _COLOURS:
             simplejpeg.decode_jpeg(jpeg, "RGB", buffer=pixels)
             return
-        decoded = decode_jpeg(jpeg)
-    except ValueError:
+    except ValueError:  # it would only come again
         decoded = _decode_leniently(jpeg)
+    else:
+        decoded = decode_jpeg(jpeg)
     pixels[:] = resize(decoded, size)
 
 

@@ -13,6 +13,7 @@ from tcam_jax.evaluate.kept_batches import KeptBatches
 from tcam_jax.evaluate.maps import make_forward
 from tcam_jax.evaluate.selection_scores import selection_corloc, selection_scores
 from tcam_jax.evaluate.split import accuracy, scaled_truth
+from tcam_jax.evaluate.walk import Batch
 from tcam_jax.models.tcam import TCAM, Variables, for_inference
 from tcam_jax.predict.drawing.fonts import drawable
 from tcam_jax.predict.drawing.overlays import NO_BOXES, contact_sheet, draw_overlay
@@ -20,8 +21,6 @@ from tcam_jax.runtime import processes
 from tcam_jax.runtime.parallel import Parallel
 
 SHOWN = 4  # frames in the picture, of as many classes, if a batch here has as many
-
-_Batch = Mapping[str, np.ndarray]
 
 
 class Measured(NamedTuple):
@@ -66,6 +65,7 @@ def make_validation(
     by = config.eval.select_by
     corloc_name = f"corloc_{method}" if by == "boxes" else f"{by}_corloc_{method}"
     shown: dict[int, tuple[int, np.ndarray]] = {}  # class: (index in truth, frame)
+    index_of = {record: index for index, record in enumerate(truth.records.tolist())}
 
     def picture(variables: Variables) -> np.ndarray:
         # The validation's own batch size, so that nothing is compiled for it. These devices are
@@ -88,11 +88,19 @@ def make_validation(
         ]
         return contact_sheet(panels, columns=2)
 
-    def batches(check: Callable[[], None]) -> Iterator[_Batch]:
+    def keep(batch: Batch) -> None:
+        """Put the first frame of each of `labels` into `shown`, if none is there yet."""
+        for record, frame in zip(batch["record"].tolist(), batch["frames"], strict=True):
+            if record >= 0:
+                label = int(truth.labels[index_of[record]])
+                if label in labels and label not in shown:
+                    shown[label] = index_of[record], frame.copy()
+
+    def batches(check: Callable[[], None]) -> Iterator[Batch]:
         for batch in frames:
             check()
             if processes.is_first() and len(shown) < len(labels):
-                _keep(batch, truth, labels, shown)
+                keep(batch)
             yield batch
 
     def measure(variables: Variables, check: Callable[[], None]) -> Callable[[], Measured]:
@@ -111,15 +119,3 @@ def make_validation(
         return conclude
 
     return measure
-
-
-def _keep(
-    batch: _Batch, truth: Truth, labels: np.ndarray, kept: dict[int, tuple[int, np.ndarray]]
-) -> None:
-    """Put the first frame of each of `labels` in `batch` into `kept`, if none is there yet."""
-    index_of = {record: index for index, record in enumerate(truth.records.tolist())}
-    for record, frame in zip(batch["record"].tolist(), batch["frames"], strict=True):
-        if record >= 0:
-            label = int(truth.labels[index_of[record]])
-            if label in labels and label not in kept:
-                kept[label] = index_of[record], frame.copy()
