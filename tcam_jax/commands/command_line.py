@@ -12,7 +12,7 @@ from absl import app, flags, logging
 
 from tcam_jax.commands import config_flag
 from tcam_jax.runtime.errors import Diverged, InputError
-from tcam_jax.runtime.interruption import EXIT_STATUS, Interrupted
+from tcam_jax.runtime.interruption import EXIT_STATUS, Interrupted, one_line_at_ctrl_c
 from tcam_jax.runtime.streams import keep_streams
 
 # Flags that are defined here are the command's.
@@ -35,7 +35,7 @@ def run(
         at once: JAX's own end would wait minutes for the others, which wait for it.
 
     Exit status: 2 for bad input, 3 where training diverged, 75 (`interruption.EXIT_STATUS`) where a
-    signal stopped it and the same command goes on.
+    signal stopped it and the same command goes on, 130 where Ctrl-C did at once.
     """
     # Imports and traced programs stay: looking through them for garbage, again and again, would
     # take a tenth of the time until the first step.
@@ -50,7 +50,8 @@ def run(
             print(f"\n{config_flag.fields_help()}")
         return
     parse = partial(_parse, required=required)
-    app.run(lambda _: _reporting(main, one_of_several), flags_parser=parse)
+    with one_line_at_ctrl_c():
+        app.run(lambda _: _reporting(main, one_of_several), flags_parser=parse)
 
 
 def define_path(name: str, help: str) -> "flags.FlagHolder[str | None]":

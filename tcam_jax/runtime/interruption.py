@@ -4,13 +4,17 @@ It imports nothing heavy: a command can heed signals before JAX is loaded.
 """
 
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: the same command, run again, goes on
+
+_BY_KEYBOARD = 128 + signal.SIGINT  # as shells have it
 
 
 class Interrupted(Exception):
@@ -76,3 +80,16 @@ class Interruption:
         if self._signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._signal = signal.Signals(number)
+
+
+@contextmanager
+def one_line_at_ctrl_c() -> Iterator[None]:
+    """End the process with a line, in the place of a traceback, at Ctrl-C.
+
+    For where nobody heeds signals yet, and for the second Ctrl-C where somebody does.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped from the keyboard", file=sys.stderr)
+        sys.exit(_BY_KEYBOARD)

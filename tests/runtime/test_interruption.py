@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tcam_jax.runtime.interruption import Interrupted, Interruption
+from tcam_jax.runtime.interruption import Interrupted, Interruption, one_line_at_ctrl_c
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -36,6 +36,13 @@ def test_the_second_sigint_does_not_wait():
     with Interruption(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_where_nobody_heeds_signals_is_one_line(capsys):
+    with pytest.raises(SystemExit) as end, one_line_at_ctrl_c():
+        signal.raise_signal(signal.SIGINT)
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "stopped from the keyboard\n"
 
 
 def test_between_items_and_by_agreement():
