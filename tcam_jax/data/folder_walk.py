@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from tcam_jax.runtime.terminal import one_line
+
 _NAMED = 3  # places that a summary names for each reason
 
 # Of NAS systems, Windows, macOS, Linux, version control and viewers; in any capitals.
@@ -176,7 +178,7 @@ def in_words(left_out: Iterable[LeftOut], root: Path) -> str:
     for one in left_out:
         of_kind[one.kind].append(one)
     parts = [
-        f"{reason}: {len(of_kind[kind])} ({_examples(kind, of_kind[kind], root)})"
+        f"{reason}: {len(of_kind[kind])} ({one_line(_examples(kind, of_kind[kind], root))})"
         for kind, reason in REASONS.items()
         if of_kind[kind]
     ]
