@@ -1,15 +1,20 @@
-"""Connected regions of a mask: the largest one, and the box around them all."""
+"""Connected regions of a mask: the largest one, and the box around them all.
+
+Regions of seeds are 4-connected, as in the authors' implementation: pixels that touch at a corner
+alone are of two regions. Regions of scores and predictions are OpenCV's, 8-connected, also as
+theirs (`evaluate.boxes`).
+"""
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 REGIONS = ("largest", "all")
-"""Which connected regions count, of seeds, predicted boxes and scores."""
+"""Which connected regions count, of predicted boxes and scores."""
 
 
 def largest_region(mask: Bool[Array, "h w"]) -> Bool[Array, "h w"]:
-    """Keep the 8-connected region with the most pixels.
+    """Keep the 4-connected region with the most pixels.
 
     Args:
       mask: pixels of any number of regions.
@@ -72,5 +77,6 @@ def _first_pixels(mask: Bool[Array, "h w"]) -> Int[Array, "h w"]:
 
 def _lowest_neighbours(values: Int[Array, "h w"], beyond: int) -> Int[Array, "h w"]:
     padded = jnp.pad(values, 1, constant_values=beyond)
-    rows = jnp.minimum(jnp.minimum(padded[:-2], padded[1:-1]), padded[2:])
-    return jnp.minimum(jnp.minimum(rows[:, :-2], rows[:, 1:-1]), rows[:, 2:])
+    rows = jnp.minimum(padded[:-2, 1:-1], padded[2:, 1:-1])
+    columns = jnp.minimum(padded[1:-1, :-2], padded[1:-1, 2:])
+    return jnp.minimum(values, jnp.minimum(rows, columns))

@@ -15,7 +15,7 @@ def region_of_interest(cam: Float[Array, "h w"], *, region: str = "all") -> Bool
 
     Args:
       cam: activation map, 0..1.
-      region: "all" keeps all these pixels (TCAM), "largest" only their largest 8-connected region
+      region: "all" keeps all these pixels (TCAM), "largest" only their largest 4-connected region
         (CoLo-CAM). What "largest" leaves out counts as outside, like the pixels below the
         threshold.
 

@@ -23,7 +23,7 @@ def random_masks(shape, number):
 
 def largest_by_scikit_image(mask):
     """Also returns whether several regions are the largest."""
-    labels = label(mask, connectivity=2)
+    labels = label(mask, connectivity=1)
     sizes = np.bincount(labels[mask], minlength=2)
     first = next((i for i in labels[mask] if sizes[i] == sizes.max()), -1)
     return labels == first, (sizes == sizes.max()).sum() > 1
@@ -79,12 +79,19 @@ def test_long_thin_and_regular_regions(side):
         "snake": snake((side, side)),
         "spiral": spiral(side),
     }
-    assert label(masks["spiral"], connectivity=2).max() == 1
+    assert label(masks["spiral"], connectivity=1).max() == 1
     for name, mask in masks.items():
         for turns in range(4):
             turned = np.rot90(mask, turns).copy()
             expected, _ = largest_by_scikit_image(turned)
             np.testing.assert_array_equal(largest_of(turned), expected, err_msg=name)
+
+
+def test_what_touches_at_a_corner_alone_is_another_region():
+    mask = np.zeros((6, 6), bool)
+    mask[:2, :2] = mask[2:5, 2:5] = True
+    found = np.asarray(largest_of(mask))
+    assert found.sum() == 9 and found[2:5, 2:5].all()  # 13 pixels, 8-connected
 
 
 def test_equal_regions_are_decided_by_raster_order():
