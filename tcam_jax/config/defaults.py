@@ -96,11 +96,13 @@ def get_config() -> ConfigDict:
     # validation frames without labels or boxes, see cams/displacement.py.
     tcam.align_seeds = False
     tcam.seeds = ConfigDict()
-    # How they are drawn: reference | paper, see docs/paper_vs_reference.md
+    # How they are drawn: reference | paper | colo_cam | fcam, see docs/paper_vs_reference.md
     tcam.seeds.rule = "reference"
     tcam.seeds.fg_pixels = 1  # foreground seeds drawn per frame
     tcam.seeds.bg_pixels = 1  # background seeds, likewise
-    tcam.seeds.region = "all"  # largest | all: connected regions of the Otsu region
+    # What of the Otsu region: all | largest | largest_box | densest, see docs/paper_vs_reference.md
+    tcam.seeds.region = "all"
+    tcam.seeds.box = "tight"  # around it, for the loss empty_outside_box: tight | reference
 
     # Formulas and units: the file of each in tcam_jax/losses. A weight of 0 switches a loss off.
     tcam.losses = losses = ConfigDict()

@@ -20,7 +20,7 @@ from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings
 from tcam_jax.losses.schedule import SCHEDULE, is_on
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.heads import HEADS
-from tcam_jax.pseudo_labels.regions import REGIONS
+from tcam_jax.pseudo_labels.roi import BOXES, SEED_REGIONS
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.recurring import every
@@ -42,7 +42,8 @@ CHOICES: dict[str, Collection[Any]] = {
     "tcam.seed_source": ("cam", "boxes", "files"),
     "tcam.seed_view": ("frame", "crop"),
     "tcam.seeds.rule": SEED_RULES,
-    "tcam.seeds.region": REGIONS,
+    "tcam.seeds.region": SEED_REGIONS,
+    "tcam.seeds.box": BOXES,
 }
 _POSITIVE = (
     "dataset.resize",

@@ -32,8 +32,8 @@ class LossInputs(NamedTuple):
       images: target frames `[b, h, w, 3]`, float, 0..255: augmented like the maps, not normalised.
       seeds: pseudo-labels `[b, h, w]`, int32: 1 foreground, 0 background, -255 unlabelled.
       barrier_t: sharpness of the log-barriers in this epoch, float scalar.
-      object_box: `[b, h, w]`, True in the bounding box of the region that foreground seeds are
-        drawn from; None where no loss needs it.
+      object_box: `[b, h, w]`, True in the box of the region that foreground seeds are drawn from,
+        see `pseudo_labels.roi.object_box`; None where no loss needs it.
       window: all frames of the windows; None where no loss needs them.
     """
 

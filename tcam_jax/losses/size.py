@@ -74,8 +74,8 @@ def fg_size(
 def empty_outside_box(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Sum the log-barriers on the foreground area outside a box, in pixels.
 
-    The box is the bounding box of the region that foreground seeds come from (`object_box`): of
-    the true box where seeds come from true boxes.
+    The box is that of the region that foreground seeds come from (`object_box`; `tcam.seeds.box`
+    says how it is drawn): of the true box where seeds come from true boxes.
 
     Returns:
       The sum over the samples and their number `b`.

@@ -11,8 +11,7 @@ from ml_collections import ConfigDict
 from tcam_jax.data.geometry import random_geometry, sample_keys, transform
 from tcam_jax.data.protocol import Batch
 from tcam_jax.models.tcam import TCAM
-from tcam_jax.pseudo_labels.regions import region_box
-from tcam_jax.pseudo_labels.roi import region_of_interest
+from tcam_jax.pseudo_labels.roi import object_box, region_of_interest
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers, features_and_seed_maps
 from tcam_jax.pseudo_labels.seeds import seed_map
@@ -70,7 +69,8 @@ def label_windows(
         region=config.tcam.seeds.region,
     )
     seeds = jax.vmap(draw)(keys[:, 1], maps)
-    object_box = jax.vmap(
-        lambda cam: region_box(region_of_interest(cam, region=config.tcam.seeds.region))
+    region, box = config.tcam.seeds.region, config.tcam.seeds.box
+    boxes = jax.vmap(
+        lambda cam: object_box(region_of_interest(cam, region=region), region=region, box=box)
     )(maps)
-    return LabelledWindows(features, views, batch["valid"], seeds, object_box)
+    return LabelledWindows(features, views, batch["valid"], seeds, boxes)

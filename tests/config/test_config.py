@@ -92,7 +92,8 @@ def test_youtube_objects_has_the_published_numbers():
         ("model.head", "gmp", "one of wgap, gap, max, lse, wildcat, attention_mil; it is 'gmp'"),
         ("model.head_options.sharpness", 2.0, "must be made of nothing; it is 'sharpness'"),
         ("classifier.label_smoothing", 1.0, "at least 0 and less than 1; it is 1.0"),
-        ("tcam.seeds.region", "biggest", "one of largest, all; it is 'biggest'"),
+        ("tcam.seeds.region", "biggest", "one of all, largest, .*; it is 'biggest'"),
+        ("tcam.seeds.box", "loose", "one of tight, reference; it is 'loose'"),
         ("tcam.seed_source", "files", "a folder of maps with .* it is ''"),
         ("tcam.seed_dir", "maps", "empty unless .* it is 'maps'"),
         ("tcam.losses.crf.backend", "lattice", "one of auto, grid, grid_matmul, exact; it is"),
@@ -198,13 +199,15 @@ def test_record_and_load(tmp_path):
         load_config(tmp_path / "nothing")
 
 
-def test_a_config_of_before_durations_had_units_is_read(tmp_path):
+def test_a_config_of_before_fields_came_is_read(tmp_path):
     recorded = defaults.get_config().to_dict()
+    del recorded["tcam"]["seeds"]["box"]
     del recorded["eval"]["frames"], recorded["eval"]["every"], recorded["checkpoint"]["every"]
     recorded["eval"]["every_steps"], recorded["checkpoint"]["every_steps"] = 0, 100
     (tmp_path / "config.json").write_text(json.dumps(recorded))
     config = load_config(tmp_path)
     assert (config.eval.every, config.eval.frames) == ("1 epoch", 0)
+    assert config.tcam.seeds.box == "tight"
     assert config.checkpoint.every == "100 steps" and "every_steps" not in config.eval
 
 
