@@ -131,6 +131,7 @@ def get_config() -> ConfigDict:
         weight=0.0,
         adaptive=True,
         sigma_rgb=15.0,  # as of the loss crf
+        kernel_scale=0.77,  # likewise, of the reference's lattice of colours; without adaptive only
         backend="auto",  # as of the loss crf
         accuracy="default",  # as of the loss crf
     )

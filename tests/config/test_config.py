@@ -52,6 +52,7 @@ def test_youtube_objects_has_the_published_numbers():
     crf = tcam.losses.crf
     assert (crf.weight, crf.sigma_rgb, crf.sigma_xy, crf.scale) == (2e-9, 15, 100, 1)
     assert crf.kernel_scale == 0.594 and tcam.losses.size.weight == 0.01
+    assert tcam.losses.joint_color_crf.kernel_scale == 0.77
     assert dict(tcam.barrier) == {"initial": 1, "maximum": 10, "growth": 1.01}
     assert "new_layers_ratio" not in tcam.optimizer  # one learning rate in stage 2
     assert config.classifier.optimizer.new_layers_ratio == 10
