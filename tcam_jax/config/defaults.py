@@ -84,7 +84,10 @@ def get_config() -> ConfigDict:
     tcam.window = ConfigDict()
     tcam.window.n = 1  # neighbouring frames on each side that the mode names
     tcam.window.mode = "before"  # the sides: before | after | before_after
-    tcam.window.cam_tmp = True  # pool their CAMs; False: they are there for window losses only
+    tcam.window.cam_tmp = True  # pool their CAMs; False: each frame has its own
+    # Frames with seeds and the losses of single frames: target | all (as CoLo-CAM), see
+    # docs/losses.md
+    tcam.window.labelled = "target"
     tcam.cam_method = "layercam"  # gives the seeds, and scores stage 1 on validation
     # The classifier that stage 2 starts from: best_classification | best_localization
     tcam.encoder_checkpoint = "best_classification"

@@ -19,7 +19,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import read_json, write_whole
 
 # Fields of `tcam` that came later, and what runs of before did.
-_LATER = {"seeds": {"box": "tight"}}
+_LATER = {"seeds": {"box": "tight"}, "window": {"labelled": "target"}}
 RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 

@@ -23,8 +23,9 @@ class LabelledWindows(NamedTuple):
     features: Mapping[str, Array]  # of the targets' crops, or of all crops: [b or b * t, y, x, c]
     views: Array  # the crops, uint8 [b, t, h, w, 3]
     valid: Array  # bool [b, t]
-    seeds: Array  # int32 [b, h, w]
-    object_box: Array  # bool [b, h, w]
+    # Of the labelled frames: of the targets, [b, h, w], or of all, [b * t, h, w].
+    seeds: Array  # int32
+    object_box: Array  # bool
 
 
 def label_windows(
@@ -37,7 +38,7 @@ def label_windows(
     config: ConfigDict,
     model: TCAM,
 ) -> LabelledWindows:
-    """Crop the windows, look at them with the frozen classifiers, draw the seeds of their targets.
+    """Crop the windows, look at them with the frozen classifiers, draw seeds in labelled frames.
 
     Args:
       frozen: the fixed classifiers.
@@ -68,7 +69,11 @@ def label_windows(
         bg_pixels=config.tcam.seeds.bg_pixels,
         region=config.tcam.seeds.region,
     )
-    seeds = jax.vmap(draw)(keys[:, 1], maps)
+    draw_keys = keys[:, 1]
+    if config.tcam.window.labelled == "all":
+        t = views.shape[1]
+        draw_keys = jax.vmap(lambda key: jax.random.split(key, t))(draw_keys).reshape(-1)
+    seeds = jax.vmap(draw)(draw_keys, maps)
     region, box = config.tcam.seeds.region, config.tcam.seeds.box
     boxes = jax.vmap(
         lambda cam: object_box(region_of_interest(cam, region=region), region=region, box=box)

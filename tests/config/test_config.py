@@ -94,6 +94,7 @@ def test_youtube_objects_has_the_published_numbers():
         ("model.head_options.sharpness", 2.0, "must be made of nothing; it is 'sharpness'"),
         ("classifier.label_smoothing", 1.0, "at least 0 and less than 1; it is 1.0"),
         ("tcam.seeds.region", "biggest", "one of all, largest, .*; it is 'biggest'"),
+        ("tcam.window.labelled", "every", "one of target, all; it is 'every'"),
         ("tcam.seeds.box", "loose", "one of tight, reference; it is 'loose'"),
         ("tcam.seed_source", "files", "a folder of maps with .* it is ''"),
         ("tcam.seed_dir", "maps", "empty unless .* it is 'maps'"),
@@ -171,6 +172,11 @@ def test_a_loss_needs_its_parameters_its_epochs_and_its_window():
     config.tcam.losses.joint_color_crf.weight = 4.0
     with pytest.raises(InputError, match="1 or more for the loss joint_color_crf; it is 0"):
         validate(config)
+    config.tcam.window.n, config.tcam.window.labelled = 2, "all"
+    validate(config)
+    config.tcam.seed_source = "boxes"
+    with pytest.raises(InputError, match="cam or files with .*targets alone have true boxes"):
+        validate(config)
 
 
 def test_one_loss_at_least():
@@ -202,13 +208,13 @@ def test_record_and_load(tmp_path):
 
 def test_a_config_of_before_fields_came_is_read(tmp_path):
     recorded = defaults.get_config().to_dict()
-    del recorded["tcam"]["seeds"]["box"]
+    del recorded["tcam"]["seeds"]["box"], recorded["tcam"]["window"]["labelled"]
     del recorded["eval"]["frames"], recorded["eval"]["every"], recorded["checkpoint"]["every"]
     recorded["eval"]["every_steps"], recorded["checkpoint"]["every_steps"] = 0, 100
     (tmp_path / "config.json").write_text(json.dumps(recorded))
     config = load_config(tmp_path)
     assert (config.eval.every, config.eval.frames) == ("1 epoch", 0)
-    assert config.tcam.seeds.box == "tight"
+    assert (config.tcam.seeds.box, config.tcam.window.labelled) == ("tight", "target")
     assert config.checkpoint.every == "100 steps" and "every_steps" not in config.eval
 
 
