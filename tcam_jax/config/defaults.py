@@ -94,7 +94,9 @@ def get_config() -> ConfigDict:
     tcam.seed_checkpoint = "best_localization"  # the classifier whose CAMs give the seeds
     tcam.seed_source = "cam"  # cam | files: of seed_dir | boxes: true boxes, an upper bound
     tcam.seed_dir = ""  # your own maps: class/video/shot/frame.npy or .png, see docs/losses.md
-    tcam.seed_view = "frame"  # frame (as the reference) | crop (one encoder pass less)
+    # What the seeds' CAMs see: frame (the training frame, shrunk) | source (the stored frame,
+    # resized once, as the reference) | crop (a pass less), see docs/paper_vs_reference.md
+    tcam.seed_view = "frame"
     # Move the maps back by how far the classifier shows things from where they are, found on
     # validation frames without labels or boxes, see cams/displacement.py.
     tcam.align_seeds = False

@@ -41,7 +41,7 @@ CHOICES: dict[str, Collection[Any]] = {
     "tcam.encoder_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_source": ("cam", "boxes", "files"),
-    "tcam.seed_view": ("frame", "crop"),
+    "tcam.seed_view": ("frame", "source", "crop"),
     "tcam.seeds.rule": SEED_RULES,
     "tcam.seeds.region": SEED_REGIONS,
     "tcam.seeds.box": BOXES,

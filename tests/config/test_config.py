@@ -94,6 +94,7 @@ def test_youtube_objects_has_the_published_numbers():
         ("model.head_options.sharpness", 2.0, "must be made of nothing; it is 'sharpness'"),
         ("classifier.label_smoothing", 1.0, "at least 0 and less than 1; it is 1.0"),
         ("tcam.seeds.region", "biggest", "one of all, largest, .*; it is 'biggest'"),
+        ("tcam.seed_view", "whole", "one of frame, source, crop; it is 'whole'"),
         ("tcam.window.labelled", "every", "one of target, all; it is 'every'"),
         ("tcam.seeds.box", "loose", "one of tight, reference; it is 'loose'"),
         ("tcam.seed_source", "files", "a folder of maps with .* it is ''"),

@@ -161,6 +161,11 @@ def test_maps_of_every_frame_are_those_of_each_as_the_target(config, sample, cla
     shown = np.where(batch["valid"][:, :, None, None], alone, 0).max(axis=1, keepdims=True)
     assert (np.asarray(pooled) >= shown - 1e-6).all() and (pooled == pooled[:, :1]).all()
 
+    # Seen from the sources: as here, where they are what "frame" makes of the training frames.
+    batch["sources"] = shrink_frames(batch.pop("frames"), config.dataset.crop)
+    config.tcam.seed_view = "source"
+    np.testing.assert_array_equal(maps(1).reshape(alone.shape), pooled)
+
 
 @pytest.mark.parametrize(("labelled", "maps"), [("target", 3), ("all", 9)])
 def test_every_labelled_frame_draws_seeds_of_its_own(config, sample, monkeypatch, labelled, maps):
