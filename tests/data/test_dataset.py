@@ -17,9 +17,7 @@ def test_frames_stored_at_one_size_are_not_resized_to_another(tmp_path, photo_fo
     )
     assert next(batches)["frames"].shape == (2, 2, 64, 64, 3)
     config.tcam.seed_view = "source"
-    with pytest.raises(
-        ValueError, match="train64 are stored at 64 pixels; take the .* without"
-    ):
+    with pytest.raises(ValueError, match="train64 are stored at 64 pixels; take the .* without"):
         Dataset(config)
     config.tcam.seed_view = "frame"
     config.dataset.resize = 72
