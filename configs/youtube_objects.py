@@ -7,6 +7,7 @@ The published recipe starts from ImageNet's ResNet50: add --config.model.pretrai
 
 Data: YouTube-Objects from its authors, docs/youtube_objects.md. v1.0_train256 and v2.2_train256
 store the training frames at the 256 px to which they are resized anyway: much smaller and faster.
+With v1.0 and v2.2, --config.tcam.seed_view=source has CAMs of the source frames, as published.
 Expected mean CorLoc (the paper's Table 1, its own implementation, tau maximised on test): 73.0 on
 v1.0 and 72.2 on v2.2. Not run by us: the data and ImageNet weights are not at hand.
 """

@@ -182,7 +182,9 @@ def _check(config: ConfigDict) -> None:
     wanted = {
         "tcam.cam_method": (tcam.cam_method, "layercam"),
         "tcam.seed_source": (tcam.seed_source, "cam"),
+        "tcam.seed_view": (tcam.seed_view, "crop" if tcam.seed_view == "crop" else "frame"),
         "tcam.window.cam_tmp": (tcam.window.cam_tmp, True),
+        "tcam.window.labelled": (tcam.window.labelled, "target"),
         "tcam.seeds.rule": (tcam.seeds.rule, "reference"),
         "tcam.seeds.region": (tcam.seeds.region, "all"),
         "tcam.losses.crf.scale": (tcam.losses.crf.scale, 1.0),

@@ -84,23 +84,30 @@ def get_config() -> ConfigDict:
     tcam.window = ConfigDict()
     tcam.window.n = 1  # neighbouring frames on each side that the mode names
     tcam.window.mode = "before"  # the sides: before | after | before_after
-    tcam.window.cam_tmp = True  # pool their CAMs; False: they are there for window losses only
+    tcam.window.cam_tmp = True  # pool their CAMs; False: each frame has its own
+    # Frames with seeds and the losses of single frames: target | all (as CoLo-CAM), see
+    # docs/losses.md
+    tcam.window.labelled = "target"
     tcam.cam_method = "layercam"  # gives the seeds, and scores stage 1 on validation
     # The classifier that stage 2 starts from: best_classification | best_localization
     tcam.encoder_checkpoint = "best_classification"
     tcam.seed_checkpoint = "best_localization"  # the classifier whose CAMs give the seeds
     tcam.seed_source = "cam"  # cam | files: of seed_dir | boxes: true boxes, an upper bound
     tcam.seed_dir = ""  # your own maps: class/video/shot/frame.npy or .png, see docs/losses.md
-    tcam.seed_view = "frame"  # frame (as the reference) | crop (one encoder pass less)
+    # What the seeds' CAMs see: frame (the training frame, shrunk) | source (the stored frame,
+    # resized once, as the reference) | crop (a pass less), see docs/paper_vs_reference.md
+    tcam.seed_view = "frame"
     # Move the maps back by how far the classifier shows things from where they are, found on
     # validation frames without labels or boxes, see cams/displacement.py.
     tcam.align_seeds = False
     tcam.seeds = ConfigDict()
-    # How they are drawn: reference | paper, see docs/paper_vs_reference.md
+    # How they are drawn: reference | paper | colo_cam | fcam, see docs/paper_vs_reference.md
     tcam.seeds.rule = "reference"
     tcam.seeds.fg_pixels = 1  # foreground seeds drawn per frame
     tcam.seeds.bg_pixels = 1  # background seeds, likewise
-    tcam.seeds.region = "all"  # largest | all: connected regions of the Otsu region
+    # What of the Otsu region: all | largest | largest_box | densest, see docs/paper_vs_reference.md
+    tcam.seeds.region = "all"
+    tcam.seeds.box = "tight"  # around it, for the loss empty_outside_box: tight | reference
 
     # Formulas and units: the file of each in tcam_jax/losses. A weight of 0 switches a loss off.
     tcam.losses = losses = ConfigDict()
@@ -129,6 +136,7 @@ def get_config() -> ConfigDict:
         weight=0.0,
         adaptive=True,
         sigma_rgb=15.0,  # as of the loss crf
+        kernel_scale=0.77,  # likewise, of the reference's lattice of colours; without adaptive only
         backend="auto",  # as of the loss crf
         accuracy="default",  # as of the loss crf
     )

@@ -18,6 +18,8 @@ from tcam_jax.config.rules import flatten
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import read_json, write_whole
 
+# Fields of `tcam` that came later, and what runs of before did.
+_LATER = {"seeds": {"box": "tight"}, "window": {"labelled": "target"}}
 RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -83,6 +85,13 @@ def git_revision() -> str | None:
 
 def _in_todays_words(recorded: dict[str, Any]) -> dict[str, Any]:
     """Return a recorded config, also of before validations and saves had units, as of today."""
+    if isinstance(tcam := recorded.get("tcam"), dict):
+        later = {
+            name: fields | tcam[name]
+            for name, fields in _LATER.items()
+            if isinstance(tcam.get(name), dict)
+        }
+        recorded = {**recorded, "tcam": {**tcam, **later}}
     for name in ("eval", "checkpoint"):
         if "every_steps" in recorded.get(name, {}):
             section = dict(recorded[name])

@@ -20,7 +20,7 @@ from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings
 from tcam_jax.losses.schedule import SCHEDULE, is_on
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.heads import HEADS
-from tcam_jax.pseudo_labels.regions import REGIONS
+from tcam_jax.pseudo_labels.roi import BOXES, SEED_REGIONS
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.recurring import every
@@ -35,14 +35,16 @@ CHOICES: dict[str, Collection[Any]] = {
     "model.encoder": ENCODERS,
     "model.head": HEADS,
     "tcam.window.mode": get_args(WindowMode),
+    "tcam.window.labelled": ("target", "all"),
     "tcam.cam_method": CAM_METHODS,
     "eval.map": METHOD_OF_MAP,
     "tcam.encoder_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_checkpoint": CHECKPOINT_ROLES,
     "tcam.seed_source": ("cam", "boxes", "files"),
-    "tcam.seed_view": ("frame", "crop"),
+    "tcam.seed_view": ("frame", "source", "crop"),
     "tcam.seeds.rule": SEED_RULES,
-    "tcam.seeds.region": REGIONS,
+    "tcam.seeds.region": SEED_REGIONS,
+    "tcam.seeds.box": BOXES,
 }
 _POSITIVE = (
     "dataset.resize",
@@ -133,6 +135,9 @@ def validate(config: ConfigDict) -> None:
         if name in WINDOW_LOSSES and is_on(settings) and config.tcam.window.n < 1:
             reject("tcam.window.n", f"1 or more for the loss {name}", config.tcam.window.n)
     _try_losses(config)
+    if config.tcam.window.labelled == "all" and config.tcam.seed_source == "boxes":
+        expected = 'cam or files with tcam.window.labelled="all": targets alone have true boxes'
+        reject("tcam.seed_source", expected, "boxes")
     from_files, folder = config.tcam.seed_source == "files", config.tcam.seed_dir
     if from_files != bool(folder):
         expected = "a folder of maps with" if from_files else "empty unless"
@@ -210,18 +215,19 @@ def _try_losses(config: ConfigDict) -> None:
     if not any(map(is_on, config.tcam.losses.values())):
         reject("tcam.losses", "of a weight other than 0, one at least", "0 for all")
 
-    def image(*shape: int, dtype: type = jnp.float32) -> Any:  # a shape in an array's place
-        return jax.ShapeDtypeStruct((1, *shape), dtype)
+    def like(*shape: int, dtype: type = jnp.float32) -> Any:  # a shape in an array's place
+        return jax.ShapeDtypeStruct(shape, dtype)
 
-    barrier_t: Any = jax.ShapeDtypeStruct((), jnp.float32)
-    window = Window(image(t, crop, crop, 2), image(t, crop, crop, 3), image(t, dtype=bool))
+    every_frame = config.tcam.window.labelled == "all"
+    b = t if every_frame else 1
     inputs = LossInputs(
-        map_logits=image(crop, crop, 2),
-        images=image(crop, crop, 3),
-        seeds=image(crop, crop, dtype=jnp.int32),
-        barrier_t=barrier_t,
-        object_box=image(crop, crop, dtype=bool),
-        window=window,
+        map_logits=like(b, crop, crop, 2),
+        images=like(b, crop, crop, 3),
+        seeds=like(b, crop, crop, dtype=jnp.int32),
+        barrier_t=like(),
+        object_box=like(b, crop, crop, dtype=bool),
+        window=Window(like(1, t, crop, crop, 2), like(1, t, crop, crop, 3), like(1, t, dtype=bool)),
+        valid=like(b, dtype=bool) if every_frame else None,
     )
     try:
         losses = settings_at(config.tcam.losses, crop)

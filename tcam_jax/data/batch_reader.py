@@ -20,15 +20,16 @@ from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.runtime.errors import InputError
 
 Batch = dict[str, np.ndarray]
-# Decodes a JPEG into uint8 `[size, size, 3]`; ValueError for a damaged one.
-Decoder = Callable[[bytes, np.ndarray], None]
+# Decodes a JPEG into uint8 `[size, size, 3]`, one or several; ValueError for a damaged one.
+Decoder = Callable[..., None]
 
 
 class Frames:
     """The frames of one batch; one that comes twice (clipped windows) is read and decoded once.
 
-    `pixels` uint8 `[*shape, size, size, 3]`. `boxes`: with_boxes, the first box of each record,
-    float32 `[4]`: x0, y0, x1, y1 in 0..1 of the frame's width and height.
+    `pixels` uint8 `[*shape, size, size, 3]`; `sources`: source_size, the same frames resized from
+    their sources to this size. `boxes`: with_boxes, the first box of each record, float32 `[4]`:
+    x0, y0, x1, y1 in 0..1 of the frame's width and height.
     """
 
     def __init__(
@@ -38,8 +39,11 @@ class Frames:
         size: int,
         decoder: Decoder,
         with_boxes: bool = False,
+        source_size: int | None = None,
     ):
-        self.pixels = _aligned_empty((*shape, size, size, 3), np.uint8)
+        sizes = [size] if source_size is None else [size, source_size]
+        self._views = [_aligned_empty((*shape, side, side, 3), np.uint8) for side in sizes]
+        self.pixels, self.sources = self._views[0], self._views[-1]
         self.boxes: dict[int, np.ndarray] = {}
         self._split, self._decode, self._with_boxes = split, decoder, with_boxes
         self._places: dict[int, tuple[int, ...]] = {}
@@ -47,16 +51,21 @@ class Frames:
     def put(self, place: tuple[int, ...], record: int) -> None:
         """Reads a record into a place; raises InputError, naming it, if it is damaged."""
         if record in self._places:
-            self.pixels[place] = self.pixels[self._places[record]]
+            self.copy(self._places[record], place)
             return
         jpeg = self._read(record)
         try:
-            self._decode(jpeg, self.pixels[place])
+            self._decode(jpeg, *(view[place] for view in self._views))
         except ValueError as error:
             name = self._split.read_frame_id(record)
             problem = f"{name} is no decodable JPEG file: {error}"
             raise self._split.damaged(record, problem) from error
         self._places[record] = place
+
+    def copy(self, place: tuple[int, ...], to: tuple[int, ...]) -> None:
+        """Repeats the frame of one place in another."""
+        for view in self._views:
+            view[to] = view[place]
 
     def _read(self, record: int) -> bytes:
         if not self._with_boxes:
@@ -82,6 +91,7 @@ class TrainingWindows:
     decoder: Decoder
     bad: BadRecords
     seeds: SeedFiles | None
+    source_size: int | None = None
 
     def drawn(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Records and validity of this process's windows, `[b, t]`, before anything is read."""
@@ -101,7 +111,9 @@ class TrainingWindows:
         slots = np.arange(self.batch_size, dtype=np.int32)[self.rows]
         target = target_position(self.n, self.mode)
         records, valid = self.drawn(step)
-        frames = Frames(self.split, records.shape, self.size, self.decoder, self.with_boxes)
+        frames = Frames(
+            self.split, records.shape, self.size, self.decoder, self.with_boxes, self.source_size
+        )
         for row, slot in enumerate(slots.tolist()):
             attempt = 0
             while not self._put(frames, (row, target), records[row, target]):
@@ -116,10 +128,12 @@ class TrainingWindows:
             for place, record in enumerate(records[row]):
                 if place != target and not self._put(frames, (row, place), record):
                     valid[row, place] = False
-                    frames.pixels[row, place] = frames.pixels[row, target]
+                    frames.copy((row, target), (row, place))
         targets = records[:, target]
         label = self.split.table.label[targets]
         batch = {"frames": frames.pixels, "valid": valid, "label": label, "slot": slots}
+        if self.source_size is not None:
+            batch["sources"] = frames.sources
         if self.with_boxes:
             batch["boxes"] = np.stack([frames.boxes[record] for record in targets.tolist()])
         if self.seeds is not None:

@@ -41,6 +41,12 @@ class Dataset:
                 f"the training frames of {config.dataset.config} are stored at {stored} pixels, "
                 f"but config.dataset.resize is {config.dataset.resize}; make them equal"
             )
+        if stored is not None and config.tcam.seed_view == "source":
+            raise InputError(
+                f"config.tcam.seed_view=source needs training frames as they came, but those of "
+                f"{config.dataset.config} are stored at {stored} pixels; take the dataset's "
+                "configuration without _train…, or config.tcam.seed_view=frame"
+            )
         folder = dataset_folder(config.dataset.data_dir, config.dataset.name, config.dataset.config)
         check_same(folder, dict(config.dataset.options))
         self._config, self._folder = config, folder
@@ -119,6 +125,7 @@ class Dataset:
         rows: slice | np.ndarray = slice(None),
         boxes: bool = False,
         seed_dir: str | None = None,
+        source_size: int | None = None,
     ) -> Iterator[Mapping[str, np.ndarray]]:
         """Return the batches number `first_step` … `num_steps` - 1, see `data.protocol`.
 
@@ -127,6 +134,7 @@ class Dataset:
           rows: this process's slots of the batch, in the order in which they come.
           boxes: give the target frame's true box too.
           seed_dir: give the frames' maps from this folder too, see `data.seed_files.SeedFiles`.
+          source_size: give the frames as stored, resized straight to this size, too.
 
         Raises:
           InputError: see `data.windows.training_batches`.
@@ -147,6 +155,7 @@ class Dataset:
             visits=self._visits,
             with_boxes=boxes,
             seed_dir=seed_dir,
+            source_size=source_size,
         )
 
     def frames_of_batch(self, number: int, batch_size: int) -> list[str]:

@@ -33,26 +33,28 @@ def decode_jpeg(jpeg: bytes) -> np.ndarray:
     return _decode_leniently(jpeg)
 
 
-def decode_into(jpeg: bytes, pixels: np.ndarray) -> None:
-    """Decodes a JPEG into `pixels`, uint8 `[size, size, 3]`: `resize(decode_jpeg(jpeg), size)`.
+def decode_into(jpeg: bytes, *places: np.ndarray) -> None:
+    """Decodes a JPEG into places uint8 `[size, size, 3]`, each `resize(decode_jpeg(jpeg), size)`.
 
-    A frame of that size is decoded in its place: of a small frame's time, a quarter went into
-    fresh memory and copies.
+    A frame of the size of the only place is decoded there: of a small frame's time, a quarter went
+    into fresh memory and copies.
 
     Raises:
-        ValueError: the bytes are no whole JPEG file; `pixels` may hold a part of it.
+        ValueError: the bytes are no whole JPEG file; the places may hold a part of it.
     """
+    pixels, *others = places
     size = len(pixels)
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(jpeg)
-        if (height, width) == (size, size) and colours in _COLOURS:
+        if (height, width) == (size, size) and colours in _COLOURS and not others:
             simplejpeg.decode_jpeg(jpeg, "RGB", buffer=pixels)
             return
     except ValueError:  # it would only come again
         decoded = _decode_leniently(jpeg)
     else:
         decoded = decode_jpeg(jpeg)
-    pixels[:] = resize(decoded, size)
+    for place in places:
+        place[:] = resize(decoded, len(place))
 
 
 def _decode_leniently(jpeg: bytes) -> np.ndarray:

@@ -1,21 +1,25 @@
 """What training asks of a dataset, so that it needs neither TensorFlow nor a prepared one."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array
+from ml_collections import ConfigDict
 
 from tcam_jax.data.class_names import check_class_names
 from tcam_jax.data.records import Split
 from tcam_jax.data.truth import Truth
+from tcam_jax.runtime.errors import InputError
 
 Batch = Mapping[str, Array]
 """A batch of shot windows on the device.
 
 frames uint8 `[b, t, h, w, 3]`, valid bool `[b, t]`, label int32 `[b]`, slot int32 `[b]` (index in
 the global batch); where seeds come from true boxes, boxes float32 `[b, 4]` in 0..1; where they come
-from the user's own maps, seed_maps float32 `[b, t, h, w]`, 0..1.
+from the user's own maps, seed_maps float32 `[b, t, h, w]`, 0..1; where the seeds' CAMs see source
+frames, sources uint8 `[b, t, s, s, 3]`.
 """
 
 
@@ -65,6 +69,9 @@ class Data(Protocol):
             `slot` is this number. With one process and one device, all of them.
           boxes: give the target's true box too.
           seed_dir: give the maps of this folder too.
+
+        With `config.tcam.seed_view="source"` it is also asked for `source_size`: to give `sources`,
+        the frames resized from their sources straight to this size.
 
         Yields:
           frames uint8 `[b here, t, resize, resize, 3]`, RGB; valid, label, slot; see `Batch`.
@@ -125,6 +132,28 @@ class Original(Protocol):
 
     def origin(self) -> Mapping[str, Any]:
         """What tells this dataset from others, JSON-able; `folder`, where it lies, may change."""
+
+
+def seed_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
+    """Return the arguments of `training_batches` that say what seeds need beside the frames.
+
+    Raises:
+      InputError: CAMs are to see source frames, and `data` does not give any.
+    """
+    section = config.tcam
+    arguments: dict[str, Any] = {
+        "boxes": section.seed_source == "boxes",
+        "seed_dir": section.seed_dir if section.seed_source == "files" else None,
+    }
+    if section.seed_source == "cam" and section.seed_view == "source":
+        if "source_size" not in inspect.signature(data.training_batches).parameters:
+            raise InputError(
+                "for config.tcam.seed_view=source, data.training_batches must take the argument "
+                f"source_size; that of {type(data).__name__} does not. Add it, or choose "
+                "config.tcam.seed_view=frame."
+            )
+        arguments["source_size"] = config.dataset.crop
+    return arguments
 
 
 def check_data(data: object) -> None:

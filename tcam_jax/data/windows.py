@@ -39,6 +39,7 @@ def training_batches(
     visits: Visits = ONCE,
     with_boxes: bool = False,
     seed_dir: str | Path | None = None,
+    source_size: int | None = None,
 ) -> Iterator[Batch]:
     """Batches of shot windows for the steps first_step, first_step + 1, ...
 
@@ -62,6 +63,7 @@ def training_batches(
         visits: what an epoch visits, see `sampler.Visits`.
         with_boxes: also give the target frame's first box.
         seed_dir: also give every frame's map from this folder, see `seed_files.SeedFiles`.
+        source_size: also give every frame as stored, resized straight to this size.
 
     Returns:
         Iterator of dicts of (read-only) NumPy arrays, b counting this process's rows: `frames`
@@ -69,7 +71,8 @@ def training_batches(
         target because its frame lies outside the shot or is damaged; `label` int32 `[b]`; `slot`
         int32 `[b]`, the place in the global batch; with_boxes: `boxes` float32 `[b, 4]`, x0, y0,
         x1, y1 in 0..1 of the frame's width and height; seed_dir: `seed_maps` float32
-        `[b, t, s, s]`, 0..1, of the frames that are in the same places.
+        `[b, t, s, s]`, 0..1, of the frames that are in the same places; source_size: `sources`
+        uint8 `[b, t, source_size, source_size, 3]`, likewise.
 
     Raises:
         InputError: a sampler's argument out of range, boxes or seed maps asked for but absent, or
@@ -95,6 +98,7 @@ def training_batches(
         decoder=decode_into,
         bad=BadRecords(split),
         seeds=None if seed_dir is None else SeedFiles(seed_dir),
+        source_size=source_size,
     )
     b, t = windows.drawn(first_step)[0].shape
     signature = {
@@ -103,6 +107,8 @@ def training_batches(
         "label": tf.TensorSpec([b], tf.int32),
         "slot": tf.TensorSpec([b], tf.int32),
     }
+    if source_size is not None:
+        signature["sources"] = tf.TensorSpec([b, t, source_size, source_size, 3], tf.uint8)
     if with_boxes:
         signature["boxes"] = tf.TensorSpec([b, 4], tf.float32)
     if windows.seeds is not None:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tcam_jax.losses.inputs import LossInputs, probabilities
+from tcam_jax.losses.inputs import LossInputs, probabilities, summed
 from tcam_jax.losses.kernels.energy import (
     Accuracy,
     Backend,
@@ -48,7 +48,7 @@ def crf(
       accuracy: of the grids, default or fine.
 
     Returns:
-      The sum of the energies and the number of samples `b`.
+      The sum of the energies and the number of samples.
 
     Raises:
       ValueError: if `scale` is out of range, or a kernel's parameter is.
@@ -65,7 +65,8 @@ def crf(
     kernel = Kernel(sigma_rgb, sigma_xy * scale, backend, accuracy)
     differences = maps[..., 0] - maps[..., 1]
     energies = pairwise_energies(images, jnp.ones_like(differences), differences, kernel)
-    return kernel_scale * energies.sum(), jnp.asarray(energies.shape[0], energies.dtype)
+    total, count = summed(energies, inputs)
+    return kernel_scale * total, count
 
 
 def crf_settings_at(settings: LossSettings, size: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tcam_jax.losses.inputs import LossInputs, in_full_precision
+from tcam_jax.losses.inputs import LossInputs, in_full_precision, summed
 
 
 def entropy(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
@@ -20,4 +20,4 @@ def entropy(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
     logits = in_full_precision(inputs.map_logits)
     # softmax * log_softmax stays finite where a probability is 0.
     bits = -(jax.nn.softmax(logits) * jax.nn.log_softmax(logits)).sum(axis=-1) / jnp.log(2.0)
-    return bits.sum(), jnp.asarray(bits.size, bits.dtype)
+    return summed(bits, inputs)

@@ -27,14 +27,19 @@ class LossInputs(NamedTuple):
     """One batch (or one device's part of it), as the loss terms see it.
 
     Attributes:
-      map_logits: decoder output for the target frames `[b, h, w, 2]`, float, before the softmax;
+      map_logits: decoder output for the labelled frames `[b, h, w, 2]`, float, before the softmax;
         last axis (background, foreground).
-      images: target frames `[b, h, w, 3]`, float, 0..255: augmented like the maps, not normalised.
+      images: these frames `[b, h, w, 3]`, float, 0..255: augmented like the maps, not normalised.
       seeds: pseudo-labels `[b, h, w]`, int32: 1 foreground, 0 background, -255 unlabelled.
       barrier_t: sharpness of the log-barriers in this epoch, float scalar.
-      object_box: `[b, h, w]`, True in the bounding box of the region that foreground seeds are
-        drawn from; None where no loss needs it.
+      object_box: `[b, h, w]`, True in the box of the region that foreground seeds are drawn from,
+        see `pseudo_labels.roi.object_box`; None where no loss needs it.
       window: all frames of the windows; None where no loss needs them.
+      valid: `[b]`, False for samples that do not count, such as frames of windows beyond their
+        shots' ends (they repeat another frame); None: all count.
+
+    Where all frames of the windows are labelled (`config.tcam.window.labelled`), each is a sample:
+    b is then the number of windows times their frames.
     """
 
     map_logits: Float[Array, "b h w 2"]
@@ -43,6 +48,18 @@ class LossInputs(NamedTuple):
     barrier_t: Float[Array, ""]
     object_box: Bool[Array, "b h w"] | None = None
     window: Window | None = None
+    valid: Bool[Array, " b"] | None = None
+
+
+def summed(
+    values: Float[Array, "b *rest"], inputs: LossInputs
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Return the sum of the values of all samples that count, and the number of these values."""
+    if inputs.valid is None:
+        return values.sum(), jnp.asarray(values.size, values.dtype)
+    valid = jnp.expand_dims(inputs.valid, tuple(range(1, values.ndim)))
+    each = values.size // len(values)
+    return jnp.where(valid, values, 0).sum(), (valid.sum() * each).astype(values.dtype)
 
 
 def required(part: T | None, name: str) -> T:

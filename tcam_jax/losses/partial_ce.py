@@ -20,6 +20,8 @@ def partial_ce(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """
     log_probabilities = jax.nn.log_softmax(in_full_precision(inputs.map_logits))
     labelled = inputs.seeds != UNLABELLED
+    if inputs.valid is not None:
+        labelled &= inputs.valid[:, None, None]
     chosen = jnp.where(
         inputs.seeds == FOREGROUND, log_probabilities[..., 1], log_probabilities[..., 0]
     )

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from tcam_jax.losses.inputs import LossInputs, probabilities, required
+from tcam_jax.losses.inputs import LossInputs, probabilities, required, summed
 from tcam_jax.losses.log_barrier import extended_log_barrier
 
 
@@ -14,27 +14,27 @@ def size(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
     may vanish; the two pulls balance at equal areas.
 
     Returns:
-      The sum over the samples and their number `b`.
+      The sum over the samples and their number.
 
     Source:
       TCAM equation 5 (absolute size constraint).
     """
     areas = probabilities(inputs.map_logits).sum(axis=(1, 2))
-    return _summed((_barrier(-areas, inputs)).sum(axis=-1) / 2)
+    return summed((_barrier(-areas, inputs)).sum(axis=-1) / 2, inputs)
 
 
 def bg_larger_than_fg(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Sum the log-barriers on `foreground area - background area`, in pixels.
 
     Returns:
-      The sum over the samples and their number `b`.
+      The sum over the samples and their number.
 
     Source:
       Belharbi et al., "F-CAM: Full resolution class activation maps via guided parametric
       upscaling", WACV 2022 (size constraints); an option of TCAM's implementation.
     """
     areas = probabilities(inputs.map_logits).sum(axis=(1, 2))
-    return _summed(_barrier(areas[:, 1] - areas[:, 0], inputs))
+    return summed(_barrier(areas[:, 1] - areas[:, 0], inputs), inputs)
 
 
 def fg_size(
@@ -52,7 +52,7 @@ def fg_size(
       tolerance: accepted distance from it, in (0, 1).
 
     Returns:
-      The sum over the samples and their number `b`.
+      The sum over the samples and their number.
 
     Raises:
       ValueError: if the target or the tolerance is out of range.
@@ -68,17 +68,17 @@ def fg_size(
     share = probabilities(inputs.map_logits)[..., 1].mean(axis=(1, 2))
     below = _barrier(target - tolerance - share, inputs)
     above = _barrier(share - target - tolerance, inputs)
-    return _summed((below + above) / 2)
+    return summed((below + above) / 2, inputs)
 
 
 def empty_outside_box(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Sum the log-barriers on the foreground area outside a box, in pixels.
 
-    The box is the bounding box of the region that foreground seeds come from (`object_box`): of
-    the true box where seeds come from true boxes.
+    The box is that of the region that foreground seeds come from (`object_box`; `tcam.seeds.box`
+    says how it is drawn): of the true box where seeds come from true boxes.
 
     Returns:
-      The sum over the samples and their number `b`.
+      The sum over the samples and their number.
 
     Source:
       Kervadec et al., "Bounding boxes for weakly supervised segmentation: global constraints get
@@ -88,12 +88,8 @@ def empty_outside_box(inputs: LossInputs) -> tuple[Float[Array, ""], Float[Array
     foreground = probabilities(inputs.map_logits)[..., 1]
     box = required(inputs.object_box, "object_box")
     outside = jnp.where(box, 0, foreground).sum(axis=(1, 2))
-    return _summed(_barrier(outside, inputs))
+    return summed(_barrier(outside, inputs), inputs)
 
 
 def _barrier(constraint: Array, inputs: LossInputs) -> Array:
     return extended_log_barrier(constraint, inputs.barrier_t.astype(constraint.dtype))
-
-
-def _summed(per_sample: Float[Array, " b"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    return per_sample.sum(), jnp.asarray(len(per_sample), per_sample.dtype)

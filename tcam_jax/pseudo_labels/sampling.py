@@ -20,19 +20,28 @@ class SeedRule(NamedTuple):
         everything outside the region of interest.
       bg_fraction: share of the map that "lowest" draws from, in (0, 1]; "complement" ignores it.
       dilation: side of the square that each seed grows to, in pixels, odd.
+      fg_weighted: foreground is drawn in proportion to its activation; False: uniformly.
+      fg_erosion: side of the square by which the region shrinks before foreground is drawn from
+        it, in pixels, odd; 1: not at all.
     """
 
     fg_fraction: float
     bg: str
     bg_fraction: float
     dilation: int
+    fg_weighted: bool = True
+    fg_erosion: int = 1
 
 
-# The paper's text and the authors' implementation differ in all four.
 SEED_RULES = {
+    # TCAM's published command, and its paper's text: they differ in all four.
     "reference": SeedRule(fg_fraction=0.6, bg="lowest", bg_fraction=0.1, dilation=3),
     "paper": SeedRule(fg_fraction=1.0, bg="complement", bg_fraction=1.0, dilation=1),
+    # The published commands of CoLo-CAM and of F-CAM.
+    "colo_cam": SeedRule(fg_fraction=0.7, bg="lowest", bg_fraction=0.1, dilation=3),
+    "fcam": SeedRule(1.0, "lowest", 0.1, 3, fg_weighted=False, fg_erosion=11),
 }
+"""name -> rule; a user's own joins them."""
 
 
 def sample_foreground(
@@ -42,8 +51,9 @@ def sample_foreground(
     *,
     fraction: float,
     pixels: int,
+    weighted: bool = True,
 ) -> tuple[Int[Array, " pixels"], Bool[Array, " pixels"]]:
-    """Draw foreground pixels without replacement, each in proportion to its activation.
+    """Draw foreground pixels without replacement.
 
     The candidates are the `int(fraction * |roi|)` highest of `cam * roi + 1e-8`; of equal values
     the first in raster order comes first.
@@ -54,6 +64,7 @@ def sample_foreground(
       roi: region of interest.
       fraction: share of the region that is kept, in (0, 1].
       pixels: number of draws.
+      weighted: in proportion to the activation; False: uniformly.
 
     Returns:
       Raster indices `[pixels]` int32 in the order drawn, and which of them are valid: draws beyond
@@ -72,7 +83,8 @@ def sample_foreground(
     # fractions (0.7 for one).
     kept = (jnp.float32(fraction) * roi.sum().astype(jnp.float32)).astype(jnp.int32)
     candidates = _lowest(-activation, kept)
-    return _draw(key, jnp.log(activation), candidates & _varies(cam), pixels)
+    log_weight = jnp.log(activation) if weighted else jnp.zeros_like(activation)
+    return _draw(key, log_weight, candidates & _varies(cam), pixels)
 
 
 def sample_background(

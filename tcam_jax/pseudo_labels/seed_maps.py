@@ -1,16 +1,20 @@
 """From a batch of shot windows to the decoder's features and the maps that seeds are drawn from.
 
 Frames of a window -> classifier -> CAM of the true class each -> maximum over time (CAM-TMP) -> the
-target's crop. Seeds may see the whole frames, cropped afterwards like the image (`seed_view`
-"frame", as the reference), or only the crops ("crop"): the encoder then sees each frame once.
+crop. The target frame of a window is labelled, or all are (`window.labelled`). Seeds may see the
+whole frames, cropped afterwards like the image, or only the crops (`seed_view` "crop"): the encoder
+then sees each frame once. The whole frames are the training frames, shrunk ("frame"), or come
+straight from their sources ("source", as in the authors' code: levels of CAMs differ by 1 to 1.6
+of 255 in the mean).
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from ml_collections import ConfigDict
 
 from tcam_jax.cams.displacement import undo
@@ -60,7 +64,8 @@ def features_and_seed_maps(
 
     Returns:
       Encoder features of the targets' crops (whole_window: of all crops, `b * t` of them), and the
-      temporal CAMs in the same crop, 0..1 `[b, h, w]`.
+      maps of the labelled frames in the same crops, 0..1 `[f, h, w]`: f is b, or b * t where all
+      frames are labelled.
     """
     crop, resize = config.dataset.crop, config.dataset.resize
 
@@ -71,25 +76,33 @@ def features_and_seed_maps(
         decoded = views.reshape(-1, *views.shape[2:]) if whole_window else views[:, target]
         return classify(frozen.encoder, model.normalise(decoded)).features
 
-    valid = batch["valid"]
-    if not config.tcam.window.cam_tmp:
-        valid = jnp.broadcast_to(jnp.arange(valid.shape[1]) == target, valid.shape)
+    t = batch["valid"].shape[1]
+    labelled = partial(_labelled, valid=batch["valid"], target=target, config=config)
+    if config.tcam.window.labelled == "all":
+        geometry = jax.tree.map(lambda x: x.repeat(t), geometry)
     if config.tcam.seed_source == "boxes":
         return features_of_views(), _box_maps(batch["boxes"], geometry, config)
     if config.tcam.seed_source == "files":
-        pooled = jax.vmap(temporal_max)(batch["seed_maps"], valid)
-        return features_of_views(), jax.vmap(lambda m, g: transform(m, g, crop))(pooled, geometry)
+        maps = labelled(batch["seed_maps"])
+        return features_of_views(), jax.vmap(lambda m, g: transform(m, g, crop))(maps, geometry)
 
     from_crop = config.tcam.seed_view == "crop"
-    seen = model.normalise(views if from_crop else shrink_frames(batch["frames"], crop))
-    b, t = seen.shape[:2]
+    match config.tcam.seed_view:
+        case "crop":
+            shown = views
+        case "source":
+            shown = batch["sources"]
+        case _:
+            shown = shrink_frames(batch["frames"], crop)
+    seen = model.normalise(shown)
+    b = seen.shape[0]
     seen = seen.reshape(b * t, *seen.shape[2:])
     seed_variables = frozen.encoder if frozen.seeds is None else frozen.seeds
     output = classify(seed_variables, seen)
     cams = class_activation_maps(
         model, seed_variables, seen, output, batch["label"].repeat(t), config.tcam.cam_method
     )
-    cams = jax.vmap(temporal_max)(cams.reshape(b, t, *cams.shape[1:]), valid)
+    cams = labelled(cams.reshape(b, t, *cams.shape[1:]))
     if (displaced := frozen.displaced) is not None:
         cams = jax.vmap(lambda cam: undo(cam, displaced))(cams)
     if from_crop:
@@ -106,6 +119,20 @@ def features_and_seed_maps(
         for name, stage in output.features.items()
     }
     return features, maps
+
+
+def _labelled(
+    maps: Float[Array, "b t y x"], valid: Bool[Array, "b t"], target: int, config: ConfigDict
+) -> Float[Array, "f y x"]:
+    """Return the maps of the labelled frames, pooled over their windows or each frame's own."""
+    window = config.tcam.window
+    b, t, *place = maps.shape
+    if window.labelled == "all" and not window.cam_tmp:
+        return maps.reshape(b * t, *place)
+    if not window.cam_tmp:
+        valid = jnp.broadcast_to(jnp.arange(t) == target, valid.shape)
+    pooled = jax.vmap(temporal_max)(maps, valid)
+    return pooled.repeat(t, axis=0) if window.labelled == "all" else pooled
 
 
 def _box_maps(boxes: Array, geometry: Geometry, config: ConfigDict) -> Float[Array, "b h w"]:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from tcam_jax.pseudo_labels.regions import eroded
 from tcam_jax.pseudo_labels.roi import region_of_interest
 from tcam_jax.pseudo_labels.sampling import SeedRule, sample_background, sample_foreground
 
@@ -32,9 +33,9 @@ def seed_map(
       rule: where seeds may fall, see `SEED_RULES`.
       fg_pixels: foreground draws.
       bg_pixels: background draws.
-      region: the region of interest, see `region_of_interest`: "all" or "largest". With "largest",
-        the background of rule "complement" is everything outside the kept region: also the smaller
-        regions above the threshold. Rule "lowest" does not depend on the region.
+      region: the region of interest, see `region_of_interest`. With "largest", the background of
+        rule "complement" is everything outside the kept region: also the smaller regions above the
+        threshold. Rule "lowest" does not depend on the region.
 
     Returns:
       int32 labels: 1 foreground, 0 background, -255 unlabelled (ignored by the losses). A constant
@@ -45,16 +46,23 @@ def seed_map(
         range.
 
     Source:
-      TCAM section 3 (pixel-wise pseudo-labels); growing and conflicts as in the authors'
-      implementation.
+      TCAM section 3 (pixel-wise pseudo-labels); growing, conflicts and erosion as in the authors'
+      implementation. Rule "fcam": Belharbi et al., "F-CAM: Full resolution class activation maps
+      via guided parametric upscaling", WACV 2022.
     """
-    if rule.dilation < 1 or rule.dilation % 2 == 0:
-        raise ValueError(
-            f"The dilation of seeds must be an odd number of pixels, got {rule.dilation}."
-        )
+    for name, side in (("dilation", rule.dilation), ("erosion", rule.fg_erosion)):
+        if side < 1 or side % 2 == 0:
+            raise ValueError(f"The {name} of seeds must be an odd number of pixels, got {side}.")
     fg_key, bg_key = jax.random.split(key)
     roi = region_of_interest(cam, region=region)
-    foreground = sample_foreground(fg_key, cam, roi, fraction=rule.fg_fraction, pixels=fg_pixels)
+    foreground = sample_foreground(
+        fg_key,
+        cam,
+        roi if rule.fg_erosion == 1 else eroded(roi, rule.fg_erosion),
+        fraction=rule.fg_fraction,
+        pixels=fg_pixels,
+        weighted=rule.fg_weighted,
+    )
     background = sample_background(
         bg_key, cam, roi, rule=rule.bg, fraction=rule.bg_fraction, pixels=bg_pixels
     )

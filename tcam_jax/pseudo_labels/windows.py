@@ -11,8 +11,7 @@ from ml_collections import ConfigDict
 from tcam_jax.data.geometry import random_geometry, sample_keys, transform
 from tcam_jax.data.protocol import Batch
 from tcam_jax.models.tcam import TCAM
-from tcam_jax.pseudo_labels.regions import region_box
-from tcam_jax.pseudo_labels.roi import region_of_interest
+from tcam_jax.pseudo_labels.roi import object_box, region_of_interest
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers, features_and_seed_maps
 from tcam_jax.pseudo_labels.seeds import seed_map
@@ -24,8 +23,9 @@ class LabelledWindows(NamedTuple):
     features: Mapping[str, Array]  # of the targets' crops, or of all crops: [b or b * t, y, x, c]
     views: Array  # the crops, uint8 [b, t, h, w, 3]
     valid: Array  # bool [b, t]
-    seeds: Array  # int32 [b, h, w]
-    object_box: Array  # bool [b, h, w]
+    # Of the labelled frames: of the targets, [b, h, w], or of all, [b * t, h, w].
+    seeds: Array  # int32
+    object_box: Array  # bool
 
 
 def label_windows(
@@ -38,7 +38,7 @@ def label_windows(
     config: ConfigDict,
     model: TCAM,
 ) -> LabelledWindows:
-    """Crop the windows, look at them with the frozen classifiers, draw the seeds of their targets.
+    """Crop the windows, look at them with the frozen classifiers, draw seeds in labelled frames.
 
     Args:
       frozen: the fixed classifiers.
@@ -69,8 +69,13 @@ def label_windows(
         bg_pixels=config.tcam.seeds.bg_pixels,
         region=config.tcam.seeds.region,
     )
-    seeds = jax.vmap(draw)(keys[:, 1], maps)
-    object_box = jax.vmap(
-        lambda cam: region_box(region_of_interest(cam, region=config.tcam.seeds.region))
+    draw_keys = keys[:, 1]
+    if config.tcam.window.labelled == "all":
+        t = views.shape[1]
+        draw_keys = jax.vmap(lambda key: jax.random.split(key, t))(draw_keys).reshape(-1)
+    seeds = jax.vmap(draw)(draw_keys, maps)
+    region, box = config.tcam.seeds.region, config.tcam.seeds.box
+    boxes = jax.vmap(
+        lambda cam: object_box(region_of_interest(cam, region=region), region=region, box=box)
     )(maps)
-    return LabelledWindows(features, views, batch["valid"], seeds, object_box)
+    return LabelledWindows(features, views, batch["valid"], seeds, boxes)

@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.data.duration import plan_of
-from tcam_jax.data.protocol import Data
+from tcam_jax.data.protocol import Data, seed_arguments
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.models.encoders.registry import ENCODERS, backbone
@@ -192,8 +192,7 @@ def tcam_stage(
             first_step=first,
             num_steps=end,
             rows=parallel.slots(section.batch_size),
-            boxes=section.seed_source == "boxes",
-            seed_dir=section.seed_dir if section.seed_source == "files" else None,
+            **seed_arguments(data, config),
         ),
         frames_of=lambda number: data.frames_of_batch(number, section.batch_size),
         validate=validate,

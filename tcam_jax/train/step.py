@@ -99,13 +99,16 @@ def tcam_step(
 
     Frames of a window → classifier → CAM of the true class each → maximum over time → seeds drawn
     in the target's crop → decoder's map of the target → losses. Where a loss looks at all frames of
-    the window, all of them are decoded (and counted in the decoder's batch statistics).
+    the window, or all of them are labelled, all are decoded (and counted in the decoder's batch
+    statistics, those beyond a shot's end too). With `tcam.window.labelled` "all" every frame of a
+    window has seeds of its own, and is a sample of the losses of single frames.
 
     `epochs`: of the training, where it is not `config.tcam.epochs` that says how long it is.
     """
     crop = config.dataset.crop
     losses = settings_at(config.tcam.losses, crop)
-    whole_window = needs_window(losses)
+    every_frame = config.tcam.window.labelled == "all"
+    whole_window = every_frame or needs_window(losses)
     target = target_position(config.tcam.window.n, config.tcam.window.mode)
 
     def label(part: Batch) -> LabelledWindows:
@@ -120,13 +123,16 @@ def tcam_step(
     when = {"epoch": finished_epochs + 1, "epochs": epochs or config.tcam.epochs}
 
     def inputs_of(part: LabelledWindows, map_logits: Array) -> LossInputs:
-        window = None
-        if whole_window:
-            map_logits = map_logits.reshape(*part.views.shape[:-1], 2)
-            window = Window(map_logits, part.views.astype(jnp.float32), part.valid)
-            map_logits = map_logits[:, target]
+        window = valid = None
         images = part.views[:, target].astype(jnp.float32)
-        return LossInputs(map_logits, images, part.seeds, t, part.object_box, window)
+        if whole_window:
+            of_windows = map_logits.reshape(*part.views.shape[:-1], 2)
+            window = Window(of_windows, part.views.astype(jnp.float32), part.valid)
+            if every_frame:
+                images, valid = window.images.reshape(-1, *images.shape[1:]), part.valid.reshape(-1)
+            else:
+                map_logits = of_windows[:, target]
+        return LossInputs(map_logits, images, part.seeds, t, part.object_box, window, valid)
 
     counts = None
     if m > 1:  # microbatches share the counts of the whole batch, as devices do

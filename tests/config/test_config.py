@@ -52,6 +52,7 @@ def test_youtube_objects_has_the_published_numbers():
     crf = tcam.losses.crf
     assert (crf.weight, crf.sigma_rgb, crf.sigma_xy, crf.scale) == (2e-9, 15, 100, 1)
     assert crf.kernel_scale == 0.594 and tcam.losses.size.weight == 0.01
+    assert tcam.losses.joint_color_crf.kernel_scale == 0.77
     assert dict(tcam.barrier) == {"initial": 1, "maximum": 10, "growth": 1.01}
     assert "new_layers_ratio" not in tcam.optimizer  # one learning rate in stage 2
     assert config.classifier.optimizer.new_layers_ratio == 10
@@ -92,7 +93,10 @@ def test_youtube_objects_has_the_published_numbers():
         ("model.head", "gmp", "one of wgap, gap, max, lse, wildcat, attention_mil; it is 'gmp'"),
         ("model.head_options.sharpness", 2.0, "must be made of nothing; it is 'sharpness'"),
         ("classifier.label_smoothing", 1.0, "at least 0 and less than 1; it is 1.0"),
-        ("tcam.seeds.region", "biggest", "one of largest, all; it is 'biggest'"),
+        ("tcam.seeds.region", "biggest", "one of all, largest, .*; it is 'biggest'"),
+        ("tcam.seed_view", "whole", "one of frame, source, crop; it is 'whole'"),
+        ("tcam.window.labelled", "every", "one of target, all; it is 'every'"),
+        ("tcam.seeds.box", "loose", "one of tight, reference; it is 'loose'"),
         ("tcam.seed_source", "files", "a folder of maps with .* it is ''"),
         ("tcam.seed_dir", "maps", "empty unless .* it is 'maps'"),
         ("tcam.losses.crf.backend", "lattice", "one of auto, grid, grid_matmul, exact; it is"),
@@ -169,6 +173,11 @@ def test_a_loss_needs_its_parameters_its_epochs_and_its_window():
     config.tcam.losses.joint_color_crf.weight = 4.0
     with pytest.raises(InputError, match="1 or more for the loss joint_color_crf; it is 0"):
         validate(config)
+    config.tcam.window.n, config.tcam.window.labelled = 2, "all"
+    validate(config)
+    config.tcam.seed_source = "boxes"
+    with pytest.raises(InputError, match="cam or files with .*targets alone have true boxes"):
+        validate(config)
 
 
 def test_one_loss_at_least():
@@ -198,13 +207,15 @@ def test_record_and_load(tmp_path):
         load_config(tmp_path / "nothing")
 
 
-def test_a_config_of_before_durations_had_units_is_read(tmp_path):
+def test_a_config_of_before_fields_came_is_read(tmp_path):
     recorded = defaults.get_config().to_dict()
+    del recorded["tcam"]["seeds"]["box"], recorded["tcam"]["window"]["labelled"]
     del recorded["eval"]["frames"], recorded["eval"]["every"], recorded["checkpoint"]["every"]
     recorded["eval"]["every_steps"], recorded["checkpoint"]["every_steps"] = 0, 100
     (tmp_path / "config.json").write_text(json.dumps(recorded))
     config = load_config(tmp_path)
     assert (config.eval.every, config.eval.frames) == ("1 epoch", 0)
+    assert (config.tcam.seeds.box, config.tcam.window.labelled) == ("tight", "target")
     assert config.checkpoint.every == "100 steps" and "every_steps" not in config.eval
 
 

@@ -66,6 +66,10 @@ def test_a_frame_is_decoded_in_its_place_whatever_its_size(width, height):
     assert decode_into(content, batch[1]) is None
     np.testing.assert_array_equal(batch[1], resize(decode_jpeg(content), 40))
     assert (batch[[0, 2]] == 7).all()
+    larger, smaller = np.empty((40, 40, 3), np.uint8), np.empty((24, 24, 3), np.uint8)
+    decode_into(content, larger, smaller)  # each from the file's own pixels
+    np.testing.assert_array_equal(larger, batch[1])
+    np.testing.assert_array_equal(smaller, resize(decode_jpeg(content), 24))
 
 
 @pytest.mark.parametrize(

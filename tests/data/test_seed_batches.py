@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tcam_jax.data.decode import decode_jpeg, resize
 from tcam_jax.data.records import Split, open_split
 from tcam_jax.data.sampler import target_position, window_indices
 from tcam_jax.data.seed_check import check_seed_files
@@ -81,8 +82,24 @@ def test_every_slot_has_the_map_of_its_frame(intact, seeds, n, mode):
     assert clipped or n == 0
 
 
+@pytest.mark.parametrize(("n", "mode"), [(2, "before"), (1, "before_after")])
+def test_every_slot_has_the_source_of_its_frame(intact, n, mode):
+    clipped = 0
+    for step, batch in enumerate(batches(intact, None, 6, n=n, mode=mode, source_size=21)):
+        records, valid = window_indices(
+            intact.table, seed=SETTINGS["seed"], step=step, batch_size=4, n=n, mode=mode
+        )
+        for place in np.ndindex(records.shape):
+            pixels = decode_jpeg(intact.read_jpeg(int(records[place])))
+            assert pixels.shape[0] not in (21, SIZE)
+            np.testing.assert_array_equal(batch["sources"][place], resize(pixels, 21))
+            np.testing.assert_array_equal(batch["frames"][place], resize(pixels, SIZE))
+            clipped += not valid[place]
+    assert clipped
+
+
 def test_the_rest_of_a_batch_does_not_change(intact, seeds):
-    with_maps = list(batches(intact, seeds[0], 5))
+    with_maps = list(batches(intact, seeds[0], 5, source_size=21))
     for one, plain in zip(with_maps, batches(intact, None, 5), strict=True):
         assert plain.keys() == {"frames", "valid", "label", "slot"}
         assert_equal_batches({key: one[key] for key in plain}, plain)

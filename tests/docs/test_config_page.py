@@ -100,6 +100,22 @@ def loss(weight):
     } | {"": ""}
 
 
+def test_the_authors_flags_lead_to_fields_there_are():
+    table = (DOCS / "paper_vs_reference.md").read_text().partition("| flag of the authors")[2]
+    known, named = flatten(defaults.get_config()).keys(), 0
+    for row in re.findall(r"^\| `--.*\| (.*) \|$", table, re.MULTILINE):
+        field = ""
+        for name, value in re.findall(r"`([a-z_*.]*\.[a-z_.]+|precision)(?:=(\w+))?`", row):
+            section = field.rpartition(".")[0] if name.startswith(".") else ""
+            field = section + name
+            assert known >= {field.replace("*", part) for part in ("classifier", "tcam")}, row
+            assert not value or value in CHOICES[field], row
+            named += 1
+    assert named > 40
+    for flag, field in (("roi_method", "tcam.seeds.region"), ("max_p", "tcam.seeds.rule")):
+        assert re.search(rf"^\| .*--sl_tc_{flag}`.* \| `{re.escape(field)}`", table, re.MULTILINE)
+
+
 def test_the_example_of_an_experiment_is_valid(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "my_experiment", raising=False)
     config = load("config.md", "my_experiment.py", tmp_path).get_config()

@@ -139,6 +139,29 @@ def test_eight_devices_equal_one_in_float64(name):
         )
 
 
+def test_samples_that_do_not_count_are_as_if_they_were_not_there():
+    with jax.enable_x64(True):
+        logits = jnp.asarray(np.random.default_rng(5).normal(0, 2, (6, 1, 5, 4, 2)))
+        inputs = example(logits, jnp.float64)._replace(window=None)
+        valid = jnp.array([True, False, True, True, False, True])
+        names = [name for name in EVERY_LOSS if name not in WINDOW_LOSSES]
+        losses = {name: settings_of(name, adaptive=False) for name in names}
+
+        @jax.jit
+        def run(inputs):
+            def value(logits):
+                return objective(inputs._replace(map_logits=logits), losses)
+
+            return jax.value_and_grad(value, has_aux=True)(inputs.map_logits)
+
+        among_others, gradient = run(inputs._replace(valid=valid))
+        kept = jax.tree.map(lambda x: x[valid] if x.ndim else x, inputs)
+        alone, expected = run(kept)
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-9), among_others, alone)
+        np.testing.assert_allclose(gradient[valid], expected, rtol=1e-9, atol=1e-12)
+        assert not gradient[~valid].any() and (expected != 0).any(axis=(1, 2, 3)).all()
+
+
 def test_an_adaptive_weight_is_the_size_of_the_term():
     logits = jnp.asarray(np.random.default_rng(3).normal(0, 2, (4, 3, 5, 4, 2)), jnp.float32)
     inputs = example(logits)

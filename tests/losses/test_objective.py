@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import torch
 from jax.sharding import PartitionSpec as P
 
 from tcam_jax.losses.crf import crf
-from tcam_jax.losses.inputs import LossInputs
+from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.objective import objective
 from tcam_jax.losses.partial_ce import partial_ce
 from tcam_jax.losses.size import size
@@ -107,6 +108,68 @@ def test_total_is_the_weighted_sum_of_means():
     np.testing.assert_allclose(total, expected, rtol=1e-6)
     assert float(terms["partial_ce"][1]) == int((inputs.seeds >= 0).sum())
     assert float(terms["crf"][1]) == float(terms["size"][1]) == 2 * DEVICES
+
+
+def test_colo_cams_objective_equals_torch_in_float64():
+    """All pairs of pixels; every frame of two windows labelled, but the one outside its shot."""
+    rng, place = np.random.default_rng(1), (12, 12)
+    valid = np.array([[True, True, True], [False, True, True]])
+    logits = rng.normal(0, 2, (*valid.shape, *place, 2))
+    images = rng.integers(80, 140, (*valid.shape, *place, 3)).astype(float)
+    seeds = rng.choice([-255, 0, 1], (valid.size, *place), p=[0.5, 0.2, 0.3])
+    losses = {
+        "partial_ce": {"weight": 1.0},
+        "crf": {"weight": 2e-4, "sigma_rgb": 15.0, "sigma_xy": 100.0, "backend": "exact"},
+        "size": {"weight": 0.01},
+        "joint_color_crf": {"weight": 9.0, "adaptive": True, "sigma_rgb": 15.0, "backend": "exact"},
+    }
+    with jax.enable_x64(True):
+
+        def value(logits):
+            frames = valid.size
+            return objective(
+                LossInputs(
+                    map_logits=logits.reshape(frames, *place, 2),
+                    images=jnp.asarray(images).reshape(frames, *place, 3),
+                    seeds=jnp.asarray(seeds),
+                    barrier_t=jnp.asarray(2.0),
+                    window=Window(logits, jnp.asarray(images), jnp.asarray(valid)),
+                    valid=jnp.asarray(valid).reshape(frames),
+                ),
+                losses,
+            )[0]
+
+        found, gradient = jax.jit(jax.value_and_grad(value))(jnp.asarray(logits))
+
+    z = torch.tensor(logits, requires_grad=True)
+    s, rgb = z.softmax(-1), torch.tensor(images) / 15
+    y, x = np.mgrid[: place[0], : place[1]] / 100
+    xy = torch.tensor(np.stack([x, y], -1))
+
+    def energy(maps, features):
+        maps = maps.reshape(-1, 2)
+        kernel = torch.exp(-(torch.cdist(features, features) ** 2) / 2)
+        return -(maps * (kernel @ maps)).sum()
+
+    def areas(maps):  # far above 1 / t^2
+        return -torch.log(maps.sum((0, 1))).sum() / 2 / 2
+
+    frames = [(i, t) for i, t in np.ndindex(valid.shape) if valid[i, t]]
+    labels = torch.tensor(seeds).reshape(*valid.shape, *place)
+    expected = torch.nn.functional.cross_entropy(
+        torch.cat([z[at].reshape(-1, 2) for at in frames]),
+        torch.cat([labels[at].reshape(-1) for at in frames]),
+        ignore_index=-255,
+    )
+    for at in frames:
+        single = energy(s[at], torch.cat([xy, rgb[at]], -1).reshape(-1, 5))
+        expected = expected + (2e-4 * single + 0.01 * areas(s[at])) / len(frames)
+    joint = sum(energy(s[i, v], rgb[i, v].reshape(-1, 3)) for i, v in enumerate(valid)) / 2
+    expected = expected + 9 * joint / joint.abs().detach()
+    expected.backward()
+    np.testing.assert_allclose(found, expected.item(), rtol=1e-9)
+    np.testing.assert_allclose(gradient, z.grad, rtol=1e-7, atol=1e-12)
+    assert not gradient[1, 0].any() and gradient[valid].all(axis=-1).mean() > 0.99
 
 
 def test_batch_without_labels_gives_zero_not_nan():

@@ -107,6 +107,8 @@ def test_joint_color_crf():
         total, count = joint_color_crf(inputs, sigma_rgb=15.0, backend=backend)
         np.testing.assert_allclose(total, expected, rtol=tolerance)
         assert float(count) == 2  # the third sample has one frame alone
+        scaled, _ = joint_color_crf(inputs, sigma_rgb=15.0, backend=backend, kernel_scale=0.77)
+        np.testing.assert_allclose(scaled, 0.77 * total, rtol=1e-6)
 
 
 def test_joint_color_crf_leaves_invalid_frames_alone():

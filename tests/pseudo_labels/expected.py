@@ -35,10 +35,10 @@ def background_candidates(cam, roi, rule, fraction):
     return np.sort(np.argsort(cam.ravel(), kind="stable")[: int(fraction * cam.size)])
 
 
-def foreground_probabilities(cam, roi, fraction):
+def foreground_probabilities(cam, roi, fraction, weighted=True):
     weights = np.zeros(cam.size)
     kept = foreground_candidates(cam, roi, fraction)
-    weights[kept] = activation_of(cam, roi)[kept]
+    weights[kept] = activation_of(cam, roi)[kept] if weighted else 1
     return weights / weights.sum()
 
 

@@ -1,3 +1,4 @@
+import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,7 +6,14 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.measure import label, regionprops
 
-from tcam_jax.pseudo_labels.regions import largest_region, region_box
+from tcam_jax.pseudo_labels.regions import (
+    DENSE_AREA,
+    densest_region,
+    eroded,
+    largest_region,
+    region_box,
+)
+from tcam_jax.pseudo_labels.roi import BOXES, SEED_REGIONS, object_box
 
 largest_of = jax.jit(largest_region)
 largest_of_each = jax.jit(jax.vmap(largest_region))
@@ -23,10 +31,18 @@ def random_masks(shape, number):
 
 def largest_by_scikit_image(mask):
     """Also returns whether several regions are the largest."""
-    labels = label(mask, connectivity=2)
+    labels = label(mask, connectivity=1)
     sizes = np.bincount(labels[mask], minlength=2)
     first = next((i for i in labels[mask] if sizes[i] == sizes.max()), -1)
     return labels == first, (sizes == sizes.max()).sum() > 1
+
+
+def bounding_box(mask):
+    filled = np.zeros(mask.shape, bool)
+    for region in regionprops(mask.astype(int)):  # none for an empty mask
+        top, left, bottom, right = region.bbox
+        filled[top:bottom, left:right] = True
+    return filled
 
 
 def snake(shape):
@@ -79,12 +95,19 @@ def test_long_thin_and_regular_regions(side):
         "snake": snake((side, side)),
         "spiral": spiral(side),
     }
-    assert label(masks["spiral"], connectivity=2).max() == 1
+    assert label(masks["spiral"], connectivity=1).max() == 1
     for name, mask in masks.items():
         for turns in range(4):
             turned = np.rot90(mask, turns).copy()
             expected, _ = largest_by_scikit_image(turned)
             np.testing.assert_array_equal(largest_of(turned), expected, err_msg=name)
+
+
+def test_what_touches_at_a_corner_alone_is_another_region():
+    mask = np.zeros((6, 6), bool)
+    mask[:2, :2] = mask[2:5, 2:5] = True
+    found = np.asarray(largest_of(mask))
+    assert found.sum() == 9 and found[2:5, 2:5].all()  # 13 pixels, 8-connected
 
 
 def test_equal_regions_are_decided_by_raster_order():
@@ -106,8 +129,81 @@ def test_box_equals_scikit_image(shape):
     masks = random_masks(shape, 60) & (np.random.default_rng(0).random((60, *shape)) < 0.2)
     assert not masks[0].any()
     for mask, box in zip(masks, box_of_each(masks), strict=True):
-        expected = np.zeros(shape, bool)
-        for region in regionprops(mask.astype(int)):  # none for an empty mask
-            top, left, bottom, right = region.bbox
-            expected[top:bottom, left:right] = True
-        np.testing.assert_array_equal(box, expected)
+        np.testing.assert_array_equal(box, bounding_box(mask))
+
+
+def test_densest_region_equals_a_loop_over_scikit_images_labels():
+    rng, found_dense = np.random.default_rng(1), 0
+    for mask in random_masks((16, 20), 60):
+        cam = gaussian_filter(rng.random(mask.shape), 2).astype(np.float32)
+        labels = label(mask, connectivity=1)
+        means = [cam[labels == i].mean(dtype=np.float64) for i in range(1, labels.max() + 1)]
+        expected, _ = largest_by_scikit_image(mask)
+        if means:
+            dense = labels == 1 + int(np.argmax(means))
+            if dense.sum() >= DENSE_AREA * mask.size:
+                found_dense += (dense != expected).any()
+                expected = dense
+        np.testing.assert_array_equal(jax.jit(densest_region)(mask, cam), expected)
+    assert found_dense > 1
+
+
+@pytest.mark.parametrize(("kernel", "times"), [(3, 1), (11, 1), (5, 2)])
+def test_erosion_equals_opencvs(kernel, times):
+    shrink = jax.jit(jax.vmap(lambda mask: eroded(mask, 1 + times * (kernel - 1))))
+    masks = ~random_masks((24, 31), 30)
+    masks[0, 5, 5] = False
+    some = 0
+    for mask, result in zip(masks, shrink(masks), strict=True):
+        expected = cv2.erode(  # OpenCV's border does not erode either
+            mask.astype(np.uint8), np.ones((kernel, kernel), np.uint8), iterations=times
+        )
+        some += expected.any() and (expected != mask).any()
+        np.testing.assert_array_equal(result, expected > 0)
+    assert some
+
+
+def opencv_reference_box(mask):
+    """The box as the authors take it from OpenCV's rectangle, and as they fill it."""
+    height, width = mask.shape
+    (contour,), _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+    )
+    x, y, w, h = cv2.boundingRect(contour)
+    filled = np.zeros(mask.shape, bool)
+    filled[y : min(y + h, height - 1), x : min(x + w, width - 1)] = True
+    return filled
+
+
+def test_boxes_of_seed_regions():
+    names = ("all", "largest", "largest_box")
+
+    @jax.jit
+    @jax.vmap
+    def drawn(above):
+        regions = {name: SEED_REGIONS[name](above, above.astype(float)) for name in names}
+        return regions, {
+            (name, box): object_box(regions[name], region=name, box=box)
+            for name in names
+            for box in BOXES
+        }
+
+    masks, cut = random_masks((9, 12), 60)[1:], 0
+    regions, boxes = jax.tree.map(np.asarray, drawn(masks))
+    for i, above in enumerate(masks):
+        largest, _ = largest_by_scikit_image(above)
+        np.testing.assert_array_equal(regions["all"][i], above)
+        np.testing.assert_array_equal(regions["largest"][i], largest)
+        tight, reference = bounding_box(largest), opencv_reference_box(largest)
+        np.testing.assert_array_equal(boxes["all", "tight"][i], bounding_box(above))
+        np.testing.assert_array_equal(boxes["largest", "tight"][i], tight)
+        np.testing.assert_array_equal(boxes["largest", "reference"][i], reference)
+        np.testing.assert_array_equal(regions["largest_box"][i], reference)
+        for box in BOXES:
+            np.testing.assert_array_equal(boxes["largest_box", box][i], reference)
+        whole = boxes["all", "reference"][i]
+        assert whole[:-1, :-1].all() and not whole[-1].any() and not whole[:, -1].any()
+        cut += (reference != tight).any()
+    assert 0 < cut < len(masks)
+    with pytest.raises(ValueError, match="one of tight, reference; got 'loose'"):
+        object_box(jnp.zeros((9, 12), bool), box="loose")

@@ -11,6 +11,7 @@ from tcam_jax.cams.methods import class_activation_map
 from tcam_jax.data.geometry import Geometry, resize_map, shrink_frames, transform
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, TCAM, init_variables, select
+from tcam_jax.pseudo_labels import windows
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers, features_and_seed_maps
 
 MODEL = TCAM(num_classes=10, backbone=ENCODERS["resnet10"])
@@ -140,6 +141,43 @@ def test_without_pooling_neighbours_do_not_matter(config, sample, classifiers, v
     assert not np.allclose(pooled, expected)
     config.tcam.window.cam_tmp = False
     np.testing.assert_array_equal(maps(batch), expected)
+
+
+def test_maps_of_every_frame_are_those_of_each_as_the_target(config, sample, classifiers):
+    config.tcam.seed_view, config.tcam.window.cam_tmp = "frame", False
+    batch, geometry, views = sample
+    frozen = FrozenClassifiers(classifiers[0], None, jnp.ones(2) / 4)
+
+    def maps(target):
+        return features_and_seed_maps(
+            frozen, batch, views, geometry, target, False, config=config, model=MODEL
+        )[1]
+
+    alone = jnp.stack([maps(target) for target in range(3)], axis=1)
+    config.tcam.window.labelled = "all"
+    np.testing.assert_allclose(maps(1).reshape(alone.shape), alone, atol=1e-6)
+    config.tcam.window.cam_tmp = True  # pooled over the window, for all of its frames
+    pooled = maps(1).reshape(alone.shape)
+    shown = np.where(batch["valid"][:, :, None, None], alone, 0).max(axis=1, keepdims=True)
+    assert (np.asarray(pooled) >= shown - 1e-6).all() and (pooled == pooled[:, :1]).all()
+
+    # Seen from the sources: as here, where they are what "frame" makes of the training frames.
+    batch["sources"] = shrink_frames(batch.pop("frames"), config.dataset.crop)
+    config.tcam.seed_view = "source"
+    np.testing.assert_array_equal(maps(1).reshape(alone.shape), pooled)
+
+
+def test_every_labelled_frame_draws_seeds_of_its_own(config, sample, monkeypatch):
+    config.tcam.window.labelled = "all"
+    shape = (9, config.dataset.crop, config.dataset.crop)
+    monkeypatch.setattr(windows, "features_and_seed_maps", lambda *_, **__: ({}, jnp.zeros(shape)))
+    monkeypatch.setattr(windows, "seed_map", lambda key, cam, **_: jax.random.bits(key, cam.shape))
+    monkeypatch.setattr(windows, "region_of_interest", lambda cam, **_: cam > 0)
+    seen = windows.label_windows(
+        FrozenClassifiers({}, None), sample[0], jnp.int32(7), 1, True, config=config, model=MODEL
+    )
+    assert seen.seeds.shape == seen.object_box.shape == shape
+    assert len({draws.tobytes() for draws in np.asarray(seen.seeds)}) == 9
 
 
 @pytest.mark.parametrize("source", ["cam", "boxes"])

@@ -59,8 +59,23 @@ def test_only_a_truly_constant_map_has_no_labels():
     assert (draw(jax.random.key(0), constant.at[2, 3].set(0.4001)) == 1).any()
 
 
-def test_even_dilation_is_refused():
-    rule = SEED_RULES["paper"]._replace(dilation=2)
+def test_fcam_draws_from_the_eroded_region():
+    cam = np.zeros((24, 30), np.float32)
+    cam[4:20, 6:22] = np.linspace(0.6, 1, 16)
+    everywhere = {"fg_pixels": cam.size, "bg_pixels": 1}
+    rule = SEED_RULES["fcam"]._replace(dilation=1, bg="complement")
+    labels = draw_seeds(jax.random.key(0), cam, rule=rule, **everywhere)
+    expected = np.zeros(cam.shape, bool)
+    expected[9:15, 11:17] = True  # 11 pixels: five are lost on each side
+    np.testing.assert_array_equal(labels == 1, expected)
+    small = np.where(cam > 0.85, cam, 0)  # too narrow: nothing is left to draw
+    labels = np.asarray(draw_seeds(jax.random.key(0), small, rule=rule, **everywhere))
+    assert not (labels == 1).any() and (labels == 0).sum() == 1
+
+
+@pytest.mark.parametrize("side", ["dilation", "fg_erosion"])
+def test_even_sides_are_refused(side):
+    rule = SEED_RULES["paper"]._replace(**{side: 2})
     with pytest.raises(ValueError, match="odd number"):
         draw_seeds(jax.random.key(0), jnp.zeros((8, 8)), rule=rule, fg_pixels=1, bg_pixels=1)
 
@@ -94,5 +109,5 @@ def test_largest_region_leaves_the_others_to_the_background():
 
 def test_unknown_region_is_refused():
     draw = partial(draw_seeds, rule=SEED_RULES["paper"], fg_pixels=1, bg_pixels=1)
-    with pytest.raises(ValueError, match="'largest' or 'all', got 'smallest'"):
+    with pytest.raises(ValueError, match="all, largest, .*; got 'smallest'"):
         draw(jax.random.key(0), jnp.zeros((8, 8)), region="smallest")

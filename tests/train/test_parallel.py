@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tcam_jax.runtime.parallel import Parallel
-from tests.train.device_matrix import every_loss_on, train
+from tests.train.device_matrix import every_loss_on, make_batch, train
 
 
 @pytest.mark.slow
@@ -47,9 +47,13 @@ def test_microbatches_do_not_depend_on_the_devices(config):
 
 @pytest.mark.slow
 def test_microbatches_add_up_to_the_batch_where_batch_norm_is_frozen(config):
-    """In stage 2, whose losses are means over masks of other sizes in each microbatch."""
+    """In stage 2, whose losses are means over masks of other sizes in each microbatch.
+
+    Every frame of a window is labelled, but those outside the shot.
+    """
     stage = "tcam"
     every_loss_on(config)
+    config.tcam.window.labelled, config.tcam.window.cam_tmp = "all", False
     config.tcam.losses.joint_color_crf.weight = 0.0  # adaptive: a microbatch's own weight
     with jax.enable_x64(True):
         options = {"dtype": jnp.float64, "steps": 2, "frozen_norm": True}
@@ -58,6 +62,8 @@ def test_microbatches_add_up_to_the_batch_where_batch_norm_is_frozen(config):
         _assert_close(two, jax.device_get(one))
         for name in first:
             np.testing.assert_allclose(split[name], first[name], rtol=1e-9, err_msg=name)
+        valid = make_batch(0, 2, config.dataset.resize)["valid"].sum()
+        assert 16 < valid < 32 and first["loss_size"][1] == first["loss_crf"][1] == valid
 
 
 def test_a_microbatch_has_consecutive_slots_whatever_the_devices():
