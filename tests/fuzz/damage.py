@@ -79,7 +79,9 @@ def _possible(name: str, no_text: bool) -> bool:
             name.encode()
     except UnicodeEncodeError:
         return False
-    return name not in (".", "..") and "/" not in name and "\0" not in name and len(content) < 256
+    return (
+        name not in ("", ".", "..") and "/" not in name and "\0" not in name and len(content) < 256
+    )
 
 
 @st.composite

@@ -13,7 +13,7 @@ T = TypeVar("T")
 asked: int | None = None
 """The flag --fuzz_examples, see `conftest`."""
 
-_MOST_SECONDS = 30  # for what takes milliseconds, on a machine that does other things, too
+_MOST_SECONDS = 10  # for what takes milliseconds, on a machine that does other things, too
 
 
 class _Hangs(BaseException):  # no `except Exception` of the code under test is to swallow it
