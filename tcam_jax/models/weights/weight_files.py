@@ -19,8 +19,9 @@ import safetensors
 from flax import serialization, traverse_util
 from safetensors.numpy import load_file, save_file
 
-from tcam_jax.models.weights.file_kinds import Kind, kind_of
+from tcam_jax.models.weights.file_kinds import MOST_BYTES, Kind, kind_of
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import read_bytes
 
 Tensors = dict[str, np.ndarray]
 
@@ -43,7 +44,7 @@ def read_tensors(path: Path) -> Tensors:
       InputError: there is no such file, its format is unknown, it is damaged, or it holds no
         tensors, or objects that would run code.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path} must be a file of weights; there is none. Check the path.")
     content = _READERS[kind_of(path)](path)
     tensors = {name: x for name, x in content.items() if isinstance(x, np.ndarray)}
@@ -147,7 +148,8 @@ def _in_numpy(path: Path, name: str, tensor: Any) -> np.ndarray:
 
 def _read_msgpack(path: Path) -> dict[str, Any]:
     try:
-        return traverse_util.flatten_dict(serialization.msgpack_restore(path.read_bytes()), sep="/")
+        nested = serialization.msgpack_restore(read_bytes(path, MOST_BYTES))
+        return traverse_util.flatten_dict(nested, sep="/")
     except Exception as error:  # whatever a parser says of bytes that are none of its own
         raise _damaged(path, error) from error
 
