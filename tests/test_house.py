@@ -1,6 +1,7 @@
 """The house keeps its promises: rooms, one direction of imports, TensorFlow where it belongs."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,3 +100,20 @@ def test_only_one_file_asks_the_system_for_its_cores():
         if "sched_getaffinity" in path.read_text()
     ]
     assert users == ["tcam_jax/runtime/cores.py"]  # macOS has none
+
+
+def test_one_module_of_each_medium_writes_what_users_name():
+    only = {
+        r"(?<![\w.])print\(": {"runtime/terminal.py"},
+        r"csv\.(writer|DictWriter)": {"runtime/csv_rows.py"},
+        r'" \| "\.join': {"runtime/markdown.py"},
+        # "$x$" is no formula there, names in HTML are escaped.
+        r"\.savefig\(": {"report/curves.py", "report/ablation_plots.py"},
+        r"jinja2\.Environment\(": {"report/page.py"},
+    }
+    for path in MODULES:
+        name, text = str(path.relative_to(ROOT / "tcam_jax")), path.read_text()
+        code = re.sub(r'"""(?!").*?"""', "", text, flags=re.DOTALL)  # examples of use are text
+        for pattern, modules in only.items():
+            if not name.startswith("benchmark/"):
+                assert bool(re.search(pattern, code)) == (name in modules), (name, pattern)

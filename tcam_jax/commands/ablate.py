@@ -34,6 +34,7 @@ from tcam_jax.runtime import devices
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.interruption import Interruption
+from tcam_jax.runtime.terminal import say
 from tcam_jax.train.stage import is_finished
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR
 
@@ -81,7 +82,7 @@ def ablate(
         summary = summarise(tables, results)
         _write(summary, workdir)
         minutes = (time.monotonic() - start) / 60
-        print(f"run {number} of {len(planned)}: {folder}, {minutes:.0f} min so far", flush=True)
+        say(f"run {number} of {len(planned)}: {folder}, {minutes:.0f} min so far")
     return summary
 
 
@@ -166,8 +167,8 @@ def main() -> None:
     tables = ablations(config.dataset.name, _FULL.value)
     with Interruption() as stop:
         devices.prepare(config)
-        print(to_markdown(ablate(config, workdir, tables, seeds, stop)))
-    print(f"tables and plots: {workdir}")
+        say(*to_markdown(ablate(config, workdir, tables, seeds, stop)).split("\n"))
+    say(f"tables and plots: {workdir}")
 
 
 def run() -> None:

@@ -14,6 +14,7 @@ from tcam_jax.commands import config_flag
 from tcam_jax.runtime.errors import Diverged, InputError
 from tcam_jax.runtime.interruption import EXIT_STATUS, Interrupted
 from tcam_jax.runtime.streams import keep_streams
+from tcam_jax.runtime.terminal import say
 
 # Flags that are defined here are the command's.
 flags.disclaim_key_flags()
@@ -44,10 +45,10 @@ def run(
     sys.argv = config_flag.with_home(sys.argv)
     if _HELP & set(sys.argv[1:]):
         module = sys.modules[main.__module__]
-        print(module.__doc__)
-        print(flags.FLAGS.module_help(module.__name__))
+        text = f"{module.__doc__}\n{flags.FLAGS.module_help(module.__name__)}"
         if "config" in flags.FLAGS:
-            print(f"\n{config_flag.fields_help()}")
+            text += f"\n\n{config_flag.fields_help()}"
+        say(*text.split("\n"))
         return
     parse = partial(_parse, required=required)
     app.run(lambda _: _reporting(main, one_of_several), flags_parser=parse)
@@ -110,7 +111,8 @@ def _parse(argv: Sequence[str], required: Sequence[str]) -> list[str]:
             config_flag.check_config(flags.FLAGS.config, argv)
     # A config file may fail in any way; an unknown field or a wrong type surfaces here too.
     except Exception as error:
-        _fail(config_flag.fault_of(error, argv) or str(error))
+        told = config_flag.fault_of(error, argv) or str(error)
+        _fail(" ".join(told.splitlines()))
     if len(rest) > 1:
         _fail(f"arguments are given as --name=value; got {' '.join(rest[1:])!r}")
     missing = [f"--{name}= ({flags.FLAGS[name].help})" for name in required if not _has(name)]
@@ -134,12 +136,12 @@ def _reporting(main: Callable[[], None], one_of_several: Callable[[], bool]) -> 
     try:
         main()
     except Interrupted:  # all processes together
-        print("interrupted: run the same command again to go on", file=sys.stderr)
+        say("interrupted: run the same command again to go on", error=True)
         sys.exit(EXIT_STATUS)
     except (InputError, Diverged) as error:
         status = 3 if isinstance(error, Diverged) else 2
-        message = config_flag.in_full(str(error), sys.argv)
-        _fail(message, status, at_once=one_of_several())
+        lines = [config_flag.in_full(str(line), sys.argv) for line in error.args]
+        _fail(*lines, status=status, at_once=one_of_several())
     except Exception:
         if not one_of_several():
             raise
@@ -152,8 +154,8 @@ def _reporting(main: Callable[[], None], one_of_several: Callable[[], bool]) -> 
         )
 
 
-def _fail(message: str, status: int = 2, at_once: bool = False) -> None:
-    print(f"error: {message}", file=sys.stderr)
+def _fail(message: str, *others: str, status: int = 2, at_once: bool = False) -> None:
+    say(f"error: {message}", *others, error=True)
     if at_once:
         sys.stdout.flush()
         sys.stderr.flush()

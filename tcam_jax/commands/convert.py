@@ -6,7 +6,6 @@ Formats: jsonl (all lines in one file), csv, coco, mot, yolo; several with comma
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tcam_jax.predict.formats.records import Records, find_lines, unfinished
 from tcam_jax.predict.formats.registry import FORMATS, check_formats, check_new, convert
 from tcam_jax.predict.shards import missing_shards
 from tcam_jax.runtime.counted import counted
+from tcam_jax.runtime.terminal import say
 
 _INPUT = command_line.define_paths("input", "folder of tcam predict's results")
 _OUTPUT = command_line.define_path("output", "folder for the new files")
@@ -40,10 +40,10 @@ def main() -> None:
     root = None if _ROOT.value is None else Path(_ROOT.value)
     records = Records(paths, root)
     for warning in _missing(records):
-        print(f"warning: {warning}", file=sys.stderr)
+        say(f"warning: {warning}", error=True)
     written = convert(records, output, formats)
     frames = counted(len(records), "frame")
-    print(f"{frames} of {counted(len(records.sources), 'file')}: {', '.join(map(str, written))}")
+    say(f"{frames} of {counted(len(records.sources), 'file')}: {', '.join(map(str, written))}")
 
 
 def _missing(records: Records) -> Iterator[str]:

@@ -12,6 +12,7 @@ from tcam_jax.config.record import load_config
 from tcam_jax.report.results_tables import results_table
 from tcam_jax.runs.evaluate import evaluate_run
 from tcam_jax.runtime import devices
+from tcam_jax.runtime.terminal import say
 
 _WORKDIR = command_line.define_path("workdir", "folder of a trained run")
 _DATA_DIR = command_line.define_path("data_dir", "where the prepared dataset lies, if moved")
@@ -24,8 +25,8 @@ def main() -> None:
     config = load_config(workdir)
     devices.prepare(config)
     results = evaluate_run(workdir, _SPLIT.value, data_dir=_DATA_DIR.value)
-    print(results_table(results, config))
-    print(f"results: {workdir / 'results.json'}")
+    say(*results_table(results, config).split("\n"))
+    say(f"results: {workdir / 'results.json'}")
 
 
 def run() -> None:

@@ -12,6 +12,7 @@ from absl import flags
 from tcam_jax.commands import command_line
 from tcam_jax.predict import exported
 from tcam_jax.runs.exchange import export_model
+from tcam_jax.runtime.terminal import say
 
 _WORKDIR = command_line.define_path("workdir", "folder of a trained run")
 _OUTPUT = command_line.define_path("output", "new folder")
@@ -22,7 +23,7 @@ def main() -> None:
     """Export."""
     command_line.check_output(_OUTPUT.value)
     export_model(Path(_WORKDIR.value), Path(_OUTPUT.value), _FORMAT.value)
-    print(_OUTPUT.value)
+    say(_OUTPUT.value)
 
 
 def run() -> None:

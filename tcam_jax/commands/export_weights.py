@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tcam_jax.commands import command_line
 from tcam_jax.runs.exchange import export_weights
+from tcam_jax.runtime.terminal import say
 
 _WORKDIR = command_line.define_path("workdir", "folder of a trained run")
 _OUTPUT = command_line.define_path("output", "FILE.safetensors or FILE.msgpack")
@@ -16,7 +17,7 @@ _OUTPUT = command_line.define_path("output", "FILE.safetensors or FILE.msgpack")
 def main() -> None:
     """Export."""
     export_weights(Path(_WORKDIR.value), Path(_OUTPUT.value))
-    print(_OUTPUT.value)
+    say(_OUTPUT.value)
 
 
 def run() -> None:

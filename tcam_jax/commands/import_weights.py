@@ -14,6 +14,7 @@ from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.runs.exchange import import_weights
 from tcam_jax.runtime.log import log_to_terminal
+from tcam_jax.runtime.terminal import say
 from tcam_jax.train.stages import TCAM_DIR
 
 _CONFIG = config_flag.define_config()
@@ -27,11 +28,11 @@ def main() -> None:
     validate(config)
     log_to_terminal()
     stages = import_weights(config, Dataset(config).class_names, workdir, Path(_WEIGHTS.value))
-    print(f"{workdir}: finished stages {', '.join(stages)}")
+    say(f"{workdir}: finished stages {', '.join(stages)}")
     if TCAM_DIR in stages:
-        print(f"next: tcam evaluate --workdir={workdir} --split=test")
+        say(f"next: tcam evaluate --workdir={workdir} --split=test")
     else:
-        print(f"next, stage 2: tcam train --config=… --workdir={workdir}")
+        say(f"next, stage 2: tcam train --config=… --workdir={workdir}")
 
 
 def run() -> None:

@@ -9,7 +9,6 @@ Files that cannot be read, or not to their end, are named, and the rest is predi
 command, run again, goes on with what is not finished.
 """
 
-import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -36,6 +35,7 @@ from tcam_jax.runs.load import fingerprint, load
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.stopwatch import Stopwatch
+from tcam_jax.runtime.terminal import say
 
 _NETWORK = command_line.define_network()
 _INPUT = command_line.define_paths(
@@ -91,7 +91,7 @@ def main() -> None:
     stopwatch, faults, count = Stopwatch(), dict[Path, str](), 0
     with Interruption() as stop, ResultFolder(output, settings) as results:
         for warning in results.warnings:
-            print(f"warning: {warning}", file=sys.stderr)
+            say(f"warning: {warning}", error=True)
         left = [file for file in files if not results.is_finished(file)]
         if given.camera and results.is_finished(Path(given.camera)):
             raise InputError(f"--output={output} has frames of {given.camera}: take a new folder.")
@@ -99,7 +99,7 @@ def main() -> None:
             predictor = load(network, batch_size=_BATCH_SIZE.value, **_options())
             frames = stop.between(read_files(left, _STRIDE.value, faults.__setitem__))
             if given.camera:
-                print("Ctrl-C ends the recording.", file=sys.stderr)
+                say("Ctrl-C ends the recording.", error=True)
                 frames = _recorded(given.camera, stop, faults)
             drawn = _drawn(given, output, formats)
             with _progress(left, given) as progress:
@@ -110,9 +110,9 @@ def main() -> None:
                     predictions, faults, results, drawn, stopwatch, progress.update
                 )
     for path, reason in faults.items():
-        print(f"warning: {path}: {reason}", file=sys.stderr)
+        say(f"warning: {path}: {reason}", error=True)
     if given.left_out:
-        print(in_words(given.left_out, given.root), file=sys.stderr)
+        say(in_words(given.left_out, given.root), error=True)
     before = len(files) - len(left)
     if not count + before and files:
         raise InputError(f"no frame of {', '.join(_INPUT.value)} can be read.")
@@ -122,10 +122,10 @@ def main() -> None:
         written += convert(Records(written, given.root), output, others)
     if MASKS in formats:
         written += [folder for folder in [output / masks.FOLDER] if folder.exists()]
-    print(f"{in_brief(count, len(left), len(faults), before)}: {', '.join(map(str, written))}")
+    say(f"{in_brief(count, len(left), len(faults), before)}: {', '.join(map(str, written))}")
     if _PROFILE.value and count:
         for activity in ("decode", "forward", "boxes", "draw"):
-            print(f"{activity:8} {1000 * stopwatch.seconds[activity] / count:8.2f} ms a frame")
+            say(f"{activity:8} {1000 * stopwatch.seconds[activity] / count:8.2f} ms a frame")
 
 
 def _options() -> dict[str, Any]:

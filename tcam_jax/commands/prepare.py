@@ -14,6 +14,7 @@ from tcam_jax.data.builders import registry
 from tcam_jax.data.builders.findings import HARMLESS
 from tcam_jax.runtime.extras import require
 from tcam_jax.runtime.log import log_to_terminal
+from tcam_jax.runtime.terminal import say
 
 _CONFIG = config_flag.define_config()
 _MANUAL_DIR = command_line.define_path("manual_dir", "the raw files, for datasets that need them")
@@ -43,13 +44,13 @@ def main() -> None:
     }
     if _VALIDATE.value:
         report = registry.validate(dataset.name, dataset.config, **arguments)
-        print(in_words(report))
+        say(*in_words(report).split("\n"))
         faults = [k for k in report["findings"].values() if k["action"] not in HARMLESS]
         sys.exit(1 if faults else 0)
     folder = registry.prepare(dataset.name, dataset.config, **arguments)
     report_file = folder / REPORT_FILE
-    print(in_words(json.loads(report_file.read_text())))
-    print(f"report: {report_file}\ndataset: {folder}")
+    say(*in_words(json.loads(report_file.read_text())).split("\n"))
+    say(f"report: {report_file}", f"dataset: {folder}")
 
 
 def run() -> None:

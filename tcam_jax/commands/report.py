@@ -27,7 +27,9 @@ from tcam_jax.report.table import to_markdown
 from tcam_jax.runs.networks import load_networks
 from tcam_jax.runtime import devices
 from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.markdown import markdown
 from tcam_jax.runtime.parallel import Parallel
+from tcam_jax.runtime.terminal import say
 from tcam_jax.train.stages import make_model
 
 _WORKDIR = command_line.define_path("workdir", "folder of a trained and evaluated run")
@@ -74,13 +76,13 @@ def main() -> None:
     ]
     files = {
         "report.html": page,
-        "report.md": "\n\n".join([f"# {workdir.name}", *tables]) + "\n",
+        "report.md": "\n\n".join([f"# {markdown(workdir.name)}", *tables]) + "\n",
         "report.csv": to_csv(results),
     }
-    print(results_table(results, config))
+    say(*results_table(results, config).split("\n"))
     for name, text in files.items():
         write_whole(workdir / name, text)
-        print(workdir / name)
+        say(workdir / name)
 
 
 def run() -> None:

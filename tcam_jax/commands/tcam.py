@@ -7,6 +7,7 @@ from importlib import metadata
 
 from tcam_jax.runtime.huge_pages import start_again_with_huge_pages
 from tcam_jax.runtime.streams import keep_streams
+from tcam_jax.runtime.terminal import say
 
 COMMANDS = {
     "prepare": "read videos or frames into a dataset, or only say what is wrong with them",
@@ -29,17 +30,17 @@ def main() -> None:
     name, *arguments = sys.argv[1:] or ["--help"]
     if name in ("--help", "-h", "help"):
         width = max(map(len, COMMANDS))
-        print("usage: tcam COMMAND --flag=value …    (tcam COMMAND --help: its flags)\n")
+        say("usage: tcam COMMAND --flag=value …    (tcam COMMAND --help: its flags)", "")
         for command, purpose in COMMANDS.items():
-            print(f"  {command:{width}}  {purpose}")
+            say(f"  {command:{width}}  {purpose}")
         return
     if name == "--version":
-        print(f"tcam_jax {metadata.version('tcam_jax')}")
+        say(f"tcam_jax {metadata.version('tcam_jax')}")
         return
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        print(f"error: tcam knows {', '.join(COMMANDS)}; got {name!r}{hint}", file=sys.stderr)
+        say(f"error: tcam knows {', '.join(COMMANDS)}; got {name!r}{hint}", error=True)
         sys.exit(2)
     start_again_with_huge_pages()
     sys.argv = [f"tcam {name}", *arguments]

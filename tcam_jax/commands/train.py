@@ -27,6 +27,7 @@ def main() -> None:
         from tcam_jax.runs.experiment import dry_run, train_and_evaluate
         from tcam_jax.runtime import devices, processes
         from tcam_jax.runtime.log import log_to_terminal
+        from tcam_jax.runtime.terminal import say
 
         devices.prepare(_CONFIG.value, _DISTRIBUTED.value)
         if _DRY_RUN.value:
@@ -38,8 +39,8 @@ def main() -> None:
         workdir = Path(_WORKDIR.value)
         results = train_and_evaluate(_CONFIG.value, workdir, stop)
         if processes.is_first():
-            print(results_table(results, _CONFIG.value))
-            print(f"results: {workdir / 'results.json'}")
+            say(*results_table(results, _CONFIG.value).split("\n"))
+            say(f"results: {workdir / 'results.json'}")
 
 
 def run() -> None:

@@ -56,9 +56,9 @@ def check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None:
     ]
     if changes:
         raise InputError(
-            f"{workdir} holds a run of another config; these fields differ:\n"
-            + "\n".join(changes)
-            + "\nUse the same config to go on with that run, or another workdir."
+            f"{workdir} holds a run of another config; these fields differ:",
+            *changes,
+            "Use the same config to go on with that run, or another workdir.",
         )
 
 

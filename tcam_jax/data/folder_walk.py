@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tcam_jax.runtime.plain_files import other_kind
+from tcam_jax.runtime.terminal import one_line
 
 _NAMED = 3  # places that a summary names for each reason
 
@@ -181,7 +182,7 @@ def in_words(left_out: Iterable[LeftOut], root: Path) -> str:
     for one in left_out:
         of_kind[one.kind].append(one)
     parts = [
-        f"{reason}: {len(of_kind[kind])} ({_examples(kind, of_kind[kind], root)})"
+        f"{reason}: {len(of_kind[kind])} ({one_line(_examples(kind, of_kind[kind], root))})"
         for kind, reason in REASONS.items()
         if of_kind[kind]
     ]

@@ -20,6 +20,7 @@ from tcam_jax.predict.frame_source import SUFFIXES, Found, find_files, has_known
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.plain_files import other_kind
 from tcam_jax.runtime.read_ahead import read_ahead
+from tcam_jax.runtime.terminal import one_line
 
 
 class InputFrame(NamedTuple):
@@ -137,7 +138,7 @@ def _of_container(container: InputContainer) -> Iterator[InputFrame]:
                 f"frames: no frame of the container {container.name} can be read: {error}. It is "
                 "read from where it stands: container.seek(0) goes back."
             ) from error
-        warnings.warn(f"{container.name}: {error}", stacklevel=2)
+        warnings.warn(one_line(f"{container.name}: {error}"), stacklevel=2)
 
 
 def _of_name(given: str, stride: int, alone: bool) -> Iterator[InputFrame]:
@@ -163,13 +164,13 @@ def _of_name(given: str, stride: int, alone: bool) -> Iterator[InputFrame]:
         why = next(iter(faults.values()), "it holds none")
         raise InputError(f"frames: no frame of {given} can be read: {why}.")
     for file, reason in faults.items():
-        warnings.warn(f"{file}: {reason}", stacklevel=2)
+        warnings.warn(one_line(f"{file}: {reason}"), stacklevel=2)
     root = Path(path)
     while not root.exists():  # a glob
         root = root.parent
     told = in_words((one for one in left_out if one.kind != "system"), root)
     if told:
-        warnings.warn(f"{given}: {told}", stacklevel=2)
+        warnings.warn(one_line(f"{given}: {told}"), stacklevel=2)
 
 
 def find_named(path: str) -> Found:

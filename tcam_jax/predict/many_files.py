@@ -1,9 +1,11 @@
 """Many files into one folder of results: what is finished stays so, what fails is named."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import errno
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
+from types import TracebackType
 from typing import Protocol, runtime_checkable
 
 from PIL import Image
@@ -14,10 +16,14 @@ from tcam_jax.predict.formats.masks import FOLDER, MaskWriter
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.result_folder import ResultFolder
 from tcam_jax.runtime.counted import counted
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write
 from tcam_jax.runtime.stopwatch import Stopwatch
 
 Write = Callable[[Prediction], None]
+
+# What one file alone may meet: a name or a size that this disk does not take.
+_OF_ONE_FILE = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EFBIG)
 
 
 @runtime_checkable
@@ -89,9 +95,57 @@ class Masks:
         yield lambda prediction: self._writer.write(prediction, self._names[file])
 
 
+class _Drawing:
+    """What is made of one file; given up, and nothing left of it, for a fault of that file alone.
+
+    A context manager.
+
+    Args:
+      one, file: of what, of which.
+
+    Raises:
+      InputError, OSError: from all methods: any other fault.
+    """
+
+    def __init__(self, one: Drawn, file: Path):
+        self._one, self._file, self._opened = one, file, ExitStack()
+        self.fault = ""
+
+    def __enter__(self) -> "_Drawing":
+        with self._giving_up():
+            self._write = self._opened.enter_context(self._one.of(self._file))
+        return self
+
+    def write(self, prediction: Prediction) -> None:
+        """Add a frame."""
+        if not self.fault:
+            with self._giving_up():
+                self._write(prediction)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._giving_up():
+            self._opened.__exit__(kind, error, trace)
+
+    @contextmanager
+    def _giving_up(self) -> Iterator[None]:
+        try:
+            yield
+        except (InputError, OSError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if not isinstance(cause, OSError) or cause.errno not in _OF_ONE_FILE:
+                raise
+            self._opened.__exit__(type(error), error, error.__traceback__)
+            self.fault = f"{self._one.path(self._file)} cannot be written ({cause.strerror})"
+
+
 def write_results(
     predictions: Iterator[Prediction],
-    faults: Mapping[Path, str],
+    faults: MutableMapping[Path, str],
     results: ResultFolder,
     drawn: Sequence[Drawn],
     stopwatch: Stopwatch,
@@ -101,7 +155,8 @@ def write_results(
 
     Args:
       predictions: of files, the frames of each together.
-      faults: of files that cannot be read, or not to their end, by the time of their last frame.
+      faults: of files that cannot be read, or not to their end, by the time of their last frame;
+        gets those of what cannot be drawn of a file.
       results: takes their records.
       drawn: what else is made of them.
       stopwatch: takes the seconds of "draw".
@@ -115,19 +170,22 @@ def write_results(
         assert file is not None
         first = count
         with ExitStack() as opened:
-            writers = [opened.enter_context(one.of(file)) for one in drawn]
+            drawings = [opened.enter_context(_Drawing(one, file)) for one in drawn]
             for prediction in of_file:
                 results.write(prediction.to_dict())
                 with stopwatch.of("draw"):
                     try:
-                        for write in writers:
-                            write(prediction)
+                        for drawing in drawings:
+                            drawing.write(prediction)
                     except OSError as error:
                         raise cannot_write(results.folder, error) from error
                 told()
                 count += 1
         size = file.stat().st_size if file.exists() else 0  # a camera has none
-        made = [one.path(file) for one in drawn]
+        lost = [drawing.fault for drawing in drawings if drawing.fault]
+        if lost:
+            faults[file] = "; ".join([*([faults[file]] if file in faults else []), *lost])
+        made = [one.path(file) for one, d in zip(drawn, drawings, strict=True) if not d.fault]
         results.finish(str(file), size, count - first, faults.get(file), made)
     return count
 

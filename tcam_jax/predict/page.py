@@ -4,6 +4,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.predictor import Predictor
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
+from tcam_jax.runtime.markdown import markdown
+from tcam_jax.runtime.terminal import one_line
 
 if TYPE_CHECKING:
     import gradio
@@ -80,7 +83,8 @@ def build(model: Predictor) -> "gradio.Blocks":
     with gradio.Blocks(
         title="tcam_jax", analytics_enabled=False, delete_cache=(_LOOKED_FOR, _OLD)
     ) as page:
-        gradio.Markdown(f"# Where is it?\nClasses: {', '.join(model.class_names)}")
+        names = ", ".join(map(markdown, model.class_names))
+        gradio.Markdown(f"# Where is it?\nClasses: {names}")
         with gradio.Tab("Image"):
             last = gradio.State()
             with gradio.Row():
@@ -115,7 +119,8 @@ def _told(path: str) -> Iterator[None]:
     import gradio
 
     def named(words: object) -> str:
-        return str(words).removeprefix("frames: ").replace(path, Path(path).name)
+        told = str(words).removeprefix("frames: ").replace(path, Path(path).name)
+        return escape(one_line(told), quote=False)  # Gradio takes it for HTML
 
     # Not safe in threads, so one file at a time: `one_at_a_time`.
     with warnings.catch_warnings(record=True) as told:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.terminal import say
 
 if TYPE_CHECKING:
     import gradio
@@ -40,7 +41,7 @@ def serve(page: "gradio.Blocks", host: str, port: int, wait: bool = True) -> str
             "the address is not this machine's; another --port= may be free."
         ) from error
     if wait:
-        print(f"Open {str(address).rstrip('/')} (Ctrl-C ends it)", flush=True)
+        say(f"Open {str(address).rstrip('/')} (Ctrl-C ends it)")
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # files are deleted then too
         try:
             while page.is_running:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from tcam_jax.predict.other_settings import differences
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.files import cannot_write, read_json, temporary_name, write_whole
+from tcam_jax.runtime.files import cannot_write, read_json, write_whole, writing_whole
 from tcam_jax.runtime.lock import locked
 
 RECORDS, FINISHED, SETTINGS = "predictions.jsonl", "finished.jsonl", "settings.json"
@@ -93,7 +93,11 @@ class ResultFolder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._opened.close()
+        try:
+            self._opened.close()
+        except OSError as fault:  # of a full disk again, where `error` is that
+            if error is None:
+                raise cannot_write(self.folder, fault) from fault
 
     def _open(self, name: str) -> TextIO:
         # Whole lines, whatever ends the process.
@@ -170,11 +174,8 @@ class ResultFolder:
                     yield line.decode()
 
     def _rewrite(self, name: str, lines: Iterable[str]) -> None:
-        path = self.folder / name
-        temporary = temporary_name(path)
-        with temporary.open("w", encoding="utf-8") as kept:
+        with writing_whole(self.folder / name) as kept:
             kept.writelines(lines)
-        temporary.replace(path)
 
 
 def _to_line(record: Mapping[str, Any]) -> str:

@@ -15,7 +15,6 @@
 CorLoc is null where the split has no boxes; a run that is not finished is left out.
 """
 
-import csv
 import io
 import statistics
 from collections.abc import Collection, Mapping, Sequence
@@ -25,6 +24,8 @@ from tcam_jax.config.ablation import Ablation
 from tcam_jax.evaluate.results import Results, find_row
 from tcam_jax.report.table import Table, number
 from tcam_jax.report.table import to_markdown as table_to_markdown
+from tcam_jax.runtime.csv_rows import row_writer
+from tcam_jax.runtime.markdown import markdown
 
 SCHEMA = 1
 
@@ -141,14 +142,17 @@ def ablation_tables(summary: Summary) -> list[Table]:
         seeds = sorted({seed for row in table["rows"] for seed in row["runs"]}, key=int)
         header = [table["title"], *(f"seed {seed}" for seed in seeds)]
         header += ["mean ± std", "τ maximised on test", "published"]
-        rows = []
-        for row in table["rows"]:
-            cells = [row["title"]]
+        rows, best = [], []
+        for place, row in enumerate(table["rows"]):
+            title = row["title"].removeprefix("**").removesuffix("**")
+            if title != row["title"]:
+                best.append(place)
+            cells = [title]
             runs = row["runs"]
             cells += [number(runs[seed]["val"] if seed in runs else None) for seed in seeds]
             cells += [_mean(row["val"]), _mean(row["test"]), number(row["published"])]
             rows.append(cells)
-        found.append(Table("", header, rows, table["note"]))
+        found.append(Table("", header, rows, table["note"], best=best))
     return found
 
 
@@ -164,7 +168,7 @@ def ablation_note(summary: Summary) -> str:
 def to_markdown(summary: Summary) -> str:
     """Return all tables and the note."""
     tables = map(table_to_markdown, ablation_tables(summary))
-    return "\n\n".join([*tables, ablation_note(summary)])
+    return "\n\n".join([*tables, markdown(ablation_note(summary))])
 
 
 def to_csv(summary: Summary) -> str:
@@ -188,9 +192,10 @@ def to_csv(summary: Summary) -> str:
         for threshold in thresholds
     ]
     text = io.StringIO()
-    writer = csv.DictWriter(text, lines[0].keys(), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
+    write_row = row_writer(text)
+    write_row(lines[0])
+    for line in lines:
+        write_row(line.values())
     return text.getvalue()
 
 

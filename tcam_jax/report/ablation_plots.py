@@ -1,18 +1,24 @@
 """Pictures of an ablation's tables, the published numbers beside."""
 
+import io
 import math
 from pathlib import Path
 
+import matplotlib
 import matplotlib.figure
 from matplotlib.ticker import MaxNLocator
 
 from tcam_jax.report.ablation import AblationRow, AblationTable
+from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.terminal import one_line
 
 _OURS, _PUBLISHED = "#0072B2", "#D55E00"  # blue and vermilion of Okabe and Ito's palette
 _PUBLISHED_LABEL = "YouTube-Objects v1.0, published, τ maximised on test"
 _AXIS = "CorLoc (%), mean over classes"
+_as_plain_text = matplotlib.rc_context({"text.parse_math": False})  # "$x$" is a name
 
 
+@_as_plain_text
 def bars(table: AblationTable, dataset: str, path: Path) -> None:
     """Draw one bar a row, with the standard deviation over seeds.
 
@@ -39,15 +45,16 @@ def bars(table: AblationTable, dataset: str, path: Path) -> None:
     if published:
         y, x = zip(*published, strict=True)
         axes.plot(x, y, "D", color=_PUBLISHED, label=_PUBLISHED_LABEL)
-    axes.set_yticks(places, [row["title"].replace("**", "") for row in rows])
+    axes.set_yticks(places, [one_line(row["title"].replace("**", "")) for row in rows])
     axes.invert_yaxis()
     axes.set_xlabel(_AXIS)
     axes.set_xlim(left=0)
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower center", ncols=1, frameon=False)
-    figure.savefig(path, dpi=120)
+    _write(figure, path)
 
 
+@_as_plain_text
 def temporal_range(table: AblationTable, dataset: str, path: Path) -> None:
     """Draw CorLoc against the number n of neighbouring frames (Fig. 3 of the paper).
 
@@ -79,7 +86,7 @@ def temporal_range(table: AblationTable, dataset: str, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", alpha=0.3)
     axes.legend(frameon=False)
-    figure.savefig(path, dpi=120)
+    _write(figure, path)
 
 
 def _known(table: AblationTable) -> tuple[list[AblationRow], list[float]]:
@@ -89,4 +96,10 @@ def _known(table: AblationTable) -> tuple[list[AblationRow], list[float]]:
 
 
 def _ours(dataset: str) -> str:
-    return f"{dataset}, ours, τ from validation"
+    return one_line(f"{dataset}, ours, τ from validation")
+
+
+def _write(figure: matplotlib.figure.Figure, path: Path) -> None:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=120, format="png")
+    write_whole(path, buffer.getvalue())

@@ -1,11 +1,11 @@
 """All numbers of a run as one CSV, published ones below."""
 
-import csv
 import io
 from collections.abc import Mapping
 
 from tcam_jax.evaluate.results import Results
 from tcam_jax.report.published import published_rows
+from tcam_jax.runtime.csv_rows import row_writer
 
 
 def to_csv(results: Results) -> str:
@@ -13,8 +13,13 @@ def to_csv(results: Results) -> str:
     text = io.StringIO()
     protocol = ["class_from", "threshold", "regions", "iou", "localisation"]
     columns = ["dataset", "config", "split", "method", *protocol, "class", "corloc", "low", "high"]
-    writer = csv.DictWriter(text, [*columns, "source"], restval="", lineterminator="\n")
-    writer.writeheader()
+    columns.append("source")
+    write_row = row_writer(text)
+    write_row(columns)
+
+    def write(cells: Mapping[str, object]) -> None:
+        write_row(cells.get(name) for name in columns)
+
     dataset: dict[str, object] = {
         "dataset": results["dataset"],
         "config": results["config"],
@@ -26,13 +31,13 @@ def to_csv(results: Results) -> str:
         about = dataset | {name: cells[name] for name in ["method", *protocol]}
         about["source"] = "this run"
         mean = {"class": "mean", "corloc": row["corloc"], "low": low, "high": high}
-        writer.writerow(about | mean)
-        writer.writerow(about | {"class": "frames", "corloc": row["corloc_frames"]})
+        write(about | mean)
+        write(about | {"class": "frames", "corloc": row["corloc_frames"]})
         for name, value in zip(results["classes"], row["per_class"], strict=True):
-            writer.writerow(about | {"class": name, "corloc": value})
+            write(about | {"class": name, "corloc": value})
     for other in published_rows(results["dataset"], results["config"]):
         about = dataset | {"method": f"{other.method} ({other.reference})"}
         about |= {"source": f"{other.source}; {other.protocol}"}
         for name, value in {**other.per_class, "mean": other.mean}.items():
-            writer.writerow(about | {"class": name, "corloc": value})
+            write(about | {"class": name, "corloc": value})
     return text.getvalue()

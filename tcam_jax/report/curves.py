@@ -8,6 +8,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from tcam_jax.evaluate.results import Results
+from tcam_jax.runtime.terminal import one_line
 
 _TEXT = "#010203"  # stands for the page's own colour of text, light or dark
 _COLOURS = ("#2a78d6", "#d9661f", "#1a9c7b", "#b1499c", "#8a8a00", "#c03a4b", "#5a6fc0", "#7a7a7a")
@@ -69,6 +70,7 @@ def line_plot(
         "svg.fonttype": "none",
         # The names of its parts must not be those of another plot in the page.
         "svg.hashsalt": label,
+        "text.parse_math": False,  # "$x$" is a name
         "font.family": "sans-serif",
         "font.size": 9,
         **dict.fromkeys(
@@ -79,7 +81,7 @@ def line_plot(
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         for (name, (x, y)), colour in zip(lines.items(), _COLOURS * len(lines), strict=False):
-            axes.plot(x, y, color=colour, label=name, linewidth=1.6)
+            axes.plot(x, y, color=colour, label=one_line(name), linewidth=1.6)
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", color=_TEXT, alpha=0.15, linewidth=0.6)
@@ -90,7 +92,7 @@ def line_plot(
         figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].replace(_TEXT, "currentColor")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{_escaped(label)}" ', 1)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{_escaped(one_line(label))}" ', 1)
 
 
 def _order(name: str) -> tuple[int, str]:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from tcam_jax.report.pictures import Figure
 from tcam_jax.report.table import Table
+from tcam_jax.runtime.terminal import one_line
 
 
 class Plot(NamedTuple):
@@ -122,6 +123,7 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
         loader=jinja2.PackageLoader("tcam_jax.report", package_path=""),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_seen,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -130,3 +132,8 @@ def render(summary: Summary, sections: Sequence[Section]) -> str:
     if any(section.has_sliders for section in sections):
         script = Markup(files("tcam_jax.report").joinpath("threshold.js").read_text("utf-8"))
     return template.render(summary=summary, sections=sections, script=script)
+
+
+def _seen(value: object) -> object:
+    # What is HTML already is our own; in other text, marks could turn the direction of the page's.
+    return one_line(value) if isinstance(value, str) and not isinstance(value, Markup) else value

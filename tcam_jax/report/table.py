@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from tcam_jax.runtime.markdown import markdown, row
+
 
 class Table(NamedTuple):
     """Text in rows and columns.
@@ -31,21 +33,19 @@ class Table(NamedTuple):
 def to_markdown(table: Table) -> str:
     """Return a table with its title and note."""
     numbers = len(table.header) - table.names
-    lines = [_line(table.header), _line(["---"] * table.names + ["---:"] * numbers)]
-    for i, row in enumerate(table.rows):
-        names = [f"**{cell}**" if i in table.best else cell for cell in row[: table.names]]
-        lines.append(_line([*names, *row[table.names :]]))
-    parts = [f"**{table.title}**"] if table.title else []
+    lines = [row(map(markdown, table.header)), row(["---"] * table.names + ["---:"] * numbers)]
+    for i, cells in enumerate(table.rows):
+        shown = list(map(markdown, cells))
+        if i in table.best:
+            shown[: table.names] = [f"**{cell}**" for cell in shown[: table.names]]
+        lines.append(row(shown))
+    parts = [f"**{markdown(table.title)}**"] if table.title else []
     parts.append("\n".join(lines))
     if table.note:
-        parts.append(table.note)
+        parts.append(markdown(table.note))
     return "\n\n".join(parts)
 
 
 def number(value: float | None, digits: int = 1) -> str:
     """Write a number; "–" for None."""
     return "–" if value is None else f"{value:.{digits}f}"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

@@ -64,17 +64,20 @@ def import_weights(
     # Whole or not at all: half a run would be trained from wherever it is.
     unfinished = workdir.with_name(f"{workdir.name}.importing")
     shutil.rmtree(unfinished, ignore_errors=True)
-    record_config(config, unfinished)
-    record_classes(unfinished, class_names)
-    for name, (parts, roles) in stages.items():
-        state = create_state(
-            select(loaded.variables, parts), make_optimizer(config[name].optimizer, model)
-        )
-        # Nothing was measured: below any score.
-        best = {role: {"step": IMPORTED, "value": -1.0} for role in roles}
-        Checkpoints(unfinished / name / "checkpoints").save(IMPORTED, state, Record(best))
-        finish(unfinished / name, IMPORTED)
-    unfinished.replace(workdir)
+    try:
+        record_config(config, unfinished)
+        record_classes(unfinished, class_names)
+        for name, (parts, roles) in stages.items():
+            state = create_state(
+                select(loaded.variables, parts), make_optimizer(config[name].optimizer, model)
+            )
+            # Nothing was measured: below any score.
+            best = {role: {"step": IMPORTED, "value": -1.0} for role in roles}
+            Checkpoints(unfinished / name / "checkpoints").save(IMPORTED, state, Record(best))
+            finish(unfinished / name, IMPORTED)
+        unfinished.replace(workdir)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return tuple(stages)
 
 

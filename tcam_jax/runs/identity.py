@@ -53,9 +53,9 @@ def record_dataset(config: ConfigDict, workdir: Path, data: Data) -> None:
     ]
     if set(names) - set(_PLACES):
         raise InputError(
-            f"{workdir} was started with another dataset than {_place(data)}; these differ:\n"
-            + "\n".join(changed)
-            + "\nUse the dataset as it was to go on with that run, or another workdir."
+            f"{workdir} was started with another dataset than {_place(data)}; these differ:",
+            *changed,
+            "Use the dataset as it was to go on with that run, or another workdir.",
         )
 
 

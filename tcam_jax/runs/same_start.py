@@ -58,7 +58,7 @@ def _refuse_differences(facts: Mapping[str, object]) -> None:
                 different[name] = f"  {name}: {here} in process 0, {there} in process {index}"
     if different:
         raise InputError(
-            "all processes must be started alike; these differ:\n"
-            + "\n".join(different[name] for name in sorted(different))
-            + "\nStart all of them with the same command, code, packages and data."
+            "all processes must be started alike; these differ:",
+            *(different[name] for name in sorted(different)),
+            "Start all of them with the same command, code, packages and data.",
         )

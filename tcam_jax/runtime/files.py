@@ -12,38 +12,46 @@ from tcam_jax.runtime.plain_files import read_text
 
 _MOST = 1 << 28  # bytes of a file of JSON
 
+_TEXT = {"encoding": "utf-8", "errors": "backslashreplace"}
+
 
 def temporary_name(path: Path) -> Path:
     """Return the hidden name beside `path` under which `write_whole` writes."""
     return path.with_name(f".{path.name}.tmp")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Make `text` the content of `path`: on disk, and under that name only when it is there.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Make `content` that of `path`: on disk, and under that name only when it is there.
 
     Raises:
       InputError: it cannot be written; what was there before is untouched.
     """
-    with writing_whole(path) as file:
-        file.write(text)
+    with _opened(path, "wb") if isinstance(content, bytes) else _opened(path, "w", **_TEXT) as file:
+        file.write(content)
 
 
 @contextmanager
-def writing_whole(
-    path: Path, newline: str | None = None, errors: str = "strict"
-) -> Iterator[TextIO]:
+def writing_whole(path: Path, newline: str | None = None) -> Iterator[TextIO]:
     """Open a text file for writing, UTF-8, that has its name only when the block ends well.
+
+    Bytes of a name that are no UTF-8 are written as \\udcXX: the file stays text.
 
     Args:
       path: the file; what is there stays until then.
-      newline, errors: as of `open`.
+      newline: as of `open`.
 
     Raises:
       InputError: it cannot be written.
     """
+    with _opened(path, "w", newline=newline, **_TEXT) as file:
+        yield file
+
+
+@contextmanager
+def _opened(path: Path, mode: str, **options: Any) -> Iterator[Any]:
     temporary = temporary_name(path)
     try:
-        with temporary.open("w", encoding="utf-8", newline=newline, errors=errors) as file:
+        with temporary.open(mode, **options) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

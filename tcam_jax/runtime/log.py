@@ -11,6 +11,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from tcam_jax.runtime.terminal import one_line
+
 log = logging.getLogger("tcam_jax")
 
 
@@ -34,14 +36,19 @@ def log_to_terminal(quiet: bool = False) -> None:
     log.handlers.clear()
     if quiet:
         logging.getLogger("tcam_jax.data").setLevel(logging.WARNING)
-        log.addHandler(_Errors())
+        _add(_Errors(), "%(message)s")
     else:
         _add(_AboveTheBar())
 
 
-def _add(handler: logging.Handler) -> None:
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+def _add(handler: logging.Handler, form: str = "%(asctime)s %(message)s") -> None:
+    handler.setFormatter(_OneLine(form, "%H:%M:%S"))
     log.addHandler(handler)
+
+
+class _OneLine(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return one_line(super().formatMessage(record))
 
 
 def is_terminal(stream: Any) -> bool:

@@ -124,6 +124,20 @@ def test_what_does_not_convert(network, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_is_one_error(network, tmp_path, monkeypatch):
+    tf = pytest.importorskip("tensorflow")
+
+    def save_none(*_, **__):
+        raise tf.errors.ResourceExhaustedError(None, None, "at /x; No space left [Op:SaveV2]")
+
+    convert = lambda *_, **__: lambda _, frames: (frames, frames)  # noqa: E731
+    monkeypatch.setattr("jax.experimental.jax2tf.convert", convert)
+    monkeypatch.setattr(tf.saved_model, "save", save_none)
+    with pytest.raises(InputError, match=r"model cannot be written \(No space left\)"):
+        save(tmp_path / "model", *network, ("a", "b", "c"), SIZE, None, format="saved_model")
+    assert not list(tmp_path.iterdir())
+
+
 def test_unknown_format(network, tmp_path):
     with pytest.raises(InputError, match="one of stablehlo, onnx, saved_model; got 'tflite'"):
         save(tmp_path / "model", *network, ("a", "b", "c"), SIZE, None, format="tflite")

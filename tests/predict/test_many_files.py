@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from tcam_jax.data.video import read_video
+from tcam_jax.predict.formats.records import Records
+from tcam_jax.predict.formats.registry import convert
 from tcam_jax.predict.given_files import find_given
 from tcam_jax.predict.inputs import read_files
 from tcam_jax.predict.many_files import Masks, Overlays, in_brief, write_results
@@ -16,6 +18,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.stopwatch import Stopwatch
 from tests.data.test_video import write
 from tests.predict.test_predictor import frame, predictor
+from tests.small_disk import small_disk
 
 
 @pytest.fixture
@@ -137,3 +140,62 @@ def test_what_cannot_be_written_is_one_error(folder, tmp_path):
     (tmp_path / "out" / "overlays").touch()
     with pytest.raises(InputError, match="out cannot be written"):
         run(folder, tmp_path / "out")
+
+
+LONG = {  # 255 bytes each
+    "a" * 251 + ".png": (1, ".png"),
+    "é" * 125 + "b.png": (1, ".png"),
+    "猫" * 83 + "xy.png": (1, ".png"),
+    "v" * 251 + ".avi": (3, ""),
+    "w" * 247 + ".~é.avi": (3, ""),
+}
+
+
+@pytest.mark.parametrize("name", LONG, ids=range(len(LONG)))
+def test_the_longest_names_are_cut_in_results_alone(folder, tmp_path, name):
+    assert len(name.encode()) == 255
+    frames, kind = LONG[name]
+    if kind:
+        (folder / "a.png").rename(folder / name)
+    else:
+        write(folder / name, np.arange(3) / 25, size=(64, 48), codec="ffv1")
+    (folder / ("d" * 255)).mkdir()
+    (folder / "d.avi").rename(folder / ("d" * 255) / "1.avi")
+    out = tmp_path / "out"
+    assert [path.name for path in run(folder, out)] == ["c.jpg"]
+    assert run(folder, out).keys() == {folder / "c.jpg"}  # tried again
+    records = Records([out / "predictions.jsonl"], folder)
+    assert sum(Path(record["file"]).name == name for record in records) == frames
+    made = [x for x in (out / "masks").iterdir() if x.name[:3] == name[:3]]
+    assert [path.suffix for path in made] == [kind] and "~" in made[0].name
+    convert(records, out, ["mot", "yolo", "coco", "csv"])
+    assert len(list((out / "yolo").rglob(f"{name[:3]}*.txt"))) == frames
+
+
+def test_what_one_files_name_or_size_forbids_is_left_out_and_the_rest_goes_on(folder, tmp_path):
+    (folder / "b").mkdir()
+    (folder / "b.avi").rename(folder / "b" / ("b" * 200 + ".avi"))
+    out = tmp_path
+    while len(str(out)) < 4096 - 255 - 200:  # a path has 4,095 bytes at the most
+        out /= "o" * 200
+    out /= "o" * (4096 - 216 - len(str(out)))
+    out.mkdir(parents=True)
+    faults = run(folder, out)
+    (fault,) = [reason for path, reason in faults.items() if path.name[0] == "b"]
+    assert fault.count("cannot be written (File name too long)") == 2
+    assert [path.name for path in (out / "masks").iterdir()]
+    lines = [json.loads(x) for x in (out / "predictions.jsonl").read_text().splitlines()]
+    assert len(lines) == 1 + 9 + 5
+    assert run(folder, out).keys() == {folder / "c.jpg"}
+
+
+def test_an_overlay_too_large_for_the_disk_is_left_out(folder, tmp_path):
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (400, 400, 3), np.uint8)
+    Image.fromarray(noise).save(folder / "a.png")
+    with small_disk(20_000):
+        faults = run(folder, tmp_path / "out")
+    assert faults[folder / "a.png"] == "overlays/a.jpg cannot be written (File too large)"
+    assert {"masks/a.png", "overlays/b.mp4"} < content(tmp_path / "out").keys()
+    assert "overlays/a.jpg" not in content(tmp_path / "out")
+    assert not list((tmp_path / "out").rglob(".*.tmp*"))

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from tcam_jax.data.video import read_video
-from tcam_jax.predict.page import build
+from tcam_jax.predict.page import _told, build
 from tcam_jax.predict.page_server import serve
 from tcam_jax.predict.predictor import Predictor
 from tcam_jax.runtime.errors import InputError
@@ -142,6 +143,23 @@ def test_what_is_warned_of_is_shown(client, tmp_path, monkeypatch):
     client.predict(handle_file(tmp_path / "cut.avi"), 1, api_name="/of_video")
     assert said[0] == "pages.tif: only the first of its 2 pictures is used"
     assert said[1].startswith("cut.avi: it breaks off after") and len(said) == 2
+
+
+@pytest.mark.parametrize("warned", [False, True])
+def test_a_files_name_is_no_html(monkeypatch, warned):
+    said = []
+    monkeypatch.setattr(gradio, "Warning", lambda words, duration: said.append(words))
+    name = "<img src=x onerror=alert(1)>\n.png"
+    try:
+        with _told(f"/up/{name}"):
+            if warned:
+                warnings.warn(f"/up/{name}: cut", stacklevel=1)
+            else:
+                raise InputError(f"frames: no frame of /up/{name} can be read")
+    except gradio.Error as error:
+        said.append(error.message)
+    (words,) = said
+    assert "&lt;img src=x onerror=alert(1)&gt;\\n.png" in words and "/up" not in words
 
 
 def test_a_port_in_use_is_named(address):

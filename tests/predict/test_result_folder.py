@@ -8,6 +8,7 @@ import pytest
 from tcam_jax.predict.other_settings import differences
 from tcam_jax.predict.result_folder import ResultFolder
 from tcam_jax.runtime.errors import InputError
+from tests.small_disk import small_disk
 
 
 def lines(folder, name="predictions.jsonl"):
@@ -151,3 +152,29 @@ def test_one_process_at_a_time_and_a_folder_to_write_to(tmp_path):
         ResultFolder(tmp_path / "file", {}),
     ):
         pass
+
+
+def predict_all(folder):
+    with ResultFolder(folder, {}) as results:
+        for name in "abcdefgh":
+            if not results.is_finished(Path(name)):
+                for i in range(2):
+                    results.write({"file": name, "frame": i})
+                results.finish(name, 1, 2, None)
+
+
+@pytest.mark.parametrize("size", [0, 50, 100, 150, 200, 250])
+def test_a_full_disk_is_one_error_and_room_on_it_goes_on(tmp_path, size):
+    with (
+        small_disk(size),
+        pytest.raises(InputError, match=r"cannot be written|must be a folder"),
+    ):
+        predict_all(tmp_path / "out")
+    assert not list(tmp_path.rglob(".*.tmp"))
+    predict_all(tmp_path / "out")
+    names = [name for name in "abcdefgh" for _ in range(2)]
+    assert [line["file"] for line in lines(tmp_path / "out")] == names
+    with small_disk(100), pytest.raises(InputError, match=r"jsonl cannot be written"):
+        predict_all(tmp_path / "out")
+    assert not list(tmp_path.rglob(".*.tmp"))
+    assert [line["file"] for line in lines(tmp_path / "out")] == names

@@ -43,7 +43,7 @@ TABLE = Ablation(
         Variant("full", "LayerCAM", {}, 65.6, method="layercam"),
         Variant("full", "centre box", {}, method="centre_box"),
         Variant("full", "TCAM", {}, 73.0),
-        Variant("half", "half, of it", {"a.b": 1}),
+        Variant("half", "**half, of it**", {"a.b": 1}),
     ),
 )
 RUNS = {
@@ -71,7 +71,7 @@ def test_markdown():
         "| Losses | seed 0 | seed 2 | mean ± std | τ maximised on test | published |"
     )
     assert lines[4] == "| TCAM | 50.0 | 56.0 | 53.0 ± 4.2 | 54.0 ± 2.8 | 73.0 |"
-    assert lines[5] == "| half, of it | 40.0 | – | 40.0 | 41.0 | – |"
+    assert lines[5] == "| **half, of it** | 40.0 | – | 40.0 | 41.0 | – |"
     assert "shapes, test split" in lines[-1]
 
 
@@ -81,7 +81,7 @@ def test_csv_has_a_line_for_each_number():
     assert rows[-1] == {
         "table": "losses",
         "run": "half",
-        "title": "half, of it",
+        "title": "**half, of it**",
         "method": "tcam",
         "seed": "0",
         "threshold": "test",

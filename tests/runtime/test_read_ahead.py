@@ -1,5 +1,6 @@
 """Order, errors, how far ahead, and the thread's end."""
 
+import sys
 import threading
 import time
 
@@ -73,3 +74,25 @@ def test_who_stops_early_leaves_no_thread():
             break
         time.sleep(0.02)
     assert threading.active_count() == before and closed
+
+
+def test_its_own_thread_may_be_the_one_that_forgets_it():
+    asked_again, ended = threading.Event(), []
+
+    def items():
+        yield 0
+        asked_again.wait(10)
+        try:
+            ahead.close()  # as Python's collection of garbage does, in any thread
+        finally:
+            ended.append(sys.exc_info()[1])
+        yield 1
+
+    ahead = read_ahead(items(), 2)
+    assert next(ahead) == 0
+    asked_again.set()
+    for _ in range(100):
+        if ended:
+            break
+        time.sleep(0.02)
+    assert ended == [None]

@@ -6,6 +6,7 @@ from typing import Any
 
 from tcam_jax.data.builders.findings import RULES, Findings
 from tcam_jax.data.builders.shards import ShardSummary
+from tcam_jax.runtime.terminal import one_line
 
 REPORT_FILE = "dataset_report.json"
 SCHEMA = 1
@@ -90,4 +91,4 @@ def in_words(report: dict[str, Any]) -> str:
                 lines.append(f"    and {kind['count'] - _EXAMPLES} more")
     if not report["findings"]:
         lines.append("  nothing was found wrong")
-    return "\n".join(lines)
+    return "\n".join(map(one_line, lines))

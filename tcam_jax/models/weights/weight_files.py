@@ -11,6 +11,7 @@ import pickle
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
     except (OSError, safetensors.SafetensorError) as error:
         raise InputError(f"{path} cannot be written ({error}); choose another place.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _read_safetensors(path: Path) -> Tensors:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from PIL import ImageFont, features
 
+from tcam_jax.runtime.terminal import one_line
+
 # A class's name need not be in italics. These fonts claim all characters, and show none.
 _STYLES = ("bold", "italic", "oblique", "light", "thin", "black", "mono", "serif", "condensed")
 _WITHOUT_GLYPHS = ("lastresort", "adobeblank", "adobe-blank", "adobe blank")
@@ -22,7 +24,7 @@ def drawable(name: str, number: int) -> str:
       name: of the class.
       number: of the class.
     """
-    name = " ".join(unicodedata.normalize("NFC", name).split())
+    name = one_line(" ".join(unicodedata.normalize("NFC", name).split()))
     instead = f"class {number}"
     if font_file(name) is None:
         lacking = "".join(sorted(_needed(name) - _present(default_file(), _needed(name))))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from itertools import chain, count
 from pathlib import Path
 
-from tcam_jax.predict.formats.names import folded
+from tcam_jax.predict.formats.names import folded, shortened
 
 
 def overlay_names(files: Iterable[Path], videos: Collection[Path]) -> dict[Path, Path]:
@@ -13,7 +13,8 @@ def overlay_names(files: Iterable[Path], videos: Collection[Path]) -> dict[Path,
 
     A video's is an MP4, an image's a JPEG: "street.avi" has "street.mp4". Where several files would
     have one name, those that do not have it themselves keep their suffix in it: beside "a.jpg",
-    "a.png" has "a.png.jpg". That depends on all files together, not on their order.
+    "a.png" has "a.png.jpg"; names too long are `shortened`. That depends on all files together,
+    not on their order.
 
     Args:
       files: relative to the folder that holds them all.
@@ -24,7 +25,7 @@ def overlay_names(files: Iterable[Path], videos: Collection[Path]) -> dict[Path,
     """
     files = sorted(set(files))
     suffix = {file: ".mp4" if file in videos else ".jpg" for file in files}
-    plain = {file: file.with_suffix(suffix[file]) for file in files}
+    plain = {file: _fitting(file.with_suffix(suffix[file])) for file in files}
     wanted = Counter(map(_key, plain.values()))
     names: dict[Path, Path] = {}
     taken: set[str] = set()
@@ -33,10 +34,15 @@ def overlay_names(files: Iterable[Path], videos: Collection[Path]) -> dict[Path,
         own = _key(file) == _key(plain[file]) or wanted[_key(plain[file])] == 1
         numbers = chain([""], (f".{n}" for n in count(2)))
         long = (f"{file.name}{number}{suffix[file]}" for number in numbers)
-        candidates = chain([plain[file]] if own else [], map(file.with_name, long))
+        others = (_fitting(file.with_name(name)) for name in long)
+        candidates = chain([plain[file]] if own else [], others)
         names[file] = next(name for name in candidates if _key(name) not in taken)
         taken.add(_key(names[file]))
     return names
+
+
+def _fitting(overlay: Path) -> Path:
+    return Path(f"{shortened(str(overlay.with_suffix('')))}{overlay.suffix}")
 
 
 def _key(name: Path) -> str:

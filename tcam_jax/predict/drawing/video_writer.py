@@ -1,5 +1,6 @@
 """Writes pictures and their times as an H.264 video that every player shows."""
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -82,7 +83,8 @@ class VideoWriter:
             if kind is None:
                 raise cannot_write(self._path, fault) from fault
         finally:
-            self._temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._temporary.unlink()
 
     def _open(self, width: int, height: int) -> tuple[OutputContainer, VideoStream]:
         # The table of contents first: browsers show the video while they load it.

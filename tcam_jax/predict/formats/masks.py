@@ -2,6 +2,7 @@
 
 import colorsys
 import zlib
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -57,6 +58,8 @@ class MaskWriter:
             )
             temporary.replace(path)
         except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
             raise cannot_write(path, error) from error
 
 

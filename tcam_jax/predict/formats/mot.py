@@ -5,6 +5,7 @@ from collections import Counter
 from itertools import groupby
 from pathlib import Path
 
+from tcam_jax.predict.formats.names import distinct
 from tcam_jax.predict.formats.record import Record, confidences, tracks
 from tcam_jax.predict.formats.records import Records
 from tcam_jax.predict.formats.whole_folder import whole_folder
@@ -22,7 +23,7 @@ def write(records: Records, folder: Path) -> None:
     Raises:
       InputError: they cannot be written.
     """
-    own = _own_name(records)
+    sequences = _sequences(records)
     seen: Counter[str] = Counter()
     with whole_folder(folder / FOLDER) as target:
 
@@ -30,7 +31,7 @@ def write(records: Records, folder: Path) -> None:
             file = record["file"]
             if record["time"] is not None:
                 return records.outputs[file]
-            return posixpath.dirname(records.names[file]) or own
+            return sequences[posixpath.dirname(records.names[file])]
 
         for name, found in groupby(records, sequence):
             path = target / f"{name}.txt"
@@ -43,14 +44,15 @@ def write(records: Records, folder: Path) -> None:
                     file.writelines(_lines(record, number))
 
 
-def _own_name(records: Records) -> str:
-    """What images beside no folder are called: as the folder they lie in."""
-    taken = {posixpath.dirname(name) for name in records.names.values()}
-    taken |= set(records.outputs.values())
-    name = records.root.name or "images"
-    while name in taken:
-        name += "_"
-    return name
+def _sequences(records: Records) -> dict[str, str]:
+    """What the images of each folder are called: as the folder, those in the root as that."""
+    folders = {posixpath.dirname(name) for name in records.names.values()}
+    own = records.root.name or "images"
+    while own in folders | set(records.outputs.values()):
+        own += "_"
+    called = {folder: folder or own for folder in folders}
+    names = distinct(called.values(), records.outputs.values())
+    return {folder: names[name] for folder, name in called.items()}
 
 
 def _lines(record: Record, number: int) -> list[str]:

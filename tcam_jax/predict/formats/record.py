@@ -1,6 +1,7 @@
 """What a line of `predictions.jsonl` must hold; `Prediction.to_dict` makes it."""
 
 import math
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,12 +35,13 @@ def fault_of(record: object) -> str:
         return "its file is null: a frame in memory has no name to write results under"
     boxes, scores, tracks = record["boxes"], record["scores"], record.get("tracks")
     checks = {
-        "file": isinstance(record["file"], str) and record["file"] != "",
+        "file": isinstance(record["file"], str) and _is_name(record["file"]),
         "frame": _is_count(record["frame"]),
         "time": record["time"] is None or _is_number(record["time"]),
         "width": _is_count(record["width"]) and record["width"] > 0,
         "height": _is_count(record["height"]) and record["height"] > 0,
         "probability": _is_number(record["probability"]),
+        "class": isinstance(record["class"], str),
         "probabilities": isinstance(record["probabilities"], dict),
         "boxes": isinstance(boxes, list) and all(map(_is_box, boxes)),
         "scores": isinstance(scores, list) and all(map(_is_number, scores)),
@@ -64,6 +66,14 @@ def tracks(record: Record) -> list[int | None]:
     """Return the number of what each box follows; None where boxes were not tracked."""
     found: list[int | None] | None = record.get("tracks")
     return [None] * len(record["boxes"]) if found is None else found
+
+
+def _is_name(text: str) -> bool:
+    """Whether some system may call a file so."""
+    try:
+        return text != "" and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half of a pair, which no bytes stand for
+        return False
 
 
 def _is_count(value: object) -> bool:

@@ -1,13 +1,18 @@
 """`yolo/`: labels as Ultralytics trains on, a file for each frame."""
 
 import json
+import re
 from pathlib import Path
 
+from tcam_jax.data.class_names import check_class_names
 from tcam_jax.predict.formats.record import Record
 from tcam_jax.predict.formats.records import Records
 from tcam_jax.predict.formats.whole_folder import whole_folder
 
 FOLDER = "yolo"
+
+# What JSON may hold as it is and YAML may not, or takes for a line break.
+_NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 def write(records: Records, folder: Path) -> None:
@@ -18,13 +23,14 @@ def write(records: Records, folder: Path) -> None:
     Frame 12 of `a.mp4`, counted from 0, is `a_13`, as Ultralytics and `ffmpeg a_%d.jpg` name it.
 
     Raises:
-      InputError: they cannot be written.
+      InputError: they cannot be written, or a class has a name that is no line.
     """
+    check_class_names(records.classes, f"{records.paths[0]}")
     number = {name: place for place, name in enumerate(records.classes)}
     with whole_folder(folder / FOLDER) as target:
         classes = "".join(f"{name}\n" for name in records.classes)
         (target / "classes.txt").write_text(classes, encoding="utf-8")
-        names = json.dumps(records.classes, ensure_ascii=False)
+        names = _NOT_YAML.sub(_escaped, json.dumps(records.classes, ensure_ascii=False))
         (target / "data.yaml").write_text(
             f"train: images\nval: images\nnc: {len(number)}\nnames: {names}\n", encoding="utf-8"
         )
@@ -39,6 +45,10 @@ def write(records: Records, folder: Path) -> None:
                 made.add(path.parent)
             with path.open("x") as file:
                 file.writelines(_lines(record, number[record["class"]]))
+
+
+def _escaped(character: "re.Match[str]") -> str:
+    return f"\\u{ord(character[0]):04x}"
 
 
 def _lines(record: Record, number: int) -> list[str]:

@@ -3,6 +3,7 @@
 Source: https://www.tensorflow.org/guide/jax2tf
 """
 
+import errno
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ def write(
 
     Raises:
       InputError: TensorFlow is not installed.
+      OSError: it cannot be written.
     """
     require("train", "tensorflow")
     import tensorflow as tf
@@ -54,7 +56,11 @@ def write(
 
     module.run = run
     signatures = {"serving_default": run.get_concrete_function()}
-    tf.saved_model.save(module, str(folder / FOLDER), signatures=signatures)
+    try:
+        tf.saved_model.save(module, str(folder / FOLDER), signatures=signatures)
+    except tf.errors.OpError as error:  # its words: "PATH; No space left on device [Op:SaveV2]"
+        why = str(error.message).rpartition("; ")[2].partition(" [Op:")[0]
+        raise OSError(errno.EIO, why) from error
     return {"platforms": list(PLATFORMS), "jax": jax.__version__, "tensorflow": tf.__version__}
 
 

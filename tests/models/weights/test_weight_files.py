@@ -188,6 +188,8 @@ def test_missing_files_and_formats_that_are_not_written(tmp_path):
         write_tensors(tmp_path / "weights.pth", {"a": np.zeros(1)})
     with pytest.raises(InputError, match="cannot be written"):
         write_tensors(tmp_path / "no folder" / "weights.safetensors", {"a": np.zeros(1)})
+    with pytest.raises(InputError, match="cannot be written.*too long"):  # with what is before it
+        write_tensors(tmp_path / ("w" * 243 + ".safetensors"), {"a": np.zeros(1)})
 
 
 @pytest.mark.parametrize(

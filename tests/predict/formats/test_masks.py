@@ -9,6 +9,7 @@ from tcam_jax.predict.decision import Decision
 from tcam_jax.predict.formats.masks import MaskWriter
 from tcam_jax.predict.inputs import InputFrame
 from tcam_jax.runtime.errors import InputError
+from tests.small_disk import small_disk
 
 
 def found(u8, height, width, frame=0, time=None):
@@ -69,5 +70,8 @@ def test_what_cannot_be_written(tmp_path):
     (tmp_path / "masks").touch()
     with pytest.raises(InputError, match="a.png cannot be written"):
         MaskWriter(tmp_path).write(found(two_regions(), 8, 8), "a")
+    with small_disk(20), pytest.raises(InputError, match="a.png cannot be written"):
+        MaskWriter(tmp_path / "out").write(found(two_regions(), 8, 8), "a")
+    assert not list(tmp_path.glob("out/masks/.*"))
     with pytest.raises(InputError, match="regions must be one of largest, all; got 'some'"):
         MaskWriter(tmp_path, "some")

@@ -187,7 +187,8 @@ def make_builder(
         raise InputError(
             f"video_folder needs manual_dir, the folder of your frames, got {manual_dir}; {LAYOUT}"
         )
-    if not config or not config.replace("-", "_").replace(".", "_").isidentifier():
+    # The name of a folder: "." and ".." would be others.
+    if not config.strip(".") or not config.replace("-", "_").replace(".", "_").isidentifier():
         raise InputError(
             f"expected a configuration name of letters, digits, '_', '-' and '.', got {config!r}"
         )

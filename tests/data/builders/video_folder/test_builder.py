@@ -202,6 +202,8 @@ def test_an_empty_folder_is_refused(tmp_path):
     [
         ({"manual_dir": None}, "video_folder needs manual_dir"),
         ({"config": "../up"}, "expected a configuration name"),
+        ({"config": ".."}, "expected a configuration name"),
+        ({"config": "new\nline"}, "expected a configuration name"),
         ({"split_by": "shot"}, "split_by to be one of .*'video', 'time'.*got 'shot'"),
         ({"fractions": (0.5, 0.5, 0.5)}, "sum to 1"),
         ({"fractions": (0.5, 0.5)}, "three fractions"),

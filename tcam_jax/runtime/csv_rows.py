@@ -1,0 +1,40 @@
+"""Rows of CSV that spreadsheets take for text and numbers, never for formulas."""
+
+import csv
+import re
+from collections.abc import Callable, Iterable
+from typing import Protocol, runtime_checkable
+
+# Where a cell may begin for a spreadsheet: at its start, or, as in half the world's settings, after
+# a semicolon. The last four are the wide forms of the first.
+_FORMULA = re.compile(r"((?:^|[;\t\r\n])\s*)(?='*[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+
+
+@runtime_checkable
+class Writable(Protocol):
+    """A text file, or what takes its place."""
+
+    def write(self, text: str, /) -> object:
+        """Take text."""
+
+
+def row_writer(file: Writable, line_end: str = "\n") -> Callable[[Iterable[object]], object]:
+    r"""Return a function that writes a row of RFC 4180's CSV.
+
+    Numbers are numbers, None is empty. Text with `=`, `+`, `-` or `@` where a spreadsheet would see
+    a formula has `'` before it there, as spreadsheets write what is text; text that is a number
+    ("-1.5") has not. `re.sub(r"((?:^|[;\t\r\n])\s*)'(?='*[=+\-@])", r"\1", text)` takes it away.
+
+    Args:
+      file: opened with newline="".
+      line_end: of each row.
+    """
+    write = csv.writer(file, lineterminator=line_end).writerow
+    return lambda values: write(map(_cell, values))
+
+
+def _cell(value: object) -> object:
+    if not isinstance(value, str) or _NUMBER.fullmatch(value):
+        return value
+    return _FORMULA.sub(r"\1'", value)
