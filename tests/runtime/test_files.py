@@ -23,6 +23,10 @@ def test_a_damaged_file_is_named(tmp_path, content):
     for make, words in ((pipe, "it is a named pipe"), (sparse, r"it has 1\.0 TB")):
         with pytest.raises(InputError, match=rf"{make.__name__} is damaged or .*\({words}"):
             read_json(make(tmp_path / make.__name__))
+    (tmp_path / "config.json").unlink()
+    pipe(tmp_path / "config.json")
+    with pytest.raises(InputError, match=r"config\.json is damaged .*a named pipe"):
+        load_config(tmp_path)
     (tmp_path / "deep").write_text("[" * 100_000)
     with pytest.raises(InputError, match=r"deep is damaged .*\(maximum recursion depth"):
         read_json(tmp_path / "deep")
