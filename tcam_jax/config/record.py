@@ -105,7 +105,7 @@ def load_config(workdir: str | Path, data_dir: str | Path | None = None) -> Conf
       InputError: there is none, or it lacks fields.
     """
     path = Path(workdir) / "config.json"
-    if not path.exists():
+    if not path.is_file():
         raise InputError(
             f"{workdir} must hold a run (a config.json); there is none. "
             f"Train one with `tcam train --config=… --workdir={workdir}`, in Python with "
