@@ -4,7 +4,6 @@ Preparation writes one small file, `index.npz`, beside the record files. The fra
 contiguous records, in order, so a window of a shot is a range of record numbers.
 """
 
-import zipfile
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,11 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.plain_files import check_plain, check_unpacked
 
 FILE_NAME = "index.npz"
-
-_MOST_BYTES = 1 << 32  # a frame has 21
 
 _DTYPES = {
     "video": np.int32,
@@ -150,9 +146,6 @@ def load_table(path: Path, split: str) -> ShotTable:
             "run `tcam prepare --config=…` to prepare the dataset"
         )
     try:
-        check_plain(path)
-        with zipfile.ZipFile(path) as archive:
-            check_unpacked(archive, _MOST_BYTES)
         with np.load(path) as file:
             splits = sorted({key.split("/")[0] for key in file.files})
             if split in splits:

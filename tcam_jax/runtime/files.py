@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.plain_files import read_text
-
-_MOST = 1 << 28  # bytes of a file of JSON
 
 _TEXT = {"encoding": "utf-8", "errors": "backslashreplace"}
 
@@ -71,8 +68,8 @@ def read_json(path: Path) -> Any:
       InputError: it cannot be read, or is damaged.
     """
     try:
-        return json.loads(read_text(path, _MOST))
-    except (OSError, ValueError, RecursionError) as error:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path} is damaged or cannot be read ({why}).") from error
 

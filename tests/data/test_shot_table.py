@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from tcam_jax.data.shot_table import Row, ShotTable, load_table, save_tables
-from tests.runtime.test_plain_files import pipe
 
 ROWS = [
     Row("v0", "v0/a", 0, 1, False),
@@ -77,6 +76,3 @@ def test_load_refuses_missing_unknown_and_damaged(tmp_path):
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ValueError, match="damaged"):
         load_table(path, "train")
-    path.unlink()
-    with pytest.raises(ValueError, match=r"damaged \(it is a named pipe"):
-        load_table(pipe(path), "train")

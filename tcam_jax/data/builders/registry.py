@@ -12,7 +12,6 @@ from typing import Any
 from tcam_jax.data.builders.findings import Findings, is_harmless
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
-from tcam_jax.runtime.plain_files import read_text
 
 # Each module has one function `make_builder(config, *, data_dir, manual_dir, **options)`.
 BUILDERS = {
@@ -188,7 +187,7 @@ def read_origin(folder: Path) -> dict[str, Any]:
     if not origin.exists():
         raise InputError(f"{folder} is no complete dataset (it has no origin.json); delete it")
     try:
-        made = json.loads(read_text(origin, 1 << 28))
+        made = json.loads(origin.read_text())
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{origin} cannot be read ({error}); delete the folder") from error
     if not isinstance(made, dict):
