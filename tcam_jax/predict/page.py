@@ -3,7 +3,7 @@
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,9 +69,11 @@ def build(model: Predictor) -> "gradio.Blocks":
     ) -> tuple[str | None, dict[str, float] | None]:
         if path is None:
             return None, None
-        target = Path(tempfile.mkdtemp(dir=folder)) / "boxes.mp4"
         probabilities = []
-        with _told(path), VideoWriter(target) as video:
+        with ExitStack() as opened:
+            opened.enter_context(_told(path))
+            target = Path(tempfile.mkdtemp(dir=folder)) / "boxes.mp4"
+            video = opened.enter_context(VideoWriter(target))
             for found in model.stream(path, stride=stride):
                 video.write(draw(found, enlarge=False), found.time or 0.0)
                 probabilities.append(found.probabilities)
@@ -129,6 +131,9 @@ def _told(path: str) -> Iterator[None]:
             yield
         except InputError as error:
             raise gradio.Error(named(error), print_exception=False) from error
+        except OSError as error:
+            words = f"the result cannot be written: {error.strerror}"
+            raise gradio.Error(named(words), print_exception=False) from error
     for one in told:
         if one.category is UserWarning:
             gradio.Warning(named(one.message), duration=None)

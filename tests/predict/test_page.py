@@ -158,6 +158,8 @@ def test_a_files_name_is_no_html(monkeypatch, warned):
                 raise InputError(f"frames: no frame of /up/{name} can be read")
     except gradio.Error as error:
         said.append(error.message)
+    with pytest.raises(gradio.Error, match="the result cannot be written: No space"), _told("/up"):
+        raise OSError(28, "No space left on device", "/tmp/tcam_app")
     (words,) = said
     assert "&lt;img src=x onerror=alert(1)&gt;\\n.png" in words and "/up" not in words
 
