@@ -75,7 +75,7 @@ def test_another_schema_another_platform_and_a_folder_in_use(network, folder, tm
     with pytest.raises(InputError, match="schema 9"):
         load(other)
     (other / "model.json").write_text(json.dumps({"schema": 2, "classes": ["a"]}))
-    with pytest.raises(InputError, match="lacks size, tau, of_logits, sha256, platforms"):
+    with pytest.raises(InputError, match="lacks size, tau, of_logits, sha256"):
         load(other)
     with pytest.raises(InputError, match="new folder"):
         save(other, *network, ("a", "b", "c"), SIZE, None, TCAM_METHOD)
