@@ -15,11 +15,11 @@ from tcam_jax.data.builders.registry import FROM_FILES, check_name, prepared_fol
 from tcam_jax.data.class_names import check_class_names
 from tcam_jax.data.shot_table import ShotTable
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.json_files import damaged, read_json
+from tcam_jax.runtime.json_files import damaged, read_json, read_small
 from tcam_jax.runtime.shapes import shown
 
 _AGAIN = "Delete its folder and run `tcam prepare --config=…` again."
-_DESCRIBED = ("dataset_info.json", "features.json", "label.labels.txt")
+_DESCRIBED = ("dataset_info.json", "features.json")
 
 
 @runtime_checkable
@@ -171,6 +171,23 @@ def _check_features(path: Path) -> int:
         raise damaged(path, "it does not say how many classes there are", _AGAIN) from error
 
 
+def _class_names(path: Path, count: int) -> tuple[str, ...]:
+    """The names of the classes; TFDS would call them "0", "1" … where it cannot read the file.
+
+    Raises:
+        InputError: it is damaged, or there are not `count` of them.
+    """
+    content = read_small(path, _AGAIN)
+    try:
+        names = tuple(line.strip() for line in content.decode().split("\n") if line.strip())
+    except UnicodeDecodeError as error:
+        raise damaged(path, str(error), _AGAIN) from error
+    if len(names) != count:
+        raise damaged(path, f"it has {len(names)} class names, for {count} classes", _AGAIN)
+    check_class_names(names, str(path))
+    return names
+
+
 def open_split(data_dir: str | Path, name: str, config: str, split: str) -> Split:
     """Opens one split of a prepared dataset for reading at random; reads no record yet.
 
@@ -183,10 +200,10 @@ def open_split(data_dir: str | Path, name: str, config: str, split: str) -> Spli
     folder = dataset_folder(data_dir, name, config)
     table = shot_table.load_table(folder / shot_table.FILE_NAME, split)
     num_classes = _check_features(folder / "features.json")
+    class_names = _class_names(folder / "label.labels.txt", num_classes)
     try:
         builder = tfds.builder_from_directory(folder)
         source = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
-        class_names = tuple(builder.info.features["label"].names)
     except Exception as error:  # whatever TFDS and its parsers say of files that are not their own
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
@@ -199,11 +216,9 @@ def open_split(data_dir: str | Path, name: str, config: str, split: str) -> Spli
             f"{table.num_records}; delete the folder and run `tcam prepare "
             "--config=…` again"
         )
-    if not table.label.max() < num_classes == len(class_names):
+    if table.label.max() >= num_classes:
         raise InputError(
-            f"{folder} has {len(class_names)} class names in label.labels.txt for {num_classes} "
-            f"classes, and records of class {table.label.max()} in split {split}; delete the "
-            "folder and run `tcam prepare --config=…` again"
+            f"{folder} has {num_classes} classes, and records of class {table.label.max()} in "
+            f"split {split}; delete the folder and run `tcam prepare --config=…` again"
         )
-    check_class_names(class_names, str(folder))
     return Split(f"{name}/{config} {split}", source, source.data_source, table, class_names)

@@ -166,9 +166,10 @@ def load(folder: str | Path) -> Exported:
     except InputError:
         raise
     except Exception as error:  # of many kinds: what reads a program says that it is none
+        reason = (str(error).strip() or repr(error)).splitlines()[0][:200]
         raise InputError(
-            f"{folder} must hold a program of format {name}: it cannot be read "
-            f"({shown(error)}). {_AGAIN}"
+            f"{folder} must hold a program of format {name}, as its model.json says: {reason}. "
+            f"{_AGAIN}"
         ) from error
     return Exported(
         forward,

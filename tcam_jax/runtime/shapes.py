@@ -49,7 +49,7 @@ FileName = NewType("FileName", str)
 Share = Annotated[float, Between(0, 1)]
 Percent = Annotated[float, Between(0, 100)]
 Count = Annotated[int, Between(0, _LARGEST)]
-Box = Annotated[list[float], Length(4)]
+Box = Annotated[list[Annotated[float, Between(-(2**31), 2**31)]], Length(4)]  # pixels
 
 
 class Misfit(ValueError):
