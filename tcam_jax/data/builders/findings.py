@@ -4,12 +4,14 @@ from typing import Literal, NamedTuple
 
 from tcam_jax.runtime.errors import InputError
 
+Action = Literal["doubtful", "kept", "repaired", "skipped", "ignored"]
+
 
 class Rule(NamedTuple):
     """What happens to a kind of fault, and the fault in plain words."""
 
     # doubtful: kept, but look at it; ignored: no fault
-    action: Literal["doubtful", "kept", "repaired", "skipped", "ignored"]
+    action: Action
     meaning: str
 
 
