@@ -47,6 +47,12 @@ TINY = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`tests/fuzz` has a budget; only a conftest that pytest knows at its start can add a flag."""
+    text = "examples of each test in tests/fuzz, others at every run; default: few, and the same"
+    parser.addoption("--fuzz_examples", type=int, help=text)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first, so that no process is left with one of them at the end."""
     items.sort(key=lambda item: not {"launch", "train"} & set(item.path.parts))

@@ -17,14 +17,13 @@ from tcam_jax.benchmark.modelled_step import Paced, null_step, with_momentum
 from tcam_jax.benchmark.time_shares import epoch_shares, projected_s, stage_shares
 from tcam_jax.benchmark.utilisation import Utilisation
 from tcam_jax.benchmark.validation_parts import validation_parts
-from tcam_jax.config.record import record_config
+from tcam_jax.config.record import read_environment, record_config
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.sample import sampled
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.runs.evaluate import evaluate_networks
 from tcam_jax.runs.identity import record_dataset
 from tcam_jax.runs.networks import load_networks
-from tcam_jax.runtime.files import read_json
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.log import start_logging
 from tcam_jax.train.logs import read_metrics
@@ -146,7 +145,7 @@ def measure(
         "parts": parts,
         "stages": stages,
         "projected_hours": _projected_hours(wall_s, stages, epochs),
-        "environment": read_json(workdir / "environment.json"),
+        "environment": read_environment(workdir),
     }
 
 

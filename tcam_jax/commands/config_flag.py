@@ -15,11 +15,13 @@ from tcam_jax.config.defaults import get_config
 from tcam_jax.config.places import locate
 from tcam_jax.config.rules import flatten
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import check_plain, other_kind
 
 # Flags that are defined here are the command's.
 flags.disclaim_key_flags()
 
 _GIVEN = re.compile(r"--?config(?:=(.*))?", re.DOTALL)
+_MOST_BYTES = 1 << 24
 _FIELD = re.compile(r"--?config\.([^=]+)(=.*)?", re.DOTALL)
 
 
@@ -51,12 +53,18 @@ def check_given(argv: Sequence[str]) -> None:
             where = "which must be given too" if given is None else "and must come after it"
             raise InputError(f"{argument} changes a field of --config=FILE, {where}.")
     path = _file(given)
-    if given is None or path.is_file():
+    if given is None:
+        return
+    if path.is_file():
+        try:
+            check_plain(path, _MOST_BYTES)
+        except OSError as error:
+            raise InputError(f"--config={given} must be a Python file: {error}.") from error
         return
     folders = (path if path.is_dir() else path.parent, Path("configs"))
     found = [sorted(str(file) for file in folder.glob("[!_]*.py")) for folder in folders if given]
     there = ", ".join(next(filter(None, found), [])) or "none, see docs/extending.md"
-    what = f"{path} is {'a folder' if path.is_dir() else 'not there'}"
+    what = f"{path} is {other_kind(path) or 'not there'}"
     raise InputError(
         f"--config={given} must be a Python file with a function get_config(); "
         f"{what if given else 'it is empty'}. There is {there}."

@@ -4,13 +4,13 @@ A dataset that is already prepared is left as it is; an interrupted preparation 
 --validate nothing is prepared: all source files are read, and what is wrong with them is printed.
 """
 
-import json
 import sys
 
 from absl import flags
 
 from tcam_jax.commands import command_line, config_flag
 from tcam_jax.data.builders import registry
+from tcam_jax.data.builders.dataset_report import REPORT_FILE, in_words, read_report
 from tcam_jax.data.builders.findings import HARMLESS
 from tcam_jax.runtime.extras import require
 from tcam_jax.runtime.log import log_to_terminal
@@ -30,7 +30,6 @@ def main() -> None:
     """Prepare the dataset, or only validate its source files, and say what was found."""
     require("train", *registry.NEEDED)
     log_to_terminal()
-    from tcam_jax.data.builders.dataset_report import REPORT_FILE, in_words  # imports TensorFlow
 
     dataset = _CONFIG.value.dataset
     options = dict(dataset.options)
@@ -48,9 +47,8 @@ def main() -> None:
         faults = [k for k in report["findings"].values() if k["action"] not in HARMLESS]
         sys.exit(1 if faults else 0)
     folder = registry.prepare(dataset.name, dataset.config, **arguments)
-    report_file = folder / REPORT_FILE
-    say(*in_words(json.loads(report_file.read_text())).split("\n"))
-    say(f"report: {report_file}", f"dataset: {folder}")
+    say(*in_words(read_report(folder)).split("\n"))
+    say(f"report: {folder / REPORT_FILE}", f"dataset: {folder}")
 
 
 def run() -> None:

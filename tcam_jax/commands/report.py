@@ -7,14 +7,14 @@ report.csv. Without true boxes it shows what can be known without them. The abla
 the run belongs to, and the figures of launch.benchmark_frames --workdir, are shown where they are.
 """
 
-import json
 from pathlib import Path
 
 import jax
 from absl import flags
 
 from tcam_jax.commands import command_line
-from tcam_jax.config.record import load_config
+from tcam_jax.config.record import load_config, read_environment
+from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.evaluate.results import read_results
 from tcam_jax.report import sections
@@ -22,9 +22,9 @@ from tcam_jax.report.csv_file import to_csv
 from tcam_jax.report.frames import Maps
 from tcam_jax.report.gallery import choose, read_lines
 from tcam_jax.report.page import render
-from tcam_jax.report.results_tables import methods_of, results_table
+from tcam_jax.report.results_tables import check_complete, methods_of, results_table
 from tcam_jax.report.table import to_markdown
-from tcam_jax.runs.networks import load_networks
+from tcam_jax.runs.networks import fitting, load_networks
 from tcam_jax.runtime import devices
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.markdown import markdown
@@ -44,28 +44,36 @@ def main() -> None:
     workdir = Path(_WORKDIR.value)
     config, results = load_config(workdir, _DATA_DIR.value), read_results(workdir)
     devices.prepare(config)
-    environment = json.loads((workdir / "environment.json").read_text())
+    environment = read_environment(workdir)
+    validate(config, "evaluate")
     data, split = Dataset(config), results["split"]
+    methods = methods_of(config)  # the run's own first
+    check_complete(results, methods, data.class_names, workdir)
     truth, baseline = data.truth(split), config.tcam.cam_method
-    lines = read_lines(workdir, truth)
+    lines = read_lines(workdir, truth, data.class_names, methods)
+    beside = [
+        sections.time_section(workdir / "time_per_frame.json"),
+        sections.ablation_section(workdir.parent.parent / "ablation.json"),
+    ]
     parallel = Parallel(config.parallel, jax.devices()[:1])
     networks = load_networks(config, workdir, len(data.class_names), parallel)
-    methods = methods_of(config)  # the run's own first
     by_method = {baseline: networks.seeds.variables}
     if networks.tcam is not None:
         by_method[methods[0]] = networks.tcam.variables
     maps = Maps(make_model(config, len(data.class_names)), by_method, config, parallel)
     chosen = choose(lines, truth, methods[0], _PER_CLASS.value)
     held_out = {name: data.records(name) for name in (split, "validation")}
-    found = [
-        sections.results_section(results, methods),
-        sections.classes_section(results, lines, truth, methods),
-        *sections.gallery_sections(chosen, lines, truth, held_out[split], maps, methods, results),
-        sections.clips_section(held_out, maps, methods[0], results["tau"][methods[0]]),
-        sections.training_section(workdir, results),
-        sections.time_section(workdir / "time_per_frame.json"),
-        sections.ablation_section(workdir.parent.parent / "ablation.json"),
-    ]
+    with fitting(workdir):
+        found = [
+            sections.results_section(results, methods),
+            sections.classes_section(results, lines, truth, methods),
+            *sections.gallery_sections(
+                chosen, lines, truth, held_out[split], maps, methods, results
+            ),
+            sections.clips_section(held_out, maps, methods[0], results["tau"][methods[0]]),
+            sections.training_section(workdir, results),
+            *beside,
+        ]
     shown = [section for section in found if section is not None]
     page = render(sections.summary(workdir, config, results, environment, lines), shown)
     tables = [

@@ -4,9 +4,10 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import jax
 from ml_collections import ConfigDict
@@ -14,9 +15,11 @@ from ml_collections import ConfigDict
 from tcam_jax.config.continuation import check_same
 from tcam_jax.config.defaults import get_config
 from tcam_jax.config.places import locate_recorded, located
-from tcam_jax.config.rules import flatten
+from tcam_jax.config.rules import flatten, validate
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.files import read_json, write_whole
+from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.json_files import damaged, read_json
+from tcam_jax.runtime.shapes import fitted
 
 # Fields of `tcam` that came later, and what runs of before did.
 _LATER = {"seeds": {"box": "tight"}, "window": {"labelled": "target"}}
@@ -74,6 +77,17 @@ def record_config(config: ConfigDict, workdir: Path) -> None:
     write_whole(workdir / "environment.json", json.dumps(environment, indent=2) + "\n")
 
 
+def read_environment(workdir: Path) -> Environment:
+    """Read the `environment.json` which `record_config` wrote.
+
+    Raises:
+      InputError: it is not there, or damaged.
+    """
+    advice = "The same `tcam train` writes it anew."
+    environment: Environment = read_json(workdir / "environment.json", Environment, advice)
+    return environment
+
+
 def git_revision() -> str | None:
     """Return what git calls this code; None: it is no checkout."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
@@ -93,14 +107,21 @@ def _in_todays_words(recorded: dict[str, Any]) -> dict[str, Any]:
         }
         recorded = {**recorded, "tcam": {**tcam, **later}}
     for name in ("eval", "checkpoint"):
-        if "every_steps" in recorded.get(name, {}):
-            section = dict(recorded[name])
+        section = recorded.get(name)
+        if isinstance(section, dict) and "every_steps" in section:
+            section = dict(section)
             steps = section.pop("every_steps")
             section["every"] = f"{steps} steps" if steps else "1 epoch"
             if name == "eval":
                 section.setdefault("frames", 0)
             recorded = {**recorded, name: section}
     return recorded
+
+
+class _Options(TypedDict):
+    """Of a dataset's builder, which knows its own; this one is a place."""
+
+    splits_dir: NotRequired[str]
 
 
 def load_config(workdir: str | Path, data_dir: str | Path | None = None) -> ConfigDict:
@@ -111,7 +132,7 @@ def load_config(workdir: str | Path, data_dir: str | Path | None = None) -> Conf
       data_dir: where the prepared dataset lies now, if not where it lay then.
 
     Raises:
-      InputError: there is none, or it lacks fields.
+      InputError: there is none, it lacks fields, or they hold what no config may hold.
     """
     path = Path(workdir) / "config.json"
     if not path.is_file():
@@ -120,14 +141,54 @@ def load_config(workdir: str | Path, data_dir: str | Path | None = None) -> Conf
             f"Train one with `tcam train --config=… --workdir={workdir}`, in Python with "
             f"tcam_jax.train_and_evaluate(config, {str(workdir)!r}), or check the path."
         )
-    config = ConfigDict(_in_todays_words(read_json(path)))
-    missing = flatten(get_config()).keys() - flatten(config).keys()
-    missing = {field for field in missing if not field.startswith("tcam.losses.")}  # a free list
-    if missing:
+    advice = "Put back a copy of it, or use another run."
+    recorded = _in_todays_words(read_json(path, dict[str, Any], advice))
+    defaults = get_config()
+    if missing := sorted(_missing(recorded, defaults)):
+        names = ", ".join(missing[:8]) + (f", … ({len(missing)} fields)" if missing[8:] else "")
         raise InputError(
-            f"{path} lacks {', '.join(sorted(missing))}: it was not written by this version of "
+            f"{path} lacks {names}: it was not written by this version of "
             "tcam_jax. Use the version that wrote it, or train in another workdir."
         )
+    try:
+        config = ConfigDict(fitted(recorded, _shape_of(defaults)))
+        validate(config, "predict")
+    except (ValueError, KeyError, AttributeError) as error:  # a name that ConfigDict cannot have
+        problem = str(error).partition(" Set --config.")[0]  # nobody sets what is recorded
+        raise damaged(path, problem.removesuffix("."), advice) from error
     if data_dir is not None:
         config.dataset.data_dir = os.path.abspath(os.path.expanduser(data_dir))
     return locate_recorded(config, Path(workdir))
+
+
+def _missing(recorded: Mapping[str, Any], expected: ConfigDict, place: str = "") -> Iterator[str]:
+    for name in expected:
+        inner = recorded.get(name)
+        if name not in recorded:
+            yield place + name
+        elif _is_section(expected[name]) and isinstance(inner, dict) and name != "losses":
+            yield from _missing(inner, expected[name], f"{place}{name}.")
+
+
+def _is_section(value: Any) -> bool:
+    return isinstance(value, ConfigDict) and len(value) > 0  # what is empty here may hold anything
+
+
+def _shape_of(config: ConfigDict) -> Any:
+    """Return the shape (`runtime.shapes`) of a recorded config: the types of the defaults."""
+    fields: dict[str, Any] = {}
+    for name in config:
+        of = config.get_type(name)
+        if name == "losses":  # a user's own among them
+            fields[name] = dict[str, dict[str, Any]]
+        elif name == "options":
+            fields[name] = _Options
+        elif _is_section(config[name]):
+            fields[name] = _shape_of(config[name])
+        elif of is ConfigDict:
+            fields[name] = dict[str, Any]
+        elif of is tuple:  # of names, or of anything
+            fields[name] = list[str] if config[name] else list[Any]
+        else:
+            fields[name] = of if config[name] is not None else of | None
+    return TypedDict("Section", fields)  # type: ignore[operator]  # as PEP 589 has it, made here

@@ -25,6 +25,7 @@ from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.recurring import every
 
+Use = Literal["train", "evaluate", "predict"]
 CHECKPOINT_ROLES = ("best_classification", "best_localization")
 PARALLEL_MODES = ("auto", "pmap", "shard_map", "jit")
 
@@ -45,6 +46,14 @@ CHOICES: dict[str, Collection[Any]] = {
     "tcam.seeds.rule": SEED_RULES,
     "tcam.seeds.region": SEED_REGIONS,
     "tcam.seeds.box": BOXES,
+}
+_NEEDED_TO = {"tcam.cam_method": ("train", "evaluate"), "tcam.seeds.rule": ("train",)}
+# Beyond these, a few frames would fill the memory.
+_AT_MOST = {
+    "dataset.resize": 8192,
+    "dataset.crop": 8192,
+    "eval.batch_size": 8192,
+    "model.decoder_width": 64,
 }
 _POSITIVE = (
     "dataset.resize",
@@ -83,16 +92,24 @@ def flatten(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> dict[st
     return flat
 
 
-def validate(config: ConfigDict) -> None:
+def validate(config: ConfigDict, use: Use = "train") -> None:
     """Check every field whose wrong value would only fail deep inside.
+
+    Args:
+      config: a new one, or one that a run has recorded.
+      use: what it is for; a run is evaluated on fewer devices than trained it, and predicts without
+        a user's own methods that trained or baselines that were scored.
 
     Raises:
       InputError: names the field, what it may be and what it is.
     """
     flat = flatten(config)
     for field, allowed in CHOICES.items():
-        if flat[field] not in allowed:
+        if flat[field] not in allowed and use in _NEEDED_TO.get(field, get_args(Use)):
             reject(field, f"one of {', '.join(map(str, allowed))}", flat[field])
+    for field, most in _AT_MOST.items():
+        if flat[field] > most:
+            reject(field, f"at most {most}", flat[field])
     for field in _POSITIVE:
         if not flat[field] > 0:
             reject(field, "greater than 0", flat[field])
@@ -110,12 +127,15 @@ def validate(config: ConfigDict) -> None:
     if flat["dataset.crop"] > flat["dataset.resize"]:
         expected = f"at most dataset.resize={flat['dataset.resize']}"
         reject("dataset.crop", expected, flat["dataset.crop"])
-    by = ("boxes", "cam", *PSEUDO_BOXES)
-    if config.eval.select_by not in by:
-        reject("eval.select_by", f"one of {', '.join(by)}", config.eval.select_by)
     if config.eval.frames < 0:
         reject("eval.frames", "0 or more", config.eval.frames)
     check_encoder(config)
+    check_head(config.model.head, config.model.head_options)
+    if use == "predict":
+        return
+    by = ("boxes", "cam", *PSEUDO_BOXES)
+    if config.eval.select_by not in by:
+        reject("eval.select_by", f"one of {', '.join(by)}", config.eval.select_by)
     for field, known in (("eval.cam_methods", CAM_METHODS), ("eval.other_maps", METHOD_OF_MAP)):
         unknown = set(flat[field]) - set(known)
         if unknown:
@@ -123,10 +143,11 @@ def validate(config: ConfigDict) -> None:
     if config.tcam.cam_method not in flat["eval.cam_methods"]:
         given = flat["eval.cam_methods"]
         reject("eval.cam_methods", f"with tcam.cam_method={config.tcam.cam_method} in it", given)
+    if use == "evaluate":
+        return
     if not 0 <= flat["classifier.label_smoothing"] < 1:
         smoothing = flat["classifier.label_smoothing"]
         reject("classifier.label_smoothing", "at least 0 and less than 1", smoothing)
-    check_head(config.model.head, config.model.head_options)
     for name, settings in config.tcam.losses.items():
         _check_loss(name, settings)
         if settings.get("start_epoch", 1) > config.tcam.epochs > 0:

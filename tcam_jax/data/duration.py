@@ -6,6 +6,7 @@ frame once, on average.
 
 import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
@@ -14,6 +15,9 @@ from tcam_jax.data.protocol import Counted, Data
 from tcam_jax.runtime.errors import InputError
 
 UNITS = ("epochs", "steps", "examples", "passes")
+
+_WHOLE = ("epochs", "steps")
+_MOST_STEPS = 2**31 - 1  # steps are counted in 32 bits on devices
 
 
 class Duration(NamedTuple):
@@ -30,12 +34,15 @@ def duration_of(section: Mapping[str, Any] | ConfigDict) -> Duration | None:
       section: `config.classifier` or `config.tcam`.
 
     Raises:
-      InputError: a number is negative or not finite, or several are above 0.
+      InputError: one is no number, negative or not finite; epochs or steps are not whole; or
+        several are above 0.
     """
     given = {unit: section[unit] for unit in UNITS if section[unit]}
     for unit, amount in given.items():
-        if not 0 < amount < math.inf:
+        if not isinstance(amount, Real) or isinstance(amount, bool) or not 0 < amount < math.inf:
             raise InputError(f"{unit} must be 0 (not used) or greater; it is {amount}.")
+        if unit in _WHOLE and amount != math.floor(amount):
+            raise InputError(f"{unit} must be a whole number; it is {amount}.")
     if len(given) > 1:
         shown = " and ".join(f"{unit}={amount}" for unit, amount in given.items())
         raise InputError(
@@ -78,7 +85,8 @@ def plan_of(section: ConfigDict, data: Data) -> Plan:
       data: what it trains on.
 
     Raises:
-      InputError: see `duration_of`; or passes are asked for and `data` does not count its frames.
+      InputError: see `duration_of`; or passes are asked for and `data` does not count its frames;
+        or these are more steps than can be counted.
     """
     duration, batch_size = duration_of(section), section.batch_size
     steps_per_epoch = data.steps_per_epoch(batch_size)
@@ -91,12 +99,20 @@ def plan_of(section: ConfigDict, data: Data) -> Plan:
         case Duration("steps", count):
             steps = int(count)
         case Duration("examples", examples):
-            steps = math.ceil(examples / batch_size)
+            steps = _ceil(examples, batch_size)
         case Duration(_, passes):
             if frames is None:
                 raise InputError(
                     f"passes={passes} needs data with the member training_size (see "
                     "tcam_jax.data.protocol.Counted); say epochs, steps or examples instead."
                 )
-            steps = math.ceil(passes * frames / batch_size)
+            steps = _ceil(passes * frames, batch_size)
+    if steps > _MOST_STEPS:
+        unit = "steps" if duration is None else duration.unit
+        raise InputError(f"{unit} must make at most {_MOST_STEPS} steps, all that can be counted.")
     return Plan(batch_size, steps_per_epoch, steps, frames)
+
+
+def _ceil(frames: int | float, batch_size: int) -> int:
+    # Neither infinity has a whole number, nor has a float a number of 400 digits.
+    return math.ceil(min(frames, _MOST_STEPS * batch_size + 1) / batch_size)

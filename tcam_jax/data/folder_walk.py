@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from tcam_jax.runtime.plain_files import other_kind
 from tcam_jax.runtime.terminal import one_line
 
 _NAMED = 3  # places that a summary names for each reason
@@ -37,6 +38,7 @@ REASONS = {
     "system": "of systems and tools",
     "bad_name": "whose names are no UTF-8 text",
     "dead_link": "links that lead nowhere",
+    "special": "pipes, sockets and devices",
     "link_loop": "links to a folder that they lie in",
     "linked_again": "links to what is there already",
     "unreadable": "that cannot be read",
@@ -155,6 +157,8 @@ def _scan(folder: Path) -> tuple[list[os.DirEntry[str]], list[LeftOut]]:
                 kind = "dead_link"
             elif entry.is_dir() and Path(here).is_relative_to(target):
                 kind = "link_loop"
+        if kind is None and not entry.is_file() and not entry.is_dir():
+            kind, detail = "special", other_kind(Path(entry.path)) or ""
         if kind is None:
             found.append(entry)
         else:

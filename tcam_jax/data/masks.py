@@ -12,9 +12,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from tcam_jax.runtime.counted import in_bytes
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import check_plain
 
 FILE_NAME = "masks.zip"
+_MOST_BYTES = 1 << 26  # of a mask, which has some KB
 
 
 class Masks:
@@ -32,7 +35,11 @@ class Masks:
         if not file.exists():
             raise InputError(f"{folder} has no masks ({FILE_NAME}); moving_photos has them")
         self._file = file
-        self._zip = zipfile.ZipFile(file)
+        try:
+            check_plain(file)
+            self._zip = zipfile.ZipFile(file)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise InputError(f"{file} is damaged ({error}); prepare the dataset again") from error
         self._names = set(self._zip.namelist())
 
     def __contains__(self, frame_id: str) -> bool:
@@ -49,6 +56,9 @@ class Masks:
         """
         if frame_id not in self:
             raise InputError(f"{self._file} has no mask of {frame_id}: the frame has no boxes")
+        size = self._zip.getinfo(_name(frame_id)).file_size
+        if size > _MOST_BYTES:
+            raise InputError(f"{self._file}: the mask of {frame_id} has {in_bytes(size)}: no mask")
         with Image.open(io.BytesIO(self._zip.read(_name(frame_id)))) as image:
             return np.asarray(image.convert("1"))
 

@@ -8,11 +8,15 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tcam_jax.runtime.extras import require
+from tcam_jax.runtime.plain_files import check_plain
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
     *(".avif", ".jp2", ".ppm", ".pgm", ".pnm", ".tga", ".heic", ".heif", ".hif"),
 )
+
+MOST_BYTES = 1 << 29  # of an image file: some decoders take all of it into memory
+_MOST_PAGES = 1000  # that are counted: Pillow looks up each page of a TIFF among all before it
 
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1")
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # TIFF's
@@ -35,8 +39,11 @@ def open_image(source: Path | BufferedIOBase) -> Image.Image:
 
     Raises:
       InputError: it is HEIC and the extra is not installed.
-      OSError: it cannot be read, or is no image.
+      OSError: it cannot be read, is larger than `MOST_BYTES`, or is no image.
+      Image.DecompressionBombError: it has more pixels than Pillow allows (179 million).
     """
+    if isinstance(source, Path):
+        check_plain(source, MOST_BYTES)
     try:
         return Image.open(source)
     except UnidentifiedImageError:
@@ -101,6 +108,23 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def others_in(image: Image.Image) -> str:
     """What is said of an image file of several pictures or pages, of which one is used; or ""."""
-    # MPO: a JPEG followed by what cameras add to it.
-    count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-    return f"only the first of its {count} pictures is used" if count > 1 else ""
+    if image.format == "TIFF":
+        count = _pages(image)
+    else:  # MPO: a JPEG followed by what cameras add to it.
+        count = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+    number = f"more than {_MOST_PAGES}" if count > _MOST_PAGES else count
+    return f"only the first of its {number} pictures is used" if count > 1 else ""
+
+
+def _pages(image: Image.Image) -> int:
+    """How many pages a TIFF has; one more than `_MOST_PAGES` stands for all that is more."""
+    here, count = image.tell(), 1
+    try:
+        # Page by page: of a page behind the last Pillow would believe that it is there.
+        while count <= _MOST_PAGES:
+            image.seek(count)
+            count += 1
+    except EOFError:
+        pass
+    image.seek(here)
+    return count

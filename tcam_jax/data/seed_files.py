@@ -7,12 +7,14 @@ import numpy as np
 from PIL import Image
 
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import check_plain
 
 ARRAY_SUFFIX, IMAGE_SUFFIX = ".npy", ".png"
 FORMS = "a float .npy [h, w] in 0..1, or an 8-bit grey .png"
 
 # Resizing or averaging in half precision can leave 0..1 by this much; such values are clipped.
 _ROUNDING = 1e-3
+_MOST_BYTES = 1 << 30  # of a map
 
 
 class SeedFiles:
@@ -117,6 +119,7 @@ def without_suffix(frame_id: str) -> str:
 
 def _read_array(file: Path) -> np.ndarray:
     try:
+        check_plain(file, _MOST_BYTES)
         values = np.load(file, allow_pickle=False)
     except Exception as error:  # NumPy raises many types for a damaged file
         raise _unreadable(file, "NumPy", error) from error
@@ -138,6 +141,7 @@ def _read_array(file: Path) -> np.ndarray:
 
 def _read_image(file: Path) -> np.ndarray:
     try:
+        check_plain(file, _MOST_BYTES)
         with Image.open(file, formats=["PNG"]) as image:
             mode, pixels = image.mode, np.asarray(image)
     except Exception as error:  # Pillow raises many types for a damaged file

@@ -134,6 +134,31 @@ def save_tables(path: Path, tables: Mapping[str, ShotTable]) -> None:
         np.savez(file, **arrays)
 
 
+def _check_consistent(table: ShotTable) -> None:
+    """Raises ValueError where `table` is not as `ShotTable.from_rows` makes one."""
+    for key, dtype in _DTYPES.items():
+        column = getattr(table, key)
+        count = table.num_records if key in _RECORD_COLUMNS else table.num_shots
+        if column.dtype != dtype or column.shape != (count,):
+            raise ValueError(f"{key} is {column.dtype} {list(column.shape)}")
+    if (
+        not table.num_records
+        or table.start[:1].tolist() != [0]
+        or (table.stop <= table.start).any()
+    ):
+        raise ValueError("it has no shots, or empty ones")
+    if not np.array_equal(table.stop, [*table.start[1:], table.num_records]):
+        raise ValueError("its shots do not follow one another")
+    shots = np.repeat(np.arange(table.num_shots), table.stop - table.start)
+    numbers = np.arange(table.num_records) - table.start[shots]
+    if not (np.array_equal(table.shot, shots) and np.array_equal(table.index_in_shot, numbers)):
+        raise ValueError("its frames are not numbered shot by shot")
+    for key in ("label", "video"):
+        column = getattr(table, key)
+        if (column < 0).any() or not np.array_equal(column, column[table.start[shots]]):
+            raise ValueError(f"a shot has more than one {key}")
+
+
 def load_table(path: Path, split: str) -> ShotTable:
     """Reads the table of one split, and nothing of the others.
 
@@ -146,10 +171,17 @@ def load_table(path: Path, split: str) -> ShotTable:
             "run `tcam prepare --config=…` to prepare the dataset"
         )
     try:
-        with np.load(path) as file:
+        if not path.is_file():
+            raise ValueError("it is no file")
+        with np.load(path, allow_pickle=False) as file:
+            # As it was written, nothing is compressed: a small file cannot become a large table.
+            if sum(member.file_size for member in file.zip.infolist()) > path.stat().st_size:
+                raise ValueError("it is compressed")
             splits = sorted({key.split("/")[0] for key in file.files})
             if split in splits:
-                return ShotTable(**{key: file[f"{split}/{key}"] for key in _DTYPES})
+                table = ShotTable(**{key: file[f"{split}/{key}"] for key in _DTYPES})
+                _check_consistent(table)
+                return table
     except Exception as error:  # NumPy raises five unrelated types for a damaged archive
         raise InputError(
             f"the shot table {path} is damaged ({error}); delete the folder "

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from tcam_jax.data.video_packets import Packets, reason
 from tcam_jax.data.video_timeline import Timeline
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import check_plain, check_written
 
 SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".qt", ".3gp", ".3g2", ".avi", ".divx", ".mkv", ".webm", ".ogv"),
@@ -23,6 +24,8 @@ SUFFIXES = (
     *(".mjpeg", ".mjpg", ".y4m", ".ivf", ".h264", ".264", ".h265", ".265", ".hevc"),
 )
 
+_MOST_PIXELS = 178_956_970  # of a frame: as Pillow has it for images
+_LONGEST_HOLE = 1 << 27  # bytes: in formats without lengths FFmpeg reads, and keeps, all of one
 _FIXED_RATE = ("mpeg1video", "mpeg2video", "theora")
 _UNSPECIFIED, _RESERVED = 2, 3  # of how colours are stored, in all standards
 
@@ -97,6 +100,11 @@ def promised_frames(path: Path) -> int | None:
 
 
 def _open(path: Path) -> InputContainer:
+    try:
+        check_plain(path)
+        check_written(path, _LONGEST_HOLE)
+    except OSError as error:
+        raise BadVideo(reason(error)) from error
     # Without its protocol's name, that of a file with a colon would be taken for one.
     return av.open(f"file:{path}", metadata_errors="replace")
 
@@ -142,6 +150,9 @@ class _Reader:
             if frame.is_corrupt:
                 self._damaged.append((number, seconds))
             if number % stride == 0:
+                if frame.width * frame.height > _MOST_PIXELS:
+                    size = f"{frame.width} x {frame.height}"
+                    raise BadVideo(f"its frames of {size} pixels are too large: scale it down")
                 duration = float(frame.duration * self._tick) if frame.duration else 0.0
                 yield VideoFrame(number, seconds, duration, _upright(_rgb(frame, to_rgb), frame))
         self._line.finish()

@@ -26,10 +26,11 @@ CorLoc entries, and curves, are null where the split has no boxes.
 
 import json
 from pathlib import Path
-from typing import Literal, NotRequired, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict
 
 import numpy as np
 
+from tcam_jax.data.class_names import check_class_names
 from tcam_jax.data.truth import Truth, video_of
 from tcam_jax.evaluate.bootstrap import VideoBootstrap
 from tcam_jax.evaluate.corloc import centre_box, iou, whole_frame
@@ -37,7 +38,9 @@ from tcam_jax.evaluate.protocols import IOUS
 from tcam_jax.evaluate.rows import Row, Scores, mean_scores, scores_of, unknown_scores
 from tcam_jax.evaluate.split import scaled_truth
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.files import read_json, write_whole
+from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.json_files import damaged, read_json
+from tcam_jax.runtime.shapes import Box, Count, Percent, Share, fitted
 
 SCHEMA = 3
 CENTRE_FRACTION = 0.5  # side of the centre box, of the frame
@@ -52,8 +55,8 @@ class Rows(TypedDict):
 class Curves(TypedDict):
     """CorLoc against the threshold."""
 
-    tau: list[float]
-    corloc: dict[str, list[float]]
+    tau: list[Share]
+    corloc: dict[str, list[Percent]]
 
 
 class Results(Rows):
@@ -63,13 +66,13 @@ class Results(Rows):
     dataset: str
     config: str
     split: str
-    frames: int
-    boxes: int
-    videos: int
+    frames: Count
+    boxes: Count
+    videos: Count
     classes: list[str]
     curves: Curves | None
-    classification: dict[str, float]
-    tau: dict[str, float | None]
+    classification: dict[str, Percent]
+    tau: dict[str, Share | None]
     seconds_per_frame: dict[str, float | None]
 
 
@@ -78,9 +81,9 @@ class FrameLine(TypedDict):
 
     id: str
     label: str
-    probabilities: dict[str, float]
-    boxes: dict[str, list[float]]
-    iou: dict[str, float | None]
+    probabilities: dict[str, Share]
+    boxes: dict[str, Box]
+    iou: dict[str, Share | None]
 
 
 def fixed_box_rows(truth: Truth, size: int, num_classes: int) -> list[Row]:
@@ -135,7 +138,7 @@ def find_row(
       threshold: None for the fixed boxes, which have no regions and no class either.
 
     Raises:
-      KeyError: there is none.
+      InputError: there is none.
     """
     wanted = {"method": method, "threshold": threshold, "iou": iou, "localisation": localisation}
     if threshold is not None:
@@ -143,7 +146,8 @@ def find_row(
     for row in results["rows"]:
         if wanted.items() <= row.items():
             return row
-    raise KeyError(f"no row {method!r} with {wanted}")
+    have = dict.fromkeys(row["method"] for row in results["rows"])
+    raise InputError(f"there is no row {method!r} with {wanted}; there are those of {list(have)}.")
 
 
 def write_results(path: Path, results: Results) -> None:
@@ -160,15 +164,47 @@ def read_results(workdir: str | Path) -> Results:
     """Read `workdir/results.json`.
 
     Raises:
-      InputError: there is none, or it is of another schema.
+      InputError: there is none, it is damaged, or of another schema.
     """
     path = Path(workdir) / "results.json"
     if not path.is_file():
         raise InputError(f"{path} is not there; make it with `tcam evaluate --workdir={workdir}`.")
-    results = read_json(path)
-    if results.get("schema") != SCHEMA:
+    advice = f"Make it anew with `tcam evaluate --workdir={workdir}`."
+    content = read_json(path, dict[str, Any], advice)
+    if content.get("schema") != SCHEMA:
         raise InputError(
-            f"{path} has schema {results.get('schema')!r}, this version reads {SCHEMA}; "
+            f"{path} has schema {content.get('schema')!r}, this version reads {SCHEMA}; "
             f"make it anew with `tcam evaluate --workdir={workdir}`."
         )
-    return cast(Results, results)
+    try:
+        results: Results = fitted(content, Results)
+        _check_lengths(results)
+        check_class_names(results["classes"], str(path))
+    except ValueError as error:
+        raise damaged(path, str(error), advice) from error
+    return results
+
+
+def tau_of(results: Results, method: str, workdir: Path) -> float | None:
+    """Return the threshold that evaluation chose for `method` in the run of `workdir`.
+
+    Raises:
+      InputError: it did not look at that method.
+    """
+    if method not in results["tau"]:
+        raise InputError(
+            f"{workdir / 'results.json'} must have a threshold tau of {method!r}; it has those of "
+            f"{list(results['tau'])}. Make it anew with `tcam evaluate --workdir={workdir}`."
+        )
+    return results["tau"][method]
+
+
+def _check_lengths(results: Results) -> None:
+    """Refuse lists that do not belong together, by ValueError."""
+    for number, row in enumerate(results["rows"]):
+        if len(row["per_class"]) != len(results["classes"]):
+            raise ValueError(f"rows[{number}].per_class must have a number for each of classes")
+    curves = results["curves"]
+    for method, values in (curves["corloc"] if curves else {}).items():
+        if curves and len(values) != len(curves["tau"]):
+            raise ValueError(f"curves.corloc[{method!r}] must have a number for each of curves.tau")

@@ -2,21 +2,22 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 import numpy as np
 
 from tcam_jax.evaluate.bootstrap import interval
 from tcam_jax.evaluate.corloc import Localisation
+from tcam_jax.runtime.shapes import Length, Percent, Share
 
 
 class Scores(TypedDict):
     """The figures of a row, see `evaluate.results`."""
 
-    corloc: float | None
-    interval: list[float] | None
-    corloc_frames: float | None
-    per_class: list[float | None]
+    corloc: Percent | None
+    interval: Annotated[list[Percent], Length(2)] | None
+    corloc_frames: Percent | None
+    per_class: list[Percent | None]
 
 
 class ProtocolRow(Scores):
@@ -24,9 +25,9 @@ class ProtocolRow(Scores):
 
     threshold: str | None
     regions: str | None
-    iou: float | Literal["mean"]
+    iou: Share | Literal["mean"]
     localisation: str
-    tau: float | dict[str, float] | None
+    tau: Share | dict[str, Share] | None
 
 
 class Row(ProtocolRow):

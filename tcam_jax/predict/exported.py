@@ -3,11 +3,12 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path, PurePosixPath
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
 
+from tcam_jax.data.class_names import check_class_names
 from tcam_jax.evaluate.logit_map import LOGIT_SCALE
 from tcam_jax.evaluate.maps import (
     OF_LOGITS,
@@ -20,6 +21,8 @@ from tcam_jax.models.tcam import TCAM, Variables
 from tcam_jax.predict.programs import onnx, saved_model, stablehlo
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, write_whole
+from tcam_jax.runtime.json_files import damaged, read_json
+from tcam_jax.runtime.shapes import Between, Share, fitted, shown
 
 STABLEHLO = "stablehlo"
 FORMATS: dict[str, ModuleType] = {
@@ -27,8 +30,8 @@ FORMATS: dict[str, ModuleType] = {
     "onnx": onnx,
     "saved_model": saved_model,
 }
-"""name -> module with `write`; `read`, and what that needs of model.json, NEEDED; and TAKES, the
-program's arguments in words."""
+"""name -> module with `write`; `read`, what that needs of model.json beside `About`, its own About,
+and FILES, what it reads; and TAKES, the program's arguments in words."""
 SCHEMA = 2
 _SCALED = f"(0.5 + z / (2 (|z| + {LOGIT_SCALE:g})))"
 _MEANING = {  # of a map; a CAM is called by its method
@@ -39,7 +42,20 @@ _MEANING = {  # of a map; a CAM is called by its method
 }
 _OWN = ("Otsu's threshold", "the upper of Otsu's two thresholds between three classes of z")
 _ABOUT = "model.json"
-_NEEDED = ("classes", "size", "tau", "of_logits", "sha256")  # what `load` reads of model.json
+_AGAIN = "Export again."
+
+
+class About(TypedDict):
+    """What `load` reads of model.json; each format needs more, see `FORMATS`."""
+
+    schema: int
+    format: NotRequired[str]  # older folders have none, nor a background
+    classes: tuple[str, ...]
+    size: Annotated[int, Between(1, 8192)]
+    tau: Share | None
+    of_logits: bool
+    background: NotRequired[str | None]
+    sha256: dict[str, str]
 
 
 class Exported(NamedTuple):
@@ -144,40 +160,66 @@ def load(folder: str | Path) -> Exported:
         _check_is_there(folder, name)
         if _digest(folder / name) != digest:
             raise InputError(f"{folder / name} is damaged: its digest differs. Export again.")
+    name = about.get("format", STABLEHLO)
+    try:
+        forward = FORMATS[name].read(folder, about)
+    except InputError:
+        raise
+    except Exception as error:  # of many kinds: what reads a program says that it is none
+        reason = (str(error).strip() or repr(error)).splitlines()[0][:200]
+        raise InputError(
+            f"{folder} must hold a program of format {name}, as its model.json says: {reason}. "
+            f"{_AGAIN}"
+        ) from error
     return Exported(
-        FORMATS[about["format"]].read(folder, about),
-        tuple(about["classes"]),
+        forward,
+        about["classes"],
         about["size"],
         about["tau"],
         about["of_logits"],
-        about.get("background"),  # older folders have none
+        about.get("background"),
     )
 
 
 def _check_is_there(folder: Path, name: str) -> None:
-    if not (folder / name).is_file():
+    if "\0" in name or not (folder / name).is_file():
         raise InputError(f"{folder} must be a folder of tcam export_model; it has no {name}.")
 
 
-def _read_about(path: Path) -> dict[str, Any]:
-    try:
-        about = json.loads(path.read_text())
-        schema = about["schema"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged: {error!r}. Export again.") from error
+def _read_about(path: Path) -> About:
+    content = read_json(path, dict[str, Any], _AGAIN)
+    schema = content.get("schema", SCHEMA)
     if schema != SCHEMA:
-        raise InputError(f"{path} has schema {schema}, this version reads {SCHEMA}.")
-    about.setdefault("format", STABLEHLO)  # older folders do not say so
-    if about["format"] not in FORMATS:
-        raise InputError(
-            f"{path} has format {about['format']!r}, this version reads {', '.join(FORMATS)}."
-        )
-    needed = (*_NEEDED, *FORMATS[about["format"]].NEEDED)
-    missing = [key for key in needed if key not in about]
-    if missing:
-        raise InputError(f"{path} is damaged: it lacks {', '.join(missing)}. Export again.")
+        raise InputError(f"{path} has schema {shown(schema)}, this version reads {SCHEMA}.")
+    try:
+        about: About = fitted(content, About)
+        name = about.get("format", STABLEHLO)
+        if name not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise InputError(f"{path} has format {name!r}, this version reads {known}.")
+        about = fitted(about, FORMATS[name].About)
+        _check_consistent(about, FORMATS[name].FILES)
+        check_class_names(about["classes"], str(path))
+    except InputError:
+        raise
+    except ValueError as error:
+        raise damaged(path, str(error), _AGAIN) from error
     return about
 
 
+def _check_consistent(about: About, files: Collection[str]) -> None:
+    """Refuse what does not belong together, by ValueError."""
+    if not about["classes"]:
+        raise ValueError("classes is empty")
+    if about.get("background") not in (None, *about["classes"]):
+        raise ValueError("background is none of classes")
+    for name in about["sha256"]:  # nothing outside of the folder is read
+        if not name or PurePosixPath(name).is_absolute() or ".." in name.split("/"):
+            raise ValueError(f"sha256 names {shown(name)}, which is no file of the folder")
+    if lacking := [name for name in files if name not in about["sha256"]]:
+        raise ValueError(f"sha256 lacks {', '.join(lacking)}")
+
+
 def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,6 +10,7 @@ from tcam_jax.data import pictures, video
 from tcam_jax.data.animation import is_video, read_film
 from tcam_jax.data.folder_walk import LeftOut, in_words, walk
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import other_kind
 
 SUFFIXES = (*pictures.SUFFIXES, *video.SUFFIXES)
 
@@ -51,6 +52,12 @@ def find_files(source: Path) -> Found:
     """
     if source.is_file():
         return Found([source], [])
+    kind = other_kind(source)
+    if kind and not source.is_dir():
+        raise InputError(
+            f"{source} must be an image, a video, or a folder that holds some; it is {kind}: write "
+            "what comes out of it into a file (a camera is camera:0)."
+        )
     files, left_out = walk(source) if source.is_dir() else ([], [])
     left_out += [LeftOut(file, "other_kind") for file in files if not has_known_suffix(file)]
     files = [file for file in files if has_known_suffix(file)]

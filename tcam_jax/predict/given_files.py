@@ -100,7 +100,7 @@ def find_given(names: Sequence[str], output: Path) -> Given:
     root = Path(names[0])
     if len(names) > 1 or not root.is_dir():
         root = Path(common_folder(map(str, files)))
-    if output.resolve() == root.resolve():
+    if os.path.realpath(output) == os.path.realpath(root):
         raise _another_output(output)
     # `in_words` names them relative to the root, whether they were given so or not.
     below = {place: root / os.path.relpath(place, root) for place in left_out}
@@ -112,7 +112,7 @@ def _has_results(output: Path) -> bool:
 
 
 def _is_inside(folder: Path) -> Callable[[Path], bool]:
-    real = folder.resolve()
+    real = Path(os.path.realpath(folder))  # `Path.resolve` raises where links form a loop
     return lambda path: real in Path(os.path.realpath(path)).parents
 
 

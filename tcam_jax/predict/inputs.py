@@ -18,6 +18,7 @@ from tcam_jax.predict.arrays import Array, images_in
 from tcam_jax.predict.camera import camera_number, read_camera
 from tcam_jax.predict.frame_source import SUFFIXES, Found, find_files, has_known_suffix, read_frames
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import other_kind
 from tcam_jax.runtime.read_ahead import read_ahead
 from tcam_jax.runtime.terminal import one_line
 
@@ -164,7 +165,10 @@ def _of_name(given: str, stride: int, alone: bool) -> Iterator[InputFrame]:
         raise InputError(f"frames: no frame of {given} can be read: {why}.")
     for file, reason in faults.items():
         warnings.warn(one_line(f"{file}: {reason}"), stacklevel=2)
-    told = in_words((one for one in left_out if one.kind != "system"), Path(path))
+    root = Path(path)
+    while not root.exists():  # a glob
+        root = root.parent
+    told = in_words((one for one in left_out if one.kind != "system"), root)
     if told:
         warnings.warn(one_line(f"{given}: {told}"), stacklevel=2)
 
@@ -183,13 +187,18 @@ def find_named(path: str) -> Found:
             "glob that matches some, or camera:0."
         )
     matches = [Path(match) for match in glob(path, recursive=True)]
-    files = [match for match in matches if match.is_file() and _is_meant(match, Path(path))]
+    matches = [match for match in matches if not match.is_dir() and _is_meant(match, Path(path))]
+    files = [match for match in matches if match.is_file()]
     if not any(map(has_known_suffix, files)):
         raise InputError(
             f"the glob {path!r} must match images or videos ({' '.join(SUFFIXES)}); it does not."
         )
     files.sort(key=path_order)
     left_out = [LeftOut(file, "other_kind") for file in files if not has_known_suffix(file)]
+    for match in matches:
+        if not match.is_file():
+            kind = other_kind(match)
+            left_out.append(LeftOut(match, "special" if kind else "dead_link", kind or ""))
     return Found([file for file in files if has_known_suffix(file)], left_out)
 
 

@@ -11,7 +11,8 @@ from typing import Any, TextIO
 
 from tcam_jax.predict.other_settings import differences
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.files import cannot_write, read_json, write_whole, writing_whole
+from tcam_jax.runtime.files import cannot_write, write_whole, writing_whole
+from tcam_jax.runtime.json_files import bounded_lines, parse, read_json
 from tcam_jax.runtime.lock import locked
 
 RECORDS, FINISHED, SETTINGS = "predictions.jsonl", "finished.jsonl", "settings.json"
@@ -119,7 +120,8 @@ class ResultFolder:
                 )
             write_whole(path, json.dumps(self._settings, indent=2) + "\n")
             return
-        before = read_json(path)
+        advice = "Choose another folder, or delete this one."
+        before = read_json(path, dict[str, Any], advice)
         if different := differences(before, self._settings):
             raise InputError(
                 f"--output={self.folder} has results of other settings: {different}. Give those of "
@@ -183,16 +185,25 @@ def _to_line(record: Mapping[str, Any]) -> str:
 
 
 def read_lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
-    """Yield each line and its record, None of a damaged one; not a last line without an end."""
+    """Yield each line and its record, None of a damaged one; not a last line without an end.
+
+    Raises:
+      InputError: the file cannot be read, or is no file of lines.
+    """
     if not path.exists():
         return
-    with path.open("rb") as lines:
-        for line in lines:
-            if not line.endswith(b"\n"):
-                return
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                record = None
-            whole = isinstance(record, dict) and isinstance(record.get("file"), str)
-            yield line, record if whole else None
+    for line in bounded_lines(path, "Choose another folder, or delete this one."):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            record = parse(line.decode())
+        except ValueError:
+            record = None
+        yield line, record if _is_record(record) else None
+
+
+def _is_record(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("file"), str):
+        return False
+    made = value.get("made", [])  # of a finished file
+    return isinstance(made, list) and all(isinstance(name, str) for name in made)

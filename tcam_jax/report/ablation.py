@@ -18,6 +18,7 @@ CorLoc is null where the split has no boxes; a run that is not finished is left 
 import io
 import statistics
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Literal, TypedDict
 
 from tcam_jax.config.ablation import Ablation
@@ -25,23 +26,25 @@ from tcam_jax.evaluate.results import Results, find_row
 from tcam_jax.report.table import Table, number
 from tcam_jax.report.table import to_markdown as table_to_markdown
 from tcam_jax.runtime.csv_rows import row_writer
+from tcam_jax.runtime.json_files import damaged, read_json
 from tcam_jax.runtime.markdown import markdown
+from tcam_jax.runtime.shapes import Percent
 
-SCHEMA = 1
+SCHEMA: Literal[1] = 1
 
 
 class RunScores(TypedDict):
     """Of one run, percent, see the module."""
 
-    val: float | None
-    test: float | None
-    accuracy: float | None
+    val: Percent | None
+    test: Percent | None
+    accuracy: Percent | None
 
 
 class Spread(TypedDict):
     """Over the runs, see the module."""
 
-    mean: float | None
+    mean: Percent | None
     std: float | None
 
 
@@ -69,10 +72,27 @@ class AblationTable(TypedDict):
 class Summary(TypedDict):
     """The content of `ablation.json`, see the module."""
 
-    schema: int
+    schema: Literal[1]
     dataset: str
     split: str
     tables: list[AblationTable]
+
+
+def read_summary(path: Path) -> Summary:
+    """Read an `ablation.json`.
+
+    Raises:
+      InputError: it is damaged, or none of ours.
+    """
+    advice = "Make it anew with the same `tcam ablate`, or move it away: it is no part of the run."
+    summary: Summary = read_json(path, Summary, advice)
+    for table in summary["tables"]:
+        seeds = {seed for row in table["rows"] for seed in row["runs"]}
+        if not all(seed.isascii() and seed.isdecimal() for seed in seeds):
+            raise damaged(
+                path, f"its seeds must be whole numbers; they are {sorted(seeds)}", advice
+            )
+    return summary
 
 
 def summarise(ablations: Sequence[Ablation], results: Mapping[tuple[str, int], Results]) -> Summary:

@@ -28,7 +28,9 @@ def training_curves(metrics: Sequence[Mapping[str, Any]], stage: str) -> list[tu
     names = dict.fromkeys(name for line in metrics for name in line)
     drawn = []
     for name in sorted(names.keys() - {"step", "epoch"}, key=_order):
-        points = [(x["epoch"], x[name]) for x in metrics if x.get(name) is not None]
+        points = [
+            (x["epoch"], x[name]) for x in metrics if None not in (x.get(name), x.get("epoch"))
+        ]
         if len({value for _, value in points}) > 1:
             epochs, values = zip(*points, strict=True)
             label = f"{name} of {stage} against the epoch, from {values[0]:.4g} to {values[-1]:.4g}"

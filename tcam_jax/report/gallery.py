@@ -1,6 +1,5 @@
 """Which frames a report shows, and their pictures: best, worst, failures by kind, every class."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from tcam_jax.evaluate.results import FrameLine
 from tcam_jax.report.classes import guess_of
 from tcam_jax.report.pictures import Figure, panels, still
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.json_files import damaged, read_json_lines
 
 SHOWN = 6  # of the best and of the worst
 SHOWN_FAILURES = 6  # of each kind
@@ -53,19 +53,34 @@ class Chosen(NamedTuple):
         return _spread(self.failures[kind], SHOWN_FAILURES)
 
 
-def read_lines(workdir: Path, truth: Truth) -> list[FrameLine]:
+def read_lines(
+    workdir: Path, truth: Truth, classes: Sequence[str], methods: Sequence[str]
+) -> list[FrameLine]:
     """Read predictions.jsonl, a line for each frame of `truth`.
 
+    Args:
+      workdir: of the run.
+      truth: of the evaluated split.
+      classes: `[k]`, in the order of the labels.
+      methods: whose boxes each line must have.
+
     Raises:
-      InputError: it is not there, or of other frames.
+      InputError: it is not there, damaged, or of other frames, classes or methods.
     """
     path = workdir / "predictions.jsonl"
-    lines = [json.loads(x) for x in path.read_text().splitlines()] if path.exists() else []
+    advice = f"Make it anew with `tcam evaluate --workdir={workdir}`."
+    lines = read_json_lines(path, FrameLine, advice) if path.exists() else []
     if [line["id"] for line in lines] != list(truth.ids):
         raise InputError(
             f"{path} must have a line for each evaluated frame; make it anew with "
             f"`tcam evaluate --workdir={workdir}`."
         )
+    for number, (line, label) in enumerate(zip(lines, truth.labels.tolist(), strict=True), 1):
+        names = line["label"], list(line["probabilities"])
+        if names != (classes[label], list(classes)):
+            raise damaged(path, f"line {number} has other classes than results.json", advice)
+        if lost := [name for name in methods if name not in line["boxes"].keys() & line["iou"]]:
+            raise damaged(path, f"line {number} lacks boxes or iou of {', '.join(lost)}", advice)
     return lines
 
 

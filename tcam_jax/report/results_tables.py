@@ -1,7 +1,8 @@
 """The results of a run as tables, published numbers beside."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
 from ml_collections import ConfigDict
 
@@ -13,12 +14,13 @@ from tcam_jax.evaluate.protocols import (
     own_rule,
     thresholds_of,
 )
-from tcam_jax.evaluate.results import Results, find_row
+from tcam_jax.evaluate.results import Results, find_row, tau_of
 from tcam_jax.evaluate.rows import Row
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
 from tcam_jax.report.published import Published, published_rows
 from tcam_jax.report.table import Table, number, to_markdown
 from tcam_jax.runs.networks import localising_method
+from tcam_jax.runtime.errors import InputError
 
 _TITLES: dict[str | None, str] = {
     "val": "τ from validation",
@@ -99,10 +101,15 @@ def _corloc_rows(found: Sequence[Row], results: Results) -> list[list[str]]:
     rows = []
     for row in found:
         tau = row["tau"] if isinstance(row["tau"], float) else None
-        cells = [row["method"], _TITLES[row["threshold"]].format(**results), number(tau, 3)]
+        cells = [row["method"], _title(row["threshold"], results), number(tau, 3)]
         cells += [number(value) for value in row["per_class"]]
         rows.append([*cells, number(row["corloc"]), _interval(row["interval"])])
     return rows
+
+
+def _title(threshold: str | None, results: Results) -> str:
+    # A rule that somebody registered where this was evaluated need not be known here.
+    return _TITLES.get(threshold, str(threshold)).replace("{split}", results["split"])
 
 
 def _paper_rows(results: Results) -> list[Row]:
@@ -138,7 +145,7 @@ def protocol_tables(results: Results) -> list[Table]:
         for method in methods:
             for threshold in thresholds_of(method):
                 found = [find_row(results, method, threshold, regions, iou) for iou in _ious()]
-                cells = [method, _TITLES[threshold].format(**results)]
+                cells = [method, _title(threshold, results)]
                 rows.append(cells + [number(row["corloc"]) for row in found])
                 means.append(found[-1])
         header = ["method", "threshold", *(f"IoU ≥ {iou}" for iou in IOUS), "mean"]
@@ -165,29 +172,33 @@ def protocol_tables(results: Results) -> list[Table]:
     ]
 
 
-def time_table(figures: dict[str, Any]) -> Table:
-    """Return the time per frame of each method, the paper's column beside.
+def check_complete(
+    results: Results, methods: Sequence[str], class_names: Sequence[str], workdir: Path
+) -> None:
+    """Refuse results without all that a report shows, before it is looked for.
 
     Args:
-      figures: of `launch.benchmark_frames`.
+      results: of the run in `workdir`.
+      methods: see `methods_of`.
+      class_names: of the dataset.
+
+    Raises:
+      InputError: rows or a method's threshold are not there, or they are of other classes.
     """
-    batches = list(dict.fromkeys(row["batch"] for row in figures["rows"]))
-    by_method: dict[str, dict[int, float]] = {}
-    for row in figures["rows"]:
-        by_method.setdefault(row["method"], {})[row["batch"]] = row["milliseconds"]
-    paper = {row.ours: row.milliseconds for row in published_rows("youtube_objects", "v1.0")}
-    rows = [
-        [method, *(number(times.get(batch)) for batch in batches), number(paper.get(method))]
-        for method, times in by_method.items()
-    ]
-    header = ["method", *(f"batch {batch}" for batch in batches), "paper"]
-    note = (
-        f"Milliseconds a frame; {figures['network']}, {figures['device']}, jax {figures['jax']}. "
-        "Ours is everything from a frame to its map in the host's memory. The paper's is ResNet50 "
-        "at 224 px on a GPU it does not name; there CAM and the Grad methods are timed after the "
-        "forward pass, TCAM with it: read each column for itself."
-    )
-    return Table("", header, rows, note)
+    for method in methods:
+        tau_of(results, method, workdir)
+    problem = ""
+    if results["classes"] != list(class_names):
+        problem = f"its classes are {results['classes']}, the dataset's {list(class_names)}."
+    try:
+        for method in methods:
+            headline(results, method)
+        protocol_tables(results)
+    except InputError as error:
+        problem = str(error)
+    if problem:
+        path, command = workdir / "results.json", f"tcam evaluate --workdir={workdir}"
+        raise InputError(f"{path} cannot be shown: {problem} Make it anew: `{command}`.")
 
 
 def headline(results: Results, method: str) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """The sections of a run's report, from its files, its networks and its dataset."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from tcam_jax.config.record import Environment
 from tcam_jax.data.records import Split
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.results import FrameLine, Results
-from tcam_jax.report.ablation import ablation_note, ablation_tables
+from tcam_jax.report.ablation import ablation_note, ablation_tables, read_summary
 from tcam_jax.report.classes import (
     accuracy_of,
     area_table,
@@ -29,11 +28,12 @@ from tcam_jax.report.results_tables import (
     headline,
     headline_table,
     protocol_tables,
-    time_table,
 )
 from tcam_jax.report.table import number
 from tcam_jax.report.thresholds import thresholds_section
+from tcam_jax.report.times import Times, time_table
 from tcam_jax.runs.networks import localising_method
+from tcam_jax.runtime.json_files import read_json
 from tcam_jax.train.logs import read_metrics
 
 _STAGES = {"classifier": "Stage 1, classifier", "tcam": "Stage 2, TCAM"}
@@ -139,7 +139,7 @@ def ablation_section(path: Path) -> Section | None:
     """Return the tables of the sweep whose ablation.json is at `path`; None without one."""
     if not path.is_file():
         return None
-    found = json.loads(path.read_text())
+    found = read_summary(path)
     groups = [Group(text=ablation_note(found), tables=ablation_tables(found))]
     return Section("ablation", "Ablation", groups)
 
@@ -148,7 +148,8 @@ def time_section(path: Path) -> Section | None:
     """Return the table of `launch.benchmark_frames --workdir`; None where that was not run."""
     if not path.is_file():
         return None
-    table = time_table(json.loads(path.read_text()))
+    advice = "Delete it, or make it anew with `python -m launch.benchmark_frames --workdir=…`."
+    table = time_table(read_json(path, Times, advice))
     return Section("time", "Time per frame", [Group(tables=[table])])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.config.record import load_config
+from tcam_jax.config.rules import validate
 from tcam_jax.data.background import background_of
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
@@ -32,7 +33,7 @@ from tcam_jax.evaluate.results import (
 from tcam_jax.evaluate.rows import Row
 from tcam_jax.evaluate.split import SplitScores, accuracy, judge, score_split
 from tcam_jax.models.tcam import for_inference
-from tcam_jax.runs.networks import check_classes, load_networks
+from tcam_jax.runs.networks import check_classes, fitting, load_networks
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
@@ -77,8 +78,10 @@ def evaluate_run(
     if data is None:
         data = Dataset(config)
     check_data(data)
+    validate(config, "evaluate")
     check_classes(workdir, tuple(data.class_names))
-    return evaluate_networks(config, workdir, data, Parallel(config.parallel), split)
+    with fitting(workdir):
+        return evaluate_networks(config, workdir, data, Parallel(config.parallel), split)
 
 
 def evaluate_networks(

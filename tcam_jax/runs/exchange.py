@@ -10,9 +10,10 @@ from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, select, vari
 from tcam_jax.models.weights.pretrained import own_tensors, torch_tensors
 from tcam_jax.models.weights.weight_files import write_tensors
 from tcam_jax.predict import exported
-from tcam_jax.runs.networks import load_tcam, record_classes
+from tcam_jax.runs.networks import fitting, load_tcam, record_classes
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.train.checkpoint import Checkpoints, Record
+from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.checkpoint_record import Record
 from tcam_jax.train.initial import load_weights, report_weights
 from tcam_jax.train.optimizer import make_optimizer
 from tcam_jax.train.stage import IMPORTED, finish
@@ -107,4 +108,5 @@ def export_model(workdir: Path, folder: Path, format: str = exported.STABLEHLO) 
     Raises:
       InputError: there is no finished run; see also `predict.exported.save`.
     """
-    exported.save(folder, *load_tcam(workdir), format=format)
+    with fitting(workdir):
+        exported.save(folder, *load_tcam(workdir), format=format)

@@ -14,6 +14,7 @@ from tcam_jax.data.shot_table import ShotTable
 from tcam_jax.data.truth import Truth
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.json_files import read_json
 
 FILE_NAME = "dataset.json"
 # Where things lie: recorded for the reader, and free to change.
@@ -35,15 +36,8 @@ def record_dataset(config: ConfigDict, workdir: Path, data: Data) -> None:
     if not path.exists():
         write_whole(path, json.dumps(now, indent=2) + "\n")
         return
-    try:
-        recorded = json.loads(path.read_text())
-        if not isinstance(recorded, dict):
-            raise ValueError("it is no record of a dataset")
-        there = dict(_flat(recorded))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}): put back a copy of it, or use another workdir."
-        ) from error
+    advice = "Put back a copy of it, or use another workdir."
+    there = dict(_flat(read_json(path, dict[str, Any], advice)))
     here, absent = dict(_flat(now)), "(absent)"
     names = [name for name in (*there, *(here.keys() - there)) if there.get(name) != here.get(name)]
     changed = [

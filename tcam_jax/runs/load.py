@@ -16,9 +16,10 @@ from tcam_jax.evaluate.maps import OF_DECODER, OF_LOGITS, PREDICTED, make_forwar
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, for_inference, variable_shapes
 from tcam_jax.predict import exported
 from tcam_jax.predict.predictor import Predictor
-from tcam_jax.runs.networks import TrainedTCAM, load_tcam, localising_method
+from tcam_jax.runs.networks import TrainedTCAM, fitting, load_tcam, localising_method
 from tcam_jax.runtime.devices import keep_programs
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.json_files import read_small
 from tcam_jax.train.initial import load_weights
 from tcam_jax.train.stages import make_model
 
@@ -59,12 +60,14 @@ def load(
     if (config is None) != (class_names is None):
         raise InputError("weights need both config= and class_names=; one of them is missing.")
     if config is not None and class_names is not None:
-        return _predictor(_of_weights(str(source), config, tuple(class_names)), options)
+        trained = _of_weights(str(source), config, tuple(class_names))
+        return _predictor(trained, options, source)
     folder = Path(source).expanduser()
     if (folder / _OF_EXPORTED).is_file():
         return _with_options(exported.load(folder)._asdict(), options)
     if (folder / _OF_RUN).is_file():
-        return _predictor(load_tcam(folder), options)
+        with fitting(folder):
+            return _predictor(load_tcam(folder), options, folder)
     raise _no_network(source)
 
 
@@ -80,7 +83,10 @@ def fingerprint(source: str | Path) -> str:
     found = [folder / name for name in names if (folder / name).is_file()]
     if not found:
         raise _no_network(source)
-    return hashlib.sha256(b"".join(path.read_bytes() for path in found)).hexdigest()[:16]
+    digest = hashlib.sha256()
+    for path in found:
+        digest.update(read_small(path, "Put back a copy of it."))
+    return digest.hexdigest()[:16]
 
 
 def _no_network(source: str | Path) -> InputError:
@@ -93,7 +99,7 @@ def _no_network(source: str | Path) -> InputError:
     )
 
 
-def _predictor(trained: TrainedTCAM, options: dict[str, Any]) -> Predictor:
+def _predictor(trained: TrainedTCAM, options: dict[str, Any], source: str | Path) -> Predictor:
     forward = make_forward(trained.model, (trained.method,))
     variables = for_inference(trained.model, trained.variables)
     names, asked = trained.class_names, options.get("class_name")
@@ -101,7 +107,8 @@ def _predictor(trained: TrainedTCAM, options: dict[str, Any]) -> Predictor:
 
     def outputs(frames: np.ndarray) -> tuple[jax.Array, jax.Array]:
         classes = np.full(len(frames), shown, np.int32)
-        logits, maps, _ = forward(variables, frames, classes)
+        with fitting(source):
+            logits, maps, _ = forward(variables, frames, classes)
         return logits, maps[0]
 
     about = {

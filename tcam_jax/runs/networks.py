@@ -1,21 +1,25 @@
 """What a run's workdir holds: its classes and its trained networks."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import flax.errors
 import jax
 from ml_collections import ConfigDict
 
 from tcam_jax.config.record import load_config
 from tcam_jax.data.background import background_of
+from tcam_jax.data.class_names import check_class_names
 from tcam_jax.data.duration import duration_of
 from tcam_jax.evaluate.maps import (
     METHOD_OF_MAP,
     OF_DECODER,
 )
-from tcam_jax.evaluate.results import read_results
+from tcam_jax.evaluate.results import read_results, tau_of
 from tcam_jax.models.tcam import (
     CLASSIFIER_PARTS,
     LOCALISER_PARTS,
@@ -26,7 +30,8 @@ from tcam_jax.models.tcam import (
     variable_shapes,
 )
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.files import read_json, write_whole
+from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.json_files import damaged, read_json
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.finished import Finished
 from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR, make_model
@@ -56,6 +61,22 @@ def localising_method(config: ConfigDict) -> str:
     if duration_of(config.tcam) is None:
         return config.tcam.cam_method
     return METHOD_OF_MAP[config.eval.map]
+
+
+@contextmanager
+def fitting(workdir: str | Path) -> Iterator[None]:
+    """Run networks of `workdir` in the block: shapes are compared when they are first used.
+
+    Raises:
+      InputError: the checkpoints are not those of the network that the config describes.
+    """
+    try:
+        yield
+    except flax.errors.FlaxError as error:
+        raise InputError(
+            f"the checkpoints of {workdir} do not fit its config.json and classes.json, one of "
+            f"which was changed ({str(error).partition(' (http')[0]}). Put back a copy of it."
+        ) from error
 
 
 def load_networks(
@@ -137,12 +158,17 @@ def read_classes(workdir: Path) -> tuple[str, ...]:
     """Read what `record_classes` wrote.
 
     Raises:
-      InputError: nothing was.
+      InputError: nothing was, or it is damaged.
     """
     path = workdir / "classes.json"
     if not path.exists():
         raise InputError(f"{workdir} was never started; run `tcam train` there.")
-    return tuple(read_json(path))
+    advice = "Put back a copy of it: it has the names of the classes, as the dataset lists them."
+    names = read_json(path, tuple[str, ...], advice)
+    if not names:
+        raise damaged(path, "it must have a name for each class, and has none", advice)
+    check_class_names(names, str(path))
+    return names
 
 
 class TrainedTCAM(NamedTuple):
@@ -183,7 +209,7 @@ def load_tcam(workdir: str | Path) -> TrainedTCAM:
     network = load_predicting(config, workdir, len(class_names), parallel)
     tau, method = None, localising_method(config)
     if (workdir / "results.json").exists():
-        tau = read_results(workdir)["tau"][method]
+        tau = tau_of(read_results(workdir), method, workdir)
     model = make_model(config, len(class_names))
     size, background = config.dataset.crop, background_of(config, class_names)
     return TrainedTCAM(model, network.variables, class_names, size, tau, method, background)

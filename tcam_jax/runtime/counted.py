@@ -4,3 +4,12 @@
 def counted(number: int, what: str) -> str:
     """Return "1 file", "2 files": the number with its noun."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def in_bytes(number: int) -> str:
+    """Return "512 bytes", "1.5 MB", "1.0 TB"."""
+    size, units = float(number), ["TB", "GB", "MB", "KB"]
+    unit = "bytes"
+    while size >= 999.95 and units:
+        size, unit = size / 1000, units.pop()
+    return f"{number} bytes" if unit == "bytes" else f"{size:.1f} {unit}"

@@ -1,6 +1,5 @@
 """Small files that are whole or not there, whatever kills the process that writes them."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -59,19 +58,6 @@ def _opened(path: Path, mode: str, **options: Any) -> Iterator[Any]:
         if isinstance(error, OSError):
             raise cannot_write(path, error) from error
         raise
-
-
-def read_json(path: Path) -> Any:
-    """Return the content of a small file of JSON.
-
-    Raises:
-      InputError: it cannot be read, or is damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{path} is damaged or cannot be read ({why}).") from error
 
 
 def cannot_write(path: Path, error: OSError) -> InputError:

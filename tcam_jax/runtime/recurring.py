@@ -54,7 +54,8 @@ class Recurring:
     def __init__(self, of: Every, steps_per_epoch: int):
         self._seconds = of.amount * 60 if of.unit == "minutes" else None
         per_unit = steps_per_epoch if of.unit == "epochs" else 1
-        self._steps = max(round(of.amount * per_unit), 1)
+        # More steps than are ever counted; the product may be infinite.
+        self._steps = max(round(min(of.amount * per_unit, 2**62)), 1)
         self._last = time.monotonic()
 
     def comes_at(self, step: int, metrics_are_written: bool) -> bool:

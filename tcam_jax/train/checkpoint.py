@@ -9,9 +9,7 @@ One process reads and writes; see `runtime.processes` for several.
 """
 
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 
@@ -27,29 +25,13 @@ from tcam_jax.train.checkpoint_files import (
     write_folder,
     write_record,
 )
+from tcam_jax.train.checkpoint_record import Record, as_record
 from tcam_jax.train.orbax_items import read_item, write_item
 from tcam_jax.train.state import TrainState
 
-Roles = dict[str, dict[str, int | float]]
 RECORD = "record.json"
 # As `save` names them: other digits and leading zeros are somebody else's folders.
 _STEP = re.compile("0|[1-9][0-9]*")
-
-
-class Record(NamedTuple):
-    """What a checkpoint says beside the state.
-
-    Attributes:
-      roles: {role: {"step", "value"}}: which steps are the best at what so far.
-      validated: nothing is left to do at this step; False: its validation is.
-      sound: training may come back to it: it was not saved to stop, and its last step was taken.
-      pending: metrics of the last steps, not yet written into the log.
-    """
-
-    roles: Roles
-    validated: bool = True
-    sound: bool = True
-    pending: Sequence[Mapping[str, Sequence[float]]] = ()
 
 
 class Checkpoints:
@@ -140,7 +122,7 @@ class Checkpoints:
         recorded = content.pop("step", step)
         if recorded != step:
             raise ValueError(f"it is the checkpoint of step {recorded} under another's name")
-        return Record(**content)
+        return as_record(content)
 
     def restore(self, step: int, like: TrainState) -> TrainState:
         """Read the state of checkpoint `step` in the form of `like`, as NumPy arrays."""

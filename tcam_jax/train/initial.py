@@ -1,8 +1,8 @@
 """The variables that training starts from: random ones, or those of `config.model.pretrained`."""
 
 import hashlib
-import json
 from pathlib import Path
+from typing import TypedDict
 
 import jax
 import numpy as np
@@ -14,6 +14,7 @@ from tcam_jax.models.weights.published import PUBLISHED, published_tensors
 from tcam_jax.models.weights.weight_files import read_tensors
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.json_files import read_json
 from tcam_jax.runtime.log import log
 from tcam_jax.train.checkpoint import read_variables
 from tcam_jax.train.finished import Finished
@@ -21,6 +22,14 @@ from tcam_jax.train.finished import Finished
 # What of a stage are its weights.
 BEST = {"classifier": "best_classification", "tcam": "best_localization"}
 SHOWN = 8  # names in the log
+
+
+class _Tcam(TypedDict):
+    encoder_checkpoint: str
+
+
+class _Config(TypedDict):
+    tcam: _Tcam
 
 
 def initial_variables(config: ConfigDict, model: TCAM, resumed: bool = False) -> Pretrained:
@@ -125,10 +134,12 @@ def _stages(path: Path) -> list[tuple[Path, str]]:
 
 
 def _encoder_checkpoint(run: Path) -> str:
-    try:
-        return json.loads((run / "config.json").read_text())["tcam"]["encoder_checkpoint"]
-    except (OSError, ValueError, KeyError, TypeError):  # stages without their run
+    path = run / "config.json"
+    if not path.exists():  # stages without their run
         return BEST["classifier"]
+    return read_json(path, _Config, "Put back a copy of it, or take another run.")["tcam"][
+        "encoder_checkpoint"
+    ]
 
 
 def report_weights(initial: Pretrained, parts: tuple[str, ...], source: str) -> None:

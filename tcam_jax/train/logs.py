@@ -2,18 +2,20 @@
 
 import json
 import logging
+import math
 import os
 import sys
 import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from tcam_jax.runtime.files import cannot_write, write_whole
+from tcam_jax.runtime.json_files import bounded_lines, parse
 from tcam_jax.runtime.log import is_terminal, log
 
 if TYPE_CHECKING:
@@ -121,12 +123,39 @@ def _append(path: Path, line: Mapping[str, int | float | None]) -> None:
         raise cannot_write(path, error) from error
 
 
-def read_metrics(path: Path) -> list[dict[str, int | float | None]]:
-    """Return the lines of a metrics.jsonl; a last line cut off by a kill is left out."""
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a metrics.jsonl or timing.jsonl.
+
+    What is no such line, as a machine's crash may leave one, is left out with a warning; a last
+    line that a kill cut off, without.
+    """
     if not path.exists():
         return []
-    lines = path.read_text().splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    advice = "Delete it: the curves of what was trained before are lost, and nothing else."
+    found, damaged = [], []
+    for number, line in enumerate(bounded_lines(path, advice), 1):
+        if not line.endswith(b"\n"):
+            break
+        try:
+            value = parse(line.decode())
+        except ValueError:
+            value = None
+        if _is_line(value):
+            found.append(value)
+        else:
+            damaged.append(number)
+    if damaged:
+        shown = ", ".join(map(str, damaged[:5])) + (", …" if damaged[5:] else "")
+        log.warning("%s: what cannot be read is left out (line %s)", path, shown)
+    return found
+
+
+def _is_line(value: Any) -> bool:
+    if not isinstance(value, dict) or type(value.get("step")) is not int:
+        return False
+    # A metric may be NaN; an epoch is a place on an axis.
+    known = all(type(x) in (int, float, type(None)) for x in value.values())
+    return known and math.isfinite(value.get("epoch", 0) or 0)
 
 
 class Progress:

@@ -24,7 +24,8 @@ from tcam_jax.runtime.log import log
 from tcam_jax.runtime.parallel import Parallel, Step
 from tcam_jax.runtime.recurring import Recurring, every
 from tcam_jax.train import guard
-from tcam_jax.train.checkpoint import Checkpoints, Record, Roles
+from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.checkpoint_record import Record, Roles
 from tcam_jax.train.saving import Saving, Snapshot, copied
 from tcam_jax.train.stage import Stage, finish
 from tcam_jax.train.stage_logs import StageLogs

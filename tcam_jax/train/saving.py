@@ -14,7 +14,8 @@ import jax.numpy as jnp
 
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.beside import Beside
-from tcam_jax.train.checkpoint import Checkpoints, Record
+from tcam_jax.train.checkpoint import Checkpoints
+from tcam_jax.train.checkpoint_record import Record
 from tcam_jax.train.state import TrainState
 
 

@@ -1,5 +1,6 @@
 """A training stage as the loop sees it, and the mark that says it is finished."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,8 +9,8 @@ import numpy as np
 from jaxtyping import PyTree
 
 from tcam_jax.models.tcam import Variables
-from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.json_files import damaged, read_small
 from tcam_jax.runtime.parallel import Step
 from tcam_jax.runtime.recurring import Every
 from tcam_jax.train.state import TrainState
@@ -85,13 +86,12 @@ def last_step(directory: Path) -> int | None:
     """
     if not is_finished(directory):
         return None
-    try:
-        return int((directory / FINISHED).read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{directory / FINISHED} must hold the number of the last step ({error}); delete it, "
-            "and run `tcam train` there again: it goes on from the last checkpoint."
-        ) from error
+    path, advice = directory / FINISHED, "it goes on from the last checkpoint"
+    advice = f"Delete it, and run `tcam train` there again: {advice}."
+    content = read_small(path, advice, largest=64).strip()
+    if not re.fullmatch(rb"[0-9]{1,15}", content):
+        raise damaged(path, f"it must hold the number of the last step; it is {content!r}", advice)
+    return int(content)
 
 
 def reopen(directory: Path) -> None:

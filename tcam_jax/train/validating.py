@@ -7,7 +7,7 @@ from tcam_jax.runtime import processes
 from tcam_jax.runtime.beside import Beside
 from tcam_jax.runtime.interruption import Interrupted, Interruption
 from tcam_jax.runtime.parallel import Parallel
-from tcam_jax.train.checkpoint import Roles
+from tcam_jax.train.checkpoint_record import Roles
 from tcam_jax.train.saving import Snapshot
 from tcam_jax.train.stage import Conclude, Validate, Validation
 

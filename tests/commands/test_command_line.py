@@ -109,6 +109,7 @@ def test_the_home_in_the_config_and_its_fields(command, monkeypatch, tmp_path):
         ),
         ("train", ["--config=nowhere/demo.py"], "is not there. There is configs/demo.py, "),
         ("train", ["--config=configs"], "configs is a folder. There is configs/demo.py, "),
+        ("train", ["--config=/dev/zero"], "/dev/zero is a device. There is configs/demo.py, "),
         ("train", ["--config="], "--config= must be .*; it is empty. There is none, see docs/"),
         ("train", ["--config"], "--config= must be .*; it is empty. There is none, see docs/"),
         ("train", ["configs/demo.py"], "given as --name=value; got 'configs/demo.py'"),

@@ -16,6 +16,7 @@ from tcam_jax.data.folder_walk import (
     natural_order,
     walk,
 )
+from tests.runtime.test_plain_files import pipe
 
 
 def make(root: Path, *names: str) -> Path:
@@ -107,6 +108,20 @@ def test_links_in_a_circle_end_and_those_to_nowhere_are_named(tmp_path):
         ("dead_link", "self.jpg"),
         ("linked_again", "a/there/back"),
     }
+
+
+def test_pipes_sockets_and_devices_are_named(tmp_path):
+    make(tmp_path, "a/1.jpg")
+    pipe(tmp_path / "a/2.jpg")
+    (tmp_path / "a/3.jpg").symlink_to("2.jpg")
+    (tmp_path / "zero.mp4").symlink_to("/dev/zero")
+    assert walked(tmp_path) == (
+        ["a/1.jpg"],
+        [("special", "zero.mp4"), ("special", "a/2.jpg"), ("special", "a/3.jpg")],
+    )
+    assert in_words(list_folder(tmp_path / "a")[1], tmp_path) == (
+        "left out: pipes, sockets and devices: 2 (a/2.jpg: a named pipe, a/3.jpg: a named pipe)"
+    )
 
 
 def test_a_root_that_is_a_link_hidden_or_a_system_s_own_is_meant(tmp_path):

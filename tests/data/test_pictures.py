@@ -2,15 +2,19 @@
 
 import base64
 import io
+import struct
 import sys
+import zlib
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+from tcam_jax.data.animation import is_video
 from tcam_jax.data.pictures import is_image, open_image, others_in, to_rgb
 from tcam_jax.runtime.errors import InputError
+from tests.runtime.test_plain_files import pipe, sparse
 
 # 48x32, its left half (200, 40, 40), its right half (40, 40, 200).
 HEIC = base64.b64decode(
@@ -146,6 +150,56 @@ def test_of_several_pages_one_is_used_and_that_is_said():
         assert pixels(image)[0, 0].tolist() == [10] * 3
     with open_image(encoded(pages[0], "TIFF")) as image:
         assert others_in(image) == ""
+
+
+def test_a_million_pages_are_not_counted():
+    """Pillow needs seconds for ten thousand, and grows with their square."""
+    tags = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: 1}
+    fields = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    starts = range(8, 8 + 114 * 2000, 114)
+    pages = b"".join(struct.pack("<H", 9) + fields + struct.pack("<I", at + 114) for at in starts)
+    with open_image(io.BytesIO(b"II*\0\x08\0\0\0" + pages)) as image:
+        assert others_in(image) == "only the first of its more than 1000 pictures is used"
+        assert pixels(image).shape == (1, 1, 3)
+
+
+def png(width: int, height: int) -> bytes:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        checked = name + data
+        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    head = struct.pack(">2I5B", width, height, 1, 0, 0, 0, 0)
+    packed = zlib.compress(bytes(10**4))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", packed)
+
+
+HUGE = {
+    "PNG": png(10**5, 10**5),
+    "PGM": b"P5 100000 100000 255\n" + bytes(99),
+    "BMP": b"BM" + struct.pack("<IIIIiiHHII", 99, 0, 54, 40, 10**5, 10**5, 1, 24, 0, 0) + bytes(80),
+    "GIF": b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\0\0\0\x2c" + bytes(99),
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_a_bomb_is_refused_before_its_pixels_are_made(tmp_path, kind):
+    path = tmp_path / f"a.{kind.lower()}"
+    path.write_bytes(HUGE[kind])
+    for source in (path, io.BytesIO(HUGE[kind])):
+        with pytest.raises(Image.DecompressionBombError, match="exceeds limit of 178956970 pixels"):
+            open_image(source)
+    assert not is_video(path)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.gif", "a.heic"])
+@pytest.mark.parametrize(
+    ("make", "words"), [(pipe, "it is a named pipe"), (sparse, r"it has 1\.0 TB")]
+)
+def test_what_is_no_file_or_too_large_is_not_read(tmp_path, name, make, words):
+    path = make(tmp_path / name)
+    with pytest.raises(OSError, match=words):
+        open_image(path)
+    assert not is_video(path)
 
 
 def test_suffixes_in_any_capitals(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tcam_jax.data.records import open_split
+from tcam_jax.runtime.errors import InputError
 
 
 @pytest.mark.parametrize("split", ["train", "validation", "test"])
@@ -111,3 +112,41 @@ def test_one_flipped_bit_in_a_record_file_names_its_record(photo_data, tmp_path,
     assert len(damaged) == 1
     with pytest.raises(ValueError, match=rf"record {damaged[0]} of video_folder/photos train"):
         flipped.read(range(intact.table.num_records))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("dataset_info.json", b"{}", "is damaged"),
+        ("dataset_info.json", b"", "is damaged"),
+        ("dataset_info.json", b"[" * 10**5, "is damaged"),
+        ("dataset_info.json", b"\xff\xfe\0", "is damaged"),
+        ("features.json", b"{}", "features.json is damaged: it does not say how many classes"),
+        ("features.json", b"[]", "features.json is damaged: it must be an object"),
+        ("features.json", b"[" * 10**5, "features.json is damaged: it is nested too deep"),
+        ("label.labels.txt", b"", "txt is damaged: it has 0 class names, for 2 classes"),
+        ("label.labels.txt", b"cat\n", "it has 1 class names, for 2 classes"),
+        ("label.labels.txt", b"a\nb\nc\n", "it has 3 class names, for 2 classes"),
+        ("label.labels.txt", b"cat\ncat\n", "cannot be told from 'cat'"),
+        ("label.labels.txt", b"\xff\n\xfe\n", "labels.txt is damaged: .*can't decode"),
+    ],
+)
+def test_damaged_descriptions_are_one_error(photo_data, tmp_path, name, content, told):
+    shutil.copytree(photo_data / "video_folder", tmp_path / "video_folder")
+    (tmp_path / "video_folder/photos/1.0.0" / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"(?s){told}"):
+        open_split(tmp_path, "video_folder", "photos", "train")
+
+
+@pytest.mark.parametrize("old", ['"pythonClassName"', '"type"'])
+def test_no_module_that_a_dataset_names_is_imported(photo_data, tmp_path, monkeypatch, old):
+    """TFDS imports the modules of the features that a dataset names."""
+    shutil.copytree(photo_data / "video_folder", tmp_path / "video_folder")
+    (tmp_path / "hostile.py").write_text("raise SystemExit('it was run')")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "video_folder/photos/1.0.0/features.json"
+    ours = '"pythonClassName": "tensorflow_datasets.core.features.text_feature.Text"'
+    assert ours in path.read_text()
+    path.write_text(path.read_text().replace(ours, f'{old}: "hostile.Feature", "content": {{}}', 1))
+    with pytest.raises(InputError, match=r"features\.json is damaged: .*'hostile.Feature', no"):
+        open_split(tmp_path, "video_folder", "photos", "train")

@@ -7,6 +7,7 @@ from PIL import Image
 
 from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.runtime.errors import InputError
+from tests.runtime.test_plain_files import pipe, sparse
 
 FRAME = "cat/tom.mp4/a.b.jpg"
 NAME = "cat/tom.mp4/a.b"
@@ -16,6 +17,16 @@ NAME = "cat/tom.mp4/a.b"
 def folder(tmp_path):
     (tmp_path / "cat/tom.mp4").mkdir(parents=True)
     return tmp_path
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".png"])
+@pytest.mark.parametrize(
+    ("make", "words"), [(pipe, "it is a named pipe"), (sparse, r"it has 1\.0 TB")]
+)
+def test_what_is_no_file_or_too_large_is_not_read(folder, suffix, make, words):
+    make(folder / f"{NAME}{suffix}")
+    with pytest.raises(InputError, match=f"{NAME}{suffix}: expected a whole .* {words}"):
+        SeedFiles(folder).read(FRAME)
 
 
 def noise(height: int, width: int) -> np.ndarray:

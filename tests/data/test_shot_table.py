@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tcam_jax.data.shot_table import Row, ShotTable, load_table, save_tables
+from tcam_jax.runtime.errors import InputError
 
 ROWS = [
     Row("v0", "v0/a", 0, 1, False),
@@ -75,4 +78,43 @@ def test_load_refuses_missing_unknown_and_damaged(tmp_path):
         load_table(path, "val")
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(ValueError, match="damaged"):
+        load_table(path, "train")
+
+
+def _damaged_tables():
+    whole = ShotTable.from_rows(ROWS)
+    yield "label is float64", replace(whole, label=whole.label.astype(float))
+    yield r"has_box is bool \[5\]", replace(whole, has_box=whole.has_box[:-1])
+    yield "its shots do not follow", replace(whole, stop=whole.stop + 1)
+    yield "it has no shots, or empty", replace(whole, start=whole.start + 1)
+    yield "it has no shots, or empty", replace(whole, stop=whole.start)
+    yield "not numbered shot by shot", replace(whole, shot=whole.shot[::-1].copy())
+    yield "not numbered shot by shot", replace(whole, index_in_shot=whole.index_in_shot + 1)
+    yield "more than one label", replace(whole, label=np.arange(6, dtype=np.int32))
+    yield "more than one label", replace(whole, label=whole.label - 9)
+    yield "more than one video", replace(whole, video=np.arange(6, dtype=np.int32))
+
+
+@pytest.mark.parametrize(("told", "table"), [*_damaged_tables()])
+def test_a_table_that_cannot_be_is_refused(tmp_path, told, table):
+    save_tables(tmp_path / "index.npz", {"train": table})
+    with pytest.raises(InputError, match=rf"index\.npz is damaged .*{told}.*tcam prepare"):
+        load_table(tmp_path / "index.npz", "train")
+
+
+def test_a_table_that_would_run_code_or_fill_the_memory_is_refused(tmp_path):
+    path = tmp_path / "index.npz"
+    np.savez(path, **{"train/video": np.array([{}], object)})
+    with pytest.raises(InputError, match="is damaged .*allow_pickle"):
+        load_table(path, "train")
+    np.savez_compressed(path, **{"train/label": np.zeros(10**6, np.int32)})
+    with pytest.raises(InputError, match="is damaged .it is compressed"):
+        load_table(path, "train")
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    (tmp_path / "one.npy").rename(path)
+    with pytest.raises(InputError, match="is damaged"):
+        load_table(path, "train")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match="is damaged .it is no file"):
         load_table(path, "train")

@@ -8,6 +8,7 @@ import pytest
 
 from tcam_jax.data.video import promised_frames
 from tests.data.made_videos import blank, read, write
+from tests.runtime.test_plain_files import pipe, sparse
 
 STEADY = [i / 25 for i in range(40)]
 FORMATS = [
@@ -19,6 +20,32 @@ FORMATS = [
     ("a.mp4", "mpeg4", {"movflags": "frag_keyframe+empty_moov", "noise": True}),
     ("a.flv", "flv", {"noise": True}),
 ]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.h264", "a.mjpeg", "a.ts"])
+def test_what_is_no_file_or_was_never_written_is_not_read(tmp_path, name):
+    for make, words in (
+        (pipe, "it is a named pipe"),
+        (sparse, r"1\.0 TB of its 1\.0 TB were never"),
+    ):
+        video = make(tmp_path / name)
+        frames, fault = read(video)
+        assert frames == [] and re.match(words, fault) and promised_frames(video) is None
+        video.unlink()
+
+
+def test_a_hole_behind_what_was_written_is_not_read(tmp_path):
+    """FFmpeg keeps all of it in memory where the format has no lengths."""
+    video = write(tmp_path / "a.m2v", STEADY[:10], codec="mpeg2video")
+    sparse(video, video.read_bytes(), size=10**9)
+    frames, fault = read(video)
+    assert frames == [] and fault.startswith("1.0 GB of its 1.0 GB were never written: copy or")
+
+
+def test_frames_beyond_all_sizes_are_refused(tmp_path, monkeypatch):
+    video = write(tmp_path / "a.avi", STEADY[:3])
+    monkeypatch.setattr("tcam_jax.data.video._MOST_PIXELS", 64 * 48 - 1)
+    assert read(video) == ([], "its frames of 64 x 48 pixels are too large: scale it down")
 
 
 @pytest.mark.parametrize("filled", [False, True], ids=["cut", "zeros"])

@@ -5,7 +5,13 @@ import pytest
 
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.protocols import Judgement, protocol_rows
-from tcam_jax.evaluate.results import find_row, fixed_box_rows, read_results, write_results
+from tcam_jax.evaluate.results import (
+    find_row,
+    fixed_box_rows,
+    read_results,
+    tau_of,
+    write_results,
+)
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
 from tcam_jax.report.results_tables import headline_table
 from tcam_jax.report.table import to_markdown
@@ -88,7 +94,7 @@ def test_ious_regions_and_classes_by_hand():
     for threshold in ("val", "val_per_class"):
         row = find_row(rows, "cam", threshold)
         assert row["tau"] is row["corloc"] is row["interval"] is None
-    with pytest.raises(KeyError, match="no row 'cam'"):
+    with pytest.raises(InputError, match="no row 'cam'"):
         find_row(rows, "cam", "test", class_from="prediction")
 
 
@@ -107,24 +113,72 @@ def test_fixed_boxes_by_hand():
         assert find_row(results, method, None)["per_class"] == [50.0, 0.0]
 
 
-def test_written_read_found_and_shown(tmp_path):
-    rows = _rows(judgement({25: [1, 1, 1]}, [0, 0, 1]), None, ["cat", "dog"], "tcam")["rows"]
-    results = {
+def _whole_results(rows):
+    return {
         "dataset": "d",
         "config": "default",
         "split": "test",
         "frames": 3,
+        "boxes": 3,
         "videos": 2,
         "classes": ["cat", "dog"],
         "rows": rows,
+        "curves": {"tau": [0.1, 0.2], "corloc": {"tcam": [50.0, 25.0]}},
         "classification": {"tcam/best": 75.0},
+        "tau": {"tcam": 0.1, "cam": None},
+        "seconds_per_frame": {"tcam/best": None},
     }
+
+
+def test_written_read_found_and_shown(tmp_path):
+    rows = _rows(judgement({25: [1, 1, 1]}, [0, 0, 1]), None, ["cat", "dog"], "tcam")["rows"]
+    results = _whole_results(rows)
     write_results(tmp_path / "results.json", results)
     read = read_results(tmp_path)
     assert read["rows"] == rows and find_row(read, "tcam", "val") == rows[1]
     assert "Otsu's" not in to_markdown(headline_table(read, ["tcam"]))  # nothing is known
-    with pytest.raises(KeyError, match="no row 'cam'"):
+    with pytest.raises(InputError, match=r"no row 'cam' .*; there are those of \['tcam'\]"):
         find_row(read, "cam", "val")
+    assert tau_of(read, "tcam", tmp_path) == 0.1 and tau_of(read, "cam", tmp_path) is None
+    with pytest.raises(InputError, match=r"results.json must have a threshold tau of 'layercam'"):
+        tau_of(read, "layercam", tmp_path)
     (tmp_path / "results.json").write_text(json.dumps({"schema": 99}))
     with pytest.raises(InputError, match="schema 99"):
         read_results(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda results: results.pop("boxes"), "it lacks boxes"),
+        (lambda results: results.update(frames="3"), "frames must be a whole number; it is '3'"),
+        (lambda results: results.update(frames=-3), "frames must be a whole number, 0 or more"),
+        (lambda results: results.update(classes="cat"), "classes must be a list"),
+        (lambda results: results.update(classes=["cat", "cat"]), "cannot be told from 'cat'"),
+        (
+            lambda results: results.update(tau={"tcam": 80}),
+            r"tau\['tcam'\] must be a number",
+        ),
+        (lambda results: results.update(tau=[0.1]), "tau must be an object"),
+        (lambda results: results["rows"][0].pop("corloc"), r"rows\[0\] lacks corloc"),
+        (
+            lambda results: results["rows"][1].update(corloc=True),
+            r"rows\[1\].corloc must be",
+        ),
+        (
+            lambda results: results["rows"][1].update(per_class=[1]),
+            "per_class must have",
+        ),
+        (lambda results: results["rows"][1].update(interval=[1]), "interval must be a list of 2"),
+        (lambda results: results["curves"].update(tau=[0.1]), "curves.corloc.'tcam'. must have"),
+        (lambda results: results["classification"].update(x=None), "classification.'x'. must be"),
+    ],
+)
+def test_damaged_results_are_one_error(tmp_path, damage, told):
+    rows = _rows(judgement({25: [1, 1, 1]}, [0, 0, 1]), None, ["cat", "dog"], "tcam")["rows"]
+    results = {"schema": 3, **_whole_results(rows)}
+    damage(results)
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    with pytest.raises(InputError, match=rf"results\.json.*{told}") as error:
+        read_results(tmp_path)
+    assert "Make it anew with `tcam evaluate" in str(error.value) or "rename" in str(error.value)

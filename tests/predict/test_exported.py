@@ -1,5 +1,6 @@
 """A saved network: the same numbers without our code, and clear words for damaged folders."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 from PIL import Image
 
 from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
@@ -75,7 +77,7 @@ def test_another_schema_another_platform_and_a_folder_in_use(network, folder, tm
     with pytest.raises(InputError, match="schema 9"):
         load(other)
     (other / "model.json").write_text(json.dumps({"schema": 2, "classes": ["a"]}))
-    with pytest.raises(InputError, match="lacks size, tau, of_logits, sha256, platforms"):
+    with pytest.raises(InputError, match="lacks size, tau, of_logits, sha256"):
         load(other)
     with pytest.raises(InputError, match="new folder"):
         save(other, *network, ("a", "b", "c"), SIZE, None, TCAM_METHOD)
@@ -94,3 +96,66 @@ def test_the_manuals_snippet_needs_none_of_our_code(folder, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split()[0] in ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"size": 10**9}, "size must be a whole number from 1 to 8192; it is 1000000000"),
+        ({"size": "80"}, "size must be a whole number; it is '80'"),
+        ({"size": -1}, "from 1 to 8192; it is -1"),
+        ({"size": True}, "size must be a whole number; it is True"),
+        ({"size": 2 * SIZE}, "but model.json has size 64 and 3 classes"),
+        ({"classes": "abc"}, "classes must be a list; it is 'abc'"),
+        ({"classes": []}, "classes is empty"),
+        ({"classes": ["a", "b"]}, r"gives logits \[3\] and .* has size 32 and 2 classes"),
+        ({"classes": ["a", "b", "b"]}, "cannot be told from 'b'"),
+        ({"classes": ["a\n", "b", "c"]}, "has a line break"),
+        ({"tau": 1.5}, "tau must be a number from 0 to 1 or null; it is 1.5"),
+        ({"tau": float("nan")}, "tau must be a number"),
+        ({"of_logits": 1}, "of_logits must be true or false; it is 1"),
+        ({"background": "z"}, "background is none of classes"),
+        ({"platforms": "cpu"}, "platforms must be a list"),
+        ({"schema": "2"}, "has schema '2', this version reads 2"),
+        ({"format": ["onnx"]}, "format must be text"),
+        ({"sha256": {}}, "sha256 lacks model.stablehlo, weights.safetensors"),
+        ({"sha256": {"../model.json": "0"}}, "'../model.json', which is no file of the folder"),
+        ({"sha256": {"/etc/passwd": "0"}}, "which is no file of the folder"),
+        ({"sha256": ["model.stablehlo"]}, "sha256 must be an object"),
+    ],
+)
+def test_a_model_file_that_was_changed_is_one_error(folder, tmp_path, changed, told):
+    other = tmp_path / "model"
+    shutil.copytree(folder, other)
+    about = json.loads((other / "model.json").read_text())
+    (other / "model.json").write_text(json.dumps(about | changed))
+    with pytest.raises(InputError, match=rf"model.*{told}"):
+        load(other)
+
+
+@pytest.mark.parametrize("name", ["model.stablehlo", "weights.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"\0" * 999, b"PK\x03\x04" + b"x" * 99])
+def test_a_program_or_weights_of_another_kind_with_their_digest(folder, tmp_path, name, content):
+    other = tmp_path / "model"
+    shutil.copytree(folder, other)
+    about = json.loads((other / "model.json").read_text())
+    (other / name).write_bytes(content)
+    about["sha256"][name] = hashlib.sha256(content).hexdigest()
+    (other / "model.json").write_text(json.dumps(about))
+    with pytest.raises(InputError, match="must hold a program of format stablehlo.*Export again"):
+        load(other)
+
+
+def test_other_weights_than_the_program_takes(folder, tmp_path):
+    other = tmp_path / "model"
+    shutil.copytree(folder, other)
+    weights = safetensors.numpy.load_file(other / "weights.safetensors")
+    name = next(iter(weights))
+    for changed in ({name: weights[name][..., :-1].copy()}, {"more": np.zeros(3, np.float32)}):
+        safetensors.numpy.save_file(weights | changed, other / "weights.safetensors")
+        about = json.loads((other / "model.json").read_text())
+        content = (other / "weights.safetensors").read_bytes()
+        about["sha256"]["weights.safetensors"] = hashlib.sha256(content).hexdigest()
+        (other / "model.json").write_text(json.dumps(about))
+        with pytest.raises(InputError, match="weights.safetensors has other arrays than"):
+            load(other)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from tcam_jax.data.folder_walk import in_words
 from tcam_jax.predict.given_files import find_given
+from tcam_jax.predict.result_folder import ResultFolder
 from tcam_jax.runtime.errors import InputError
 from tests.data.test_video import write
 
@@ -76,6 +77,11 @@ def test_what_is_written_is_not_what_is_read(folder):
     for output in (folder, folder / "b"):
         with pytest.raises(InputError, match="must be another folder than that of the input"):
             find_given([str(folder)], output)
+    (folder / "loop").symlink_to("loop")
+    with pytest.raises(InputError, match="must be a folder to write to"):
+        find_given([str(folder / "b")], folder / "loop")
+        ResultFolder(folder / "loop", {}).__enter__()
+    (folder / "loop").unlink()
     before = find_given([str(folder)], folder / "out")
     for settings in ("out/settings.json", "out/shard_0000_of_0002/settings.json"):
         (folder / settings).parent.mkdir(parents=True)

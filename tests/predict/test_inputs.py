@@ -16,6 +16,7 @@ from tcam_jax.runtime.errors import InputError
 from tests.data.test_folder_walk import make
 from tests.data.test_video import write
 from tests.predict.test_predictor import CLASSES, SIZE, frame, predictor
+from tests.runtime.test_plain_files import pipe
 
 
 @pytest.fixture
@@ -87,10 +88,16 @@ def test_a_mixture_keeps_its_order_and_numbers_what_is_in_memory(folder):
         ("", "'' does not exist"),
         ("*.gif", r"the glob '\*\.gif' must match images or videos .*\.webm.*; it does not"),
         ("empty", "empty must be an image"),
+        ("pipe.mp4", r"pipe\.mp4 must be .*; it is a named pipe: write .* into a file"),
+        ("/dev/zero", "/dev/zero must be .*; it is a device: .* camera:0"),
+        ("*.mp4", r"the glob '\*\.mp4' must match images or videos .*; it does not"),
+        ("loop.png", r"'loop\.png' does not exist"),
     ],
 )
 def test_a_path_to_nothing_names_the_argument(folder, name, words, monkeypatch):
     (folder / "empty").mkdir()
+    pipe(folder / "pipe.mp4")
+    (folder / "loop.png").symlink_to("loop.png")
     monkeypatch.chdir(folder)
     with pytest.raises(InputError, match=f"^frames: {words}"):
         list(frames_of(name))
@@ -171,6 +178,12 @@ def test_what_a_folder_or_glob_leaves_out_is_warned_of(folder):
         assert origins(folder, folder) == [IMAGE, DEEPER, *VIDEO]
     with pytest.warns(UserWarning, match=r"left out: neither images nor videos: 2 .*\)$"):
         assert origins(f"{folder}/**/*", folder) == [IMAGE, DEEPER, *VIDEO]
+    pipe(folder / "c.png")
+    (folder / "d.png").symlink_to("nowhere")
+    with pytest.warns(
+        UserWarning, match=r"nowhere: 1 \(d.png\); pipes.*: 1 \(c\.png: a named pipe\)"
+    ):
+        assert origins(f"{folder}/*.png", folder) == [IMAGE]
 
 
 def test_damage_is_warned_of_and_nothing_at_all_is_an_error(folder):

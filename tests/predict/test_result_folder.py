@@ -119,6 +119,12 @@ def change(path, old, new):
         (lambda out, video: video.write_bytes(b"12345"), "it had 9 bytes, it has 5"),
         (lambda out, video: (out / "overlays/v.mp4").unlink(), "v.mp4 is gone"),
         (lambda out, video: change(out / "finished.jsonl", "{", ""), "taken out (line 1)"),
+        (
+            lambda out, video: change(out / "finished.jsonl", '["ov', '[7, "ov'),
+            "taken out (line 1)",
+        ),
+        (lambda out, video: change(out / "finished.jsonl", '["overlays/v.mp4"]', "7"), "(line 1)"),
+        (lambda out, video: change(out / "finished.jsonl", ": 9", ': "9"'), "it had 9 bytes, it"),
     ],
 )
 def test_a_file_is_finished_while_all_its_results_are_there(tmp_path, damage, told):
@@ -178,3 +184,16 @@ def test_a_full_disk_is_one_error_and_room_on_it_goes_on(tmp_path, size):
         predict_all(tmp_path / "out")
     assert not list(tmp_path.rglob(".*.tmp"))
     assert [line["file"] for line in lines(tmp_path / "out")] == names
+
+
+@pytest.mark.parametrize("content", ["", "[]", "null", "{", '{"tau": 1, "tau": 2}', "[" * 10**5])
+def test_damaged_settings_are_one_error_and_nothing_is_lost(tmp_path, content):
+    half_done(tmp_path)
+    before = (tmp_path / "predictions.jsonl").read_bytes()
+    (tmp_path / "settings.json").write_text(content)
+    with (
+        pytest.raises(InputError, match=r"settings\.json is damaged: .* Choose another folder"),
+        ResultFolder(tmp_path, {"tau": 0.4}),
+    ):
+        pass
+    assert (tmp_path / "predictions.jsonl").read_bytes() == before

@@ -1,5 +1,7 @@
 """Which frames are shown, and what is said of failures."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -80,11 +82,32 @@ def test_of_many_classes_no_more_frames_than_the_page_holds():
 
 
 def test_predictions_of_other_frames_are_refused(tmp_path):
+    def read(*lines, content=None):
+        text = "".join(json.dumps(one) + "\n" for one in lines) if content is None else content
+        (tmp_path / "predictions.jsonl").write_text(text)
+        return read_lines(tmp_path, _truth([0]), ("cat", "dog"), ("tcam", "cam"))
+
     with pytest.raises(InputError, match=r"tcam evaluate"):
-        read_lines(tmp_path, _truth([0]))
-    (tmp_path / "predictions.jsonl").write_text('{"id": "cat/v/s/7.jpg"}\n')
-    with pytest.raises(InputError, match="a line for each evaluated frame"):
-        read_lines(tmp_path, _truth([0]))
+        read_lines(tmp_path, _truth([0]), ("cat", "dog"), ("tcam", "cam"))
+    whole = line([0, 0, 9, 9], 0.5, frame_id="cat/v/s/0.jpg")
+    assert read(whole) == [whole]
+    for changed, told in (
+        ({"id": "cat/v/s/7.jpg"}, "a line for each evaluated frame"),
+        ({"label": "dog"}, "line 1 has other classes than results.json"),
+        ({"probabilities": {"dog": 1, "cat": 0}}, "line 1 has other classes"),
+        (
+            {"probabilities": {"cat": 2, "dog": 0}},
+            r"probabilities\['cat'\] must be a num",
+        ),
+        ({"boxes": {"tcam": [0, 0, 1, 1]}}, "line 1 lacks boxes or iou of cam"),
+        ({"boxes": {"tcam": [0, 0, 1], "cam": []}}, r"boxes\['tcam'\] must be a list of 4"),
+        ({"iou": {"tcam": "x"}}, r"iou\['tcam'\] must be a number from 0 to 1 or null"),
+    ):
+        with pytest.raises(InputError, match=rf"predictions\.jsonl .*{told}.*tcam evaluate"):
+            read(whole | changed)
+    for content, told in (("", "a line for"), (json.dumps(whole), "no end"), ("{\n", "line 1: ")):
+        with pytest.raises(InputError, match=told):
+            read(content=content)
 
 
 def test_a_figure_says_what_it_shows():

@@ -16,6 +16,7 @@ from tcam_jax.evaluate.protocols import (
 from tcam_jax.report import results_tables
 from tcam_jax.report.csv_file import to_csv
 from tcam_jax.report.table import Table, to_markdown
+from tcam_jax.runtime.errors import InputError
 
 CLASSES = ["bird", "boat"]
 
@@ -168,21 +169,18 @@ def test_the_csv_holds_every_number_once(results):
     assert len(others) == 24 * 11 + 2
 
 
-def test_times_stand_beside_the_papers(results):
-    figures = {
-        "device": "2 CPU cores",
-        "jax": "0.10",
-        "network": "ResNet-50, 224 px, float32",
-        "rows": [
-            {"method": "tcam", "batch": 1, "milliseconds": 300.0},
-            {"method": "tcam", "batch": 8, "milliseconds": 200.0},
-            {"method": "classifier", "batch": 1, "milliseconds": 100.0},
-        ],
-    }
-    table = results_tables.time_table(figures)
-    assert list(table.header) == ["method", "batch 1", "batch 8", "paper"]
-    assert table.rows == [["tcam", "300.0", "200.0", "18.5"], ["classifier", "100.0", "–", "–"]]
-    assert "2 CPU cores" in table.note
+def test_a_report_is_of_whole_results_of_its_classes(results, tmp_path):
+    methods, names = ["tcam", "layercam"], results["classes"]
+    results["tau"] = {"tcam": 0.25, "layercam": None}
+    results_tables.check_complete(results, methods, names, tmp_path)
+    for changed, told in (
+        ({"rows": results["rows"][:20]}, "cannot be shown: there is no row"),
+        ({"rows": []}, "cannot be shown: there is no row"),
+        ({"tau": {}}, "must have a threshold tau of"),
+        ({"classes": names[::-1]}, "cannot be shown: its classes are"),
+    ):
+        with pytest.raises(InputError, match=rf"results\.json {told}.*tcam evaluate"):
+            results_tables.check_complete(results | changed, methods, names, tmp_path)
 
 
 def test_markdown():

@@ -126,7 +126,7 @@ def test_a_prepared_dataset_may_be_moved_but_not_replaced(tmp_path, shapes_data)
 def test_a_damaged_record_is_one_error(tmp_path, content):
     text = content if isinstance(content, bytes) else content.encode()
     (tmp_path / FILE_NAME).write_bytes(text)
-    with pytest.raises(InputError, match=f"{FILE_NAME} cannot be read"):
+    with pytest.raises(InputError, match=f"{FILE_NAME} is damaged: .*Put back a copy"):
         record_dataset(demo.get_config(), tmp_path, Own())
 
 

@@ -12,11 +12,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from tcam_jax.runtime.counted import in_bytes
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import check_plain, check_written
 
 SUFFIXES = (".tar.gz", ".tgz", ".tar")
 
 _CHUNK = 1 << 20
+_MOST_OF_HEADERS = 1 << 18  # bytes of one that is about another: a path has at most 4,096
+_MOST_BEHIND = 1 << 28  # bytes behind the end, which some programs fill up with zeros
+_LONGEST_HOLE = 1 << 27  # bytes: decompressors pass over zeros, as long as they come
 _LEFT_FREE = 1 << 26  # bytes of the disk that unpacking leaves to others
 _ORDINARY = (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
 _DAMAGE = (
@@ -47,6 +52,8 @@ def unpack(archive: Path, parent: Path) -> Path:
     """
     name = archive_name(archive) or archive.name
     try:
+        check_plain(archive)
+        check_written(archive, _LONGEST_HOLE)
         state = archive.stat()
     except OSError as error:
         raise InputError(f"{archive} cannot be unpacked: {error.strerror}") from error
@@ -87,12 +94,35 @@ def _extract(archive: Path, folder: Path) -> None:
         tqdm.wrapattr(
             file, "read", total=size, desc=f"unpacking {archive.name}", disable=None
         ) as watched,
-        tarfile.open(fileobj=watched) as tar,
+        tarfile.open(fileobj=watched, tarinfo=_Member) as tar,
     ):
         _check_room(archive, size, folder)  # frames are hardly smaller packed: said at once
-        for member in tar:
+        while (member := tar.next()) is not None:
+            tar.members = []  # it would keep all of them
             _write(archive, tar, member, folder)
         _check_end(tar)
+
+
+class _Member(tarfile.TarInfo):
+    """A member of whose headers no more is read than can be sound: `tarfile` has no limits."""
+
+    _OF_HEADERS = (
+        *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE),
+        tarfile.SOLARIS_XHDTYPE,
+    )
+
+    # Made to be overridden, says `tarfile`: each header comes here before what it is about is read.
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in self._OF_HEADERS:
+            kept = sum(len(key) + len(value) for key, value in tar.pax_headers.items())
+            if not 0 <= self.size <= _MOST_OF_HEADERS - kept:  # a negative one means all there is
+                raise tarfile.ReadError("a header without end")
+        if self.type == tarfile.GNUTYPE_SPARSE:  # refused later, like what follows
+            return self._proc_builtin(tar)  # type: ignore[attr-defined]
+        return super()._proc_member(tar)  # type: ignore[misc]
+
+    def _proc_gnusparse_10(self, *_: object) -> None:
+        raise tarfile.ReadError("a member with holes")
 
 
 def _write(archive: Path, tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
@@ -145,7 +175,11 @@ def _check_end(tar: tarfile.TarFile) -> None:
     stream = tar.fileobj
     # The last thing read must be one block (512 bytes) of the zeros that end an archive.
     whole = stream.tell() == tar.offset + tarfile.BLOCKSIZE
+    behind = 0
     while chunk := stream.read(_CHUNK):
         whole = whole and not chunk.strip(b"\0")
+        behind += len(chunk)
+        if behind > _MOST_BEHIND:
+            raise tarfile.ReadError(f"more than {in_bytes(_MOST_BEHIND)} behind its end")
     if not whole:
         raise tarfile.ReadError("it breaks off, or a part of it is damaged")

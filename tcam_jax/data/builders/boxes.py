@@ -38,7 +38,9 @@ def check_boxes(
         x0, y0, x1, y1 = corners
         ordered = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
         inside = tuple(np.clip(ordered, 0, [width, height, width, height]).tolist())
-        if inside[0] >= inside[2] or inside[1] >= inside[3]:
+        # As it is stored: a millionth of a pixel is no width there.
+        stored = np.float32(inside)
+        if stored[0] >= stored[2] or stored[1] >= stored[3]:
             detail = f"got {tuple(corners)}, the image has {width} x {height} pixels"
             findings.append(Finding("box_empty", where, detail))
             continue

@@ -2,16 +2,68 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 
-from tcam_jax.data.builders.findings import RULES, Findings
-from tcam_jax.data.builders.shards import ShardSummary
+from tcam_jax.data.builders.findings import RULES, Action, Findings
+from tcam_jax.data.builders.shard_summary import ShardSummary
+from tcam_jax.runtime.json_files import read_json
+from tcam_jax.runtime.shapes import Count, FileName
 from tcam_jax.runtime.terminal import one_line
 
 REPORT_FILE = "dataset_report.json"
 SCHEMA = 1
 
+_LARGEST = 1 << 28  # bytes: all places of every fault
 _EXAMPLES = 3  # places named for each kind of fault in the printed report
+
+
+class _Counts(TypedDict, total=False):
+    """Zeros are left out of a total."""
+
+    videos: Count
+    shots: Count
+    frames: Count
+    boxed_frames: Count
+    boxes: Count
+
+
+class _Split(TypedDict):
+    classes: dict[str, _Counts]
+    total: _Counts
+    bytes: Count
+    sizes: dict[str, Count]
+
+
+class _Place(TypedDict):
+    where: FileName
+    detail: FileName
+
+
+class _Kind(TypedDict):
+    action: Action
+    meaning: str
+    count: Count
+    places: list[_Place]
+
+
+class _Report(TypedDict):
+    schema: int
+    name: str
+    config: str
+    splits: dict[str, _Split]
+    findings: dict[str, _Kind]
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """The report of the dataset in `folder`.
+
+    Raises:
+        InputError: it is not there, or damaged.
+    """
+    advice = "Delete the folder of the dataset and prepare it again."
+    report: dict[str, Any] = read_json(folder / REPORT_FILE, _Report, advice, _LARGEST)
+    return report
 
 
 def make_report(

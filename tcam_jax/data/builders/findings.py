@@ -4,12 +4,14 @@ from typing import Literal, NamedTuple
 
 from tcam_jax.runtime.errors import InputError
 
+Action = Literal["doubtful", "kept", "repaired", "skipped", "ignored"]
+
 
 class Rule(NamedTuple):
     """What happens to a kind of fault, and the fault in plain words."""
 
     # doubtful: kept, but look at it; ignored: no fault
-    action: Literal["doubtful", "kept", "repaired", "skipped", "ignored"]
+    action: Action
     meaning: str
 
 
@@ -23,6 +25,7 @@ RULES = {
     ),
     "unreadable": Rule("skipped", "the file cannot be read"),
     "dead_link": Rule("skipped", "a symbolic link that leads nowhere"),
+    "special": Rule("skipped", "a pipe, a socket or a device, where files are expected"),
     "link_loop": Rule("skipped", "a symbolic link to a folder that it lies in"),
     "not_a_frame": Rule("skipped", "a file where only frames are expected"),
     "hidden": Rule("skipped", "a hidden file or folder: its name begins with a dot"),

@@ -12,7 +12,8 @@ from tcam_jax.data.builders.boxes import check_boxes
 from tcam_jax.data.builders.findings import Finding
 from tcam_jax.data.builders.sources import SourceFrame
 from tcam_jax.data.decode import decode_jpeg, resize
-from tcam_jax.data.pictures import open_image, others_in, to_rgb
+from tcam_jax.data.pictures import MOST_BYTES, open_image, others_in, to_rgb
+from tcam_jax.runtime.plain_files import read_bytes
 
 REPAIR_QUALITY = 95  # of every JPEG that is written here, with full colour resolution
 _EXIF_ORIENTATION = 0x0112
@@ -62,7 +63,7 @@ def check_frame(
 def _content(source: Path | bytes) -> tuple[bytes, list[tuple[str, str]]]:
     """The source's bytes, and what was found: (kind, detail)."""
     try:
-        content = source if isinstance(source, bytes) else source.read_bytes()
+        content = source if isinstance(source, bytes) else read_bytes(source, MOST_BYTES)
     except OSError as error:
         return b"", [("unreadable", str(error.strerror or error))]
     return content, [] if content else [("zero_bytes", "")]

@@ -9,9 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tcam_jax.data.builders.dataset_report import read_report
 from tcam_jax.data.builders.findings import Findings, is_harmless
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
+from tcam_jax.runtime.json_files import read_json
 
 # Each module has one function `make_builder(config, *, data_dir, manual_dir, **options)`.
 BUILDERS = {
@@ -94,9 +96,7 @@ def prepare(
 
 def _check_clean(folder: Path, published: frozenset[str]) -> None:
     """Raises InputError where the report of a finished dataset lists what strictness forbids."""
-    from tcam_jax.data.builders.dataset_report import REPORT_FILE  # imports TensorFlow
-
-    report = json.loads((folder / REPORT_FILE).read_text())
+    report = read_report(folder)
     for kind, found in report["findings"].items():
         if not is_harmless(kind, published):
             raise InputError(
@@ -186,10 +186,6 @@ def read_origin(folder: Path) -> dict[str, Any]:
     origin = folder / "origin.json"
     if not origin.exists():
         raise InputError(f"{folder} is no complete dataset (it has no origin.json); delete it")
-    try:
-        made = json.loads(origin.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{origin} cannot be read ({error}); delete the folder") from error
-    if not isinstance(made, dict):
-        raise InputError(f"{origin} does not say what the dataset was made from; delete the folder")
+    advice = "The dataset cannot be trusted: delete the folder and prepare it again."
+    made: dict[str, Any] = read_json(origin, dict[str, Any], advice)
     return made

@@ -4,10 +4,9 @@ import contextlib
 import itertools
 import json
 import os
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 
 from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.images import CheckedFrame, check_frame
+from tcam_jax.data.builders.shard_summary import ShardSummary, ShotSummary, read_summary
 from tcam_jax.data.builders.sources import SourceShot
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.read_ahead import read_ahead
@@ -40,34 +40,6 @@ class Shard(NamedTuple):
     def stem(self) -> str:
         """Name of its files, without suffix."""
         return f"{self.split}-{self.number:05d}"
-
-
-class ShotSummary(NamedTuple):
-    """One written shot: the number of boxes of each of its frames."""
-
-    class_name: str
-    video: str
-    shot: str
-    boxes: list[int]
-
-
-@dataclass
-class ShardSummary:
-    """What one finished shard holds, written beside it as JSON.
-
-    `num_bytes`: of its records. `sizes`: frames per size, "1280x720". `findings`: its faults.
-    """
-
-    split: str
-    num_bytes: int = 0
-    shots: list[ShotSummary] = field(default_factory=list)
-    sizes: Counter[str] = field(default_factory=Counter)
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def num_records(self) -> int:
-        """Records (frames) written."""
-        return sum(len(shot.boxes) for shot in self.shots)
 
 
 def plan_shards(splits: dict[str, list[SourceShot]]) -> list[Shard]:
@@ -119,9 +91,9 @@ class ShardWriter:
         records, summary_file = folder / f"{shard.stem}.array_record", folder / f"{shard.stem}.json"
         # The records alone may be gone: moved into a dataset that was never finished.
         if summary_file.exists() and records.exists():
-            summary = _read_summary(summary_file)
+            summary = read_summary(summary_file, shard.split, shard.shots)
             # Files that could not be read may have got other permissions since.
-            if not any(finding.kind == "unreadable" for finding in summary.findings):
+            if summary and not any(found.kind == "unreadable" for found in summary.findings):
                 for finding in summary.findings:
                     findings.add(finding)
                 progress.update(shard.num_frames)
@@ -233,14 +205,3 @@ def _disk(file: Path) -> Iterator[None]:
             f"{file} cannot be written ({error}); make room or mend the permissions, and prepare "
             "again: finished shards are kept"
         ) from error
-
-
-def _read_summary(path: Path) -> ShardSummary:
-    stored = json.loads(path.read_text())
-    return ShardSummary(
-        split=stored["split"],
-        num_bytes=stored["num_bytes"],
-        shots=[ShotSummary(*shot) for shot in stored["shots"]],
-        sizes=Counter(stored["sizes"]),
-        findings=[Finding(*finding) for finding in stored["findings"]],
-    )

@@ -18,7 +18,8 @@ from tcam_jax.data import shot_table
 from tcam_jax.data.builders.dataset_report import REPORT_FILE, make_report
 from tcam_jax.data.builders.findings import RULES, Findings
 from tcam_jax.data.builders.registry import training_size
-from tcam_jax.data.builders.shards import Shard, ShardSummary, ShardWriter, plan_shards
+from tcam_jax.data.builders.shard_summary import ShardSummary
+from tcam_jax.data.builders.shards import Shard, ShardWriter, plan_shards
 from tcam_jax.data.builders.sources import SourceShot
 from tcam_jax.data.builders.unfinished import Unfinished, link_or_move
 from tcam_jax.data.class_names import check_class_names

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.json_files import read_small
 from tcam_jax.runtime.lock import LOCK, locked
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -64,12 +65,13 @@ class Unfinished:
 
     def _keep_if_same(self, name: str, content: str, keep: tuple[str, ...]) -> None:
         file = self.folder / name
-        if file.exists() and file.read_text() == content:
-            return
+        with contextlib.suppress(InputError):  # not there yet, or damaged
+            if read_small(file, "") == content.encode():
+                return
         for entry in self.folder.iterdir():
             if entry.name in keep:
                 continue
-            if entry.is_dir():
+            if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
                 entry.unlink()

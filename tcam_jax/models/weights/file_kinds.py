@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import check_plain, check_unpacked
 
 Kind = Literal["torch", "safetensors", "msgpack"]
 
@@ -24,6 +25,7 @@ _FOREIGN = (
     (0, b"\x28\xb5\x2f\xfd", "compressed (zstd)", _UNPACK),
     (257, b"ustar", "an archive (tar)", _UNPACK),
 )
+MOST_BYTES = 1 << 33  # of a file, packed or not: the largest network here has a tenth
 _HEAD = 512  # bytes that are looked at
 _MAPS = (*range(0x81, 0x90), 0xDE, 0xDF)  # first bytes of MessagePack's maps that are not empty
 
@@ -35,6 +37,7 @@ def kind_of(path: Path) -> Kind:
       InputError: it has none of these formats; the message says what it is, and what to do.
     """
     try:
+        check_plain(path, MOST_BYTES)
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(_HEAD)
@@ -61,8 +64,12 @@ def kind_of(path: Path) -> Kind:
 def _in_archive(path: Path) -> Kind:
     try:
         with zipfile.ZipFile(path) as archive:
+            check_unpacked(archive, MOST_BYTES)
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            # PyTorch compares no checksums, and may have been told to write none.
+            if any(member.CRC for member in archive.infolist()) and (bad := archive.testzip()):
+                raise zipfile.BadZipFile(f"the checksum of {bad} is another")
+    except Exception as error:  # `zipfile` raises many types for bytes of nonsense
         raise InputError(f"{path} is damaged or cut short ({error}); copy it again.") from error
     # Below a folder whose name is any.
     entries = {name.partition("/")[2] or name for name in names}

@@ -9,6 +9,7 @@ of the network's. Everything else that does not fit is an error.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
+import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
@@ -74,8 +75,8 @@ def adopt(variables: Variables, tensors: Tensors, source: str, model: TCAM) -> P
       model: the network, for the names that its encoder has elsewhere.
 
     Raises:
-      InputError: tensors are missing, left over, of a wrong shape or not finite; all of a kind are
-        counted, the first few named.
+      InputError: tensors are missing, left over, of a wrong shape, no floating-point numbers or not
+        finite; all of a kind are counted, the first few named.
     """
     flat = dict(traverse_util.flatten_dict(variables))
     ours = any(name.startswith("params/") for name in tensors)
@@ -115,18 +116,23 @@ def adopt(variables: Variables, tensors: Tensors, source: str, model: TCAM) -> P
     if unknown:
         refuse(f"holds {len(unknown)} tensors that this network has no place for", unknown)
 
-    wrong, broken = [], []
+    wrong, other, broken = [], [], []
     for path, name in taken.items():
         value, expected = value_of(path), flat[path].shape
         if value.shape != expected:
             there = expected if ours else torch_shape(path, expected)
             wrong.append(f"{name} {list(tensors[name].shape)} instead of {list(there)}")
+        elif not jnp.issubdtype(value.dtype, jnp.floating):
+            other.append(f"{name} ({value.dtype})")
         elif not np.isfinite(np.asarray(value, np.float32)).all():
             broken.append(name)
-        # A copy: the file's memory may be mapped from it, and training reuses buffers.
-        flat[path] = np.array(value, flat[path].dtype)
+        else:
+            # A copy: the file's memory may be mapped from it, and training reuses buffers.
+            flat[path] = np.array(value, flat[path].dtype)
     if wrong:
         refuse(f"has {len(wrong)} tensors of another shape", wrong)
+    if other:  # quantised, or packed: worth nothing without what they were scaled by
+        refuse(f"has {len(other)} tensors that are no floating-point numbers", other)
     if broken:
         refuse(f"has values that are not finite in {len(broken)}", broken)
     if found.naming and found.naming.others:

@@ -57,10 +57,15 @@ def published_file(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise InputError(f"the weights {name!r} come with a package that is missing: `{install}`.")
     path = Path(spec.origin).parent / package.file
-    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no file"
+    digest = _digest(path) if path.is_file() else "no file"
     if digest != package.sha256:
         raise InputError(
             f"{path} must be the published weights of {name} (SHA-256 {package.sha256}); it is "
             f"{digest}. Install them again: `{install} --force-reinstall`."
         )
     return path
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

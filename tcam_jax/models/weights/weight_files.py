@@ -20,8 +20,9 @@ import safetensors
 from flax import serialization, traverse_util
 from safetensors.numpy import load_file, save_file
 
-from tcam_jax.models.weights.file_kinds import Kind, kind_of
+from tcam_jax.models.weights.file_kinds import MOST_BYTES, Kind, kind_of
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import read_bytes
 
 Tensors = dict[str, np.ndarray]
 
@@ -31,6 +32,7 @@ _SAVE = (
     "Save the state dict alone, where the file comes from: "
     '`torch.save(model.state_dict(), "weights.pth")`, or better a .safetensors file.'
 )
+_AS_FLOATS = "Save the weights as dense float32 tensors, where the file comes from."
 
 
 def read_tensors(path: Path) -> Tensors:
@@ -43,7 +45,7 @@ def read_tensors(path: Path) -> Tensors:
       InputError: there is no such file, its format is unknown, it is damaged, or it holds no
         tensors, or objects that would run code.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path} must be a file of weights; there is none. Check the path.")
     content = _READERS[kind_of(path)](path)
     tensors = {name: x for name, x in content.items() if isinstance(x, np.ndarray)}
@@ -80,6 +82,9 @@ def write_tensors(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
 def _read_safetensors(path: Path) -> Tensors:
     try:
         return load_file(path)
+    except (AttributeError, TypeError) as error:  # such as 8-bit floats
+        reason = f"it holds numbers of a kind that NumPy has not ({error})"
+        raise InputError(f"{path} cannot be used: {reason}. {_AS_FLOATS}") from error
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
         raise _damaged(path, error) from error
 
@@ -105,7 +110,9 @@ def _read_torch(path: Path) -> dict[str, Any]:
             content = torch.load(file, map_location="cpu", weights_only=True)
         if isinstance(content, Mapping):
             is_tensor = lambda value: isinstance(value, torch.Tensor)  # noqa: E731
-            return {n: _in_numpy(x) if is_tensor(x) else x for n, x in _flat(content)}
+            return {n: _in_numpy(path, n, x) if is_tensor(x) else x for n, x in _flat(content)}
+    except InputError:
+        raise
     except pickle.UnpicklingError as error:
         # PyTorch's own advice, to read it all the same, is not passed on.
         named = re.search(r"Unsupported (?:global|class): (?:GLOBAL )?([\w.]+)", str(error))
@@ -128,15 +135,23 @@ def _flat(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{name}", value
 
 
-def _in_numpy(tensor: Any) -> np.ndarray:
+def _in_numpy(path: Path, name: str, tensor: Any) -> np.ndarray:
     # Old files hold parameters, which need a gradient; NumPy as torch knows it has no bfloat16.
-    tensor = tensor.detach()
-    return (tensor.float() if tensor.dtype.itemsize == 2 else tensor).numpy()
+    tensor = tensor.detach().resolve_conj().resolve_neg()
+    try:
+        return (tensor.float() if tensor.dtype.itemsize == 2 else tensor).numpy()
+    except (TypeError, RuntimeError) as error:  # sparse, quantised, of 8-bit floats, without values
+        kind = f"{tensor.dtype}, {tensor.layout}, on {tensor.device}".replace("torch.", "")
+        raise InputError(
+            f"{path} cannot be used: its tensor {name!r} ({kind}) is none of plain numbers. "
+            f"{_AS_FLOATS}"
+        ) from error
 
 
 def _read_msgpack(path: Path) -> dict[str, Any]:
     try:
-        return traverse_util.flatten_dict(serialization.msgpack_restore(path.read_bytes()), sep="/")
+        nested = serialization.msgpack_restore(read_bytes(path, MOST_BYTES))
+        return traverse_util.flatten_dict(nested, sep="/")
     except Exception as error:  # whatever a parser says of bytes that are none of its own
         raise _damaged(path, error) from error
 

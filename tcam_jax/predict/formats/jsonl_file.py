@@ -1,6 +1,7 @@
 """`predictions.jsonl`: the records themselves, those of several shards put together."""
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def check_apart(folder: Path, inputs: Iterable[Path], paths: Iterable[Path]) -> 
     Raises:
       InputError: `folder` is, or lies below, one of `inputs`, or holds shards of `paths`.
     """
-    real = folder.resolve()
+    real = Path(os.path.realpath(folder))  # `Path.resolve` raises where links form a loop
     read = {real, *real.parents} & {one.resolve() for one in inputs}
     shards = [path.resolve().parent for path in paths if path.resolve().parent.match(FOLDERS)]
     if read or any(shard.parent == real for shard in shards):

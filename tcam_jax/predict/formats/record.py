@@ -5,7 +5,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from tcam_jax.runtime.shapes import shown
+
 Record = Mapping[str, Any]
+
+_LARGEST = 2**53  # of whole numbers: beyond it JSON's are not exact
+_ROUNDING = 1e-6  # by so much a share may leave 0..1
 
 FIELDS = (
     "file",
@@ -40,18 +45,19 @@ def fault_of(record: object) -> str:
         "time": record["time"] is None or _is_number(record["time"]),
         "width": _is_count(record["width"]) and record["width"] > 0,
         "height": _is_count(record["height"]) and record["height"] > 0,
-        "probability": _is_number(record["probability"]),
         "class": isinstance(record["class"], str),
-        "probabilities": isinstance(record["probabilities"], dict),
+        "probability": _is_share(record["probability"]),
+        "probabilities": isinstance(record["probabilities"], dict)
+        and all(map(_is_share, record["probabilities"].values())),
         "boxes": isinstance(boxes, list) and all(map(_is_box, boxes)),
-        "scores": isinstance(scores, list) and all(map(_is_number, scores)),
-        "tracks": tracks is None or isinstance(tracks, list),
+        "scores": isinstance(scores, list) and all(map(_is_share, scores)),
+        "tracks": tracks is None or isinstance(tracks, list) and all(map(_is_track, tracks)),
     }
     wrong = [name for name, right in checks.items() if not right]
     if wrong:
-        return f"{wrong[0]} is {record[wrong[0]]!r}"
+        return f"{wrong[0]} is {shown(record[wrong[0]])}"
     if record["class"] not in record["probabilities"]:
-        return f"class is {record['class']!r}, probabilities has no such class"
+        return f"class is {shown(record['class'])}, probabilities has no such class"
     if len(scores) != len(boxes) or len(boxes) != len(boxes if tracks is None else tracks):
         return "boxes, scores and tracks differ in length"
     return ""
@@ -77,12 +83,24 @@ def _is_name(text: str) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value < _LARGEST
+
+
+def _is_track(value: object) -> bool:
+    return value is None or _is_count(value)
+
+
+def _is_share(value: object) -> bool:
+    return _is_number(value) and -_ROUNDING <= value <= 1 + _ROUNDING  # type: ignore[operator]
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+    if type(value) is int:  # of any length
+        return abs(value) < _LARGEST
+    return type(value) is float and math.isfinite(value)
 
 
 def _is_box(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 4 and all(map(_is_number, value))
+    if not isinstance(value, list) or len(value) != 4 or not all(map(_is_number, value)):
+        return False
+    return value[0] <= value[2] and value[1] <= value[3]

@@ -13,6 +13,7 @@ from tcam_jax.predict.formats.names import common_folder, output_names, relative
 from tcam_jax.predict.formats.record import Record, fault_of
 from tcam_jax.predict.result_folder import FINISHED, RECORDS, read_lines
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.json_files import bounded_lines, parse
 
 
 def find_lines(inputs: Iterable[Path]) -> list[Path]:
@@ -143,26 +144,21 @@ class Records:
 
     def _read(self, path: Path) -> Iterator[tuple[int, Record]]:
         """Yield where each line begins, bytes, and its checked content."""
-        offset = 0
-        try:
-            lines = path.open("rb")
-        except OSError as error:
-            raise InputError(f"{path} cannot be read ({error.strerror}).") from error
-        with lines:
-            for number, line in enumerate(lines, 1):
-                where = f"{path}:{number}"
-                if not line.endswith(b"\n"):
-                    raise InputError(
-                        f"{where}: the last line has no end, so writing it was interrupted. Run "
-                        "the same tcam predict again."
-                    )
-                yield offset, self._checked(line, where)
-                offset += len(line)
+        offset, advice = 0, "Give a folder of tcam predict, or its predictions.jsonl."
+        for number, line in enumerate(bounded_lines(path, advice), 1):
+            where = f"{path}:{number}"
+            if not line.endswith(b"\n"):
+                raise InputError(
+                    f"{where}: the last line has no end, so writing it was interrupted. Run "
+                    "the same tcam predict again."
+                )
+            yield offset, self._checked(line, where)
+            offset += len(line)
 
     def _checked(self, line: bytes, where: str) -> Record:
         try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            record = parse(line.decode())
+        except ValueError as error:
             raise InputError(
                 f"{where} is damaged: {error}. Run the same tcam predict again, which does its "
                 "file anew; what tcam convert made is to be made again."

@@ -2,24 +2,29 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import numpy as np
 
 from tcam_jax.models.tcam import TCAM, Variables
 from tcam_jax.predict.programs.onnx_rewriting import rewritten
-from tcam_jax.predict.programs.plain import any_frames, plain
+from tcam_jax.predict.programs.plain import any_frames, check_shapes, plain
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
 
 FILE = "model.onnx"
 TAKES = "frames"
-NEEDED: tuple[str, ...] = ()
+FILES = (FILE,)
 _WORSE = 1e-4  # than JAX by so much of the largest logit, or maps by a level: refused
 _CHECKED = 3  # frames
+
+
+class About(TypedDict):
+    """What `read` needs of model.json: nothing more."""
 
 
 def write(
@@ -64,7 +69,7 @@ def write(
     with jax.default_device(jax.devices("cpu")[0]):
         logits, maps = (np.asarray(output) for output in jax.jit(run)(frames))
     try:
-        found = read(folder, {})(frames)
+        found = _run(_session(folder), frames)
     except Exception as error:  # of ONNX Runtime's own
         raise _refused(
             f"ONNX Runtime does not run what jax2onnx {version} made: {error}"
@@ -84,21 +89,28 @@ def read(folder: Path, about: Mapping[str, Any]) -> Callable[[Any], tuple[np.nda
 
     Raises:
       InputError: ONNX Runtime is not installed.
+      Exception: any other kind: this is no such file, or not of what `about` says.
     """
+    session = _session(folder)
+    shapes = {x.name: x.shape for x in (*session.get_inputs(), *session.get_outputs())}
+    check_shapes(about, *(shapes[name] for name in ("frames", "logits", "maps")))
+    return partial(_run, session)
+
+
+def _session(folder: Path) -> Any:
     require("onnx", "onnxruntime")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; it warns of every constant that it does not need
-    session = onnxruntime.InferenceSession(
+    return onnxruntime.InferenceSession(
         str(folder / FILE), options, providers=["CPUExecutionProvider"]
     )
 
-    def run(frames: Any) -> tuple[np.ndarray, np.ndarray]:
-        logits, maps = session.run(["logits", "maps"], {"frames": np.asarray(frames)})
-        return logits, maps
 
-    return run
+def _run(session: Any, frames: Any) -> tuple[np.ndarray, np.ndarray]:
+    logits, maps = session.run(["logits", "maps"], {"frames": np.asarray(frames)})
+    return logits, maps
 
 
 def _refused(why: str) -> InputError:

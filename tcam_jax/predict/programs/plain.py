@@ -1,6 +1,6 @@
 """A network as one function of its variables and frames, for the devices it is exported to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -46,6 +46,36 @@ def for_all_platforms(model: TCAM, method: str) -> Program:
         return outputs[0], outputs[1]
 
     return run
+
+
+def check_shapes(
+    about: Mapping[str, Any],
+    frames: Sequence[Any],
+    logits: Sequence[Any],
+    maps: Sequence[Any],
+) -> None:
+    """Refuse a program that is not of what model.json says.
+
+    Args:
+      about: `size` and `classes`.
+      frames, logits, maps: the shapes that the program takes and gives, the batch first; what is
+        no number, in any of them, is not known.
+
+    Raises:
+      ValueError: they are others.
+    """
+    size, k = about["size"], len(about["classes"])
+    found = [list(shape)[1:] for shape in (frames, logits, maps)]
+    expected = [size, size, 3], [k], [size, size]
+    if any(
+        len(of_one) != len(wanted)
+        or any(type(n) is int and n != w for n, w in zip(of_one, wanted, strict=True))
+        for of_one, wanted in zip(found, expected, strict=True)
+    ):
+        raise ValueError(
+            f"it takes frames {found[0]} and gives logits {found[1]} and maps {found[2]}, but "
+            f"model.json has size {size} and {k} classes"
+        )
 
 
 def any_frames(size: int) -> jax.ShapeDtypeStruct:

@@ -6,18 +6,22 @@ Source: https://www.tensorflow.org/guide/jax2tf
 import errno
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import numpy as np
 
 from tcam_jax.models.tcam import TCAM, Variables
-from tcam_jax.predict.programs.plain import PLATFORMS, for_all_platforms
+from tcam_jax.predict.programs.plain import PLATFORMS, check_shapes, for_all_platforms
 from tcam_jax.runtime.extras import require
 
 FOLDER = "saved_model"
 TAKES = "of the signature serving_default: frames"
-NEEDED: tuple[str, ...] = ()
+FILES = (f"{FOLDER}/saved_model.pb",)
+
+
+class About(TypedDict):
+    """What `read` needs of model.json: nothing more."""
 
 
 def write(
@@ -69,13 +73,18 @@ def read(folder: Path, about: Mapping[str, Any]) -> Callable[[Any], tuple[np.nda
 
     Raises:
       InputError: TensorFlow is not installed.
+      Exception: any other kind: these are no such files, or not of what `about` says.
     """
     require("train", "tensorflow")
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(folder / FOLDER))
+    signature = loaded.signatures["serving_default"]
+    ends = signature.structured_input_signature[1] | signature.structured_outputs
+    check_shapes(about, *(ends[name].shape.as_list() for name in ("frames", "logits", "maps")))
 
     def run(frames: Any) -> tuple[np.ndarray, np.ndarray]:
+        # By way of `loaded`, which must live as long.
         found = loaded.signatures["serving_default"](frames=tf.constant(frames))
         return found["logits"].numpy(), found["maps"].numpy()
 

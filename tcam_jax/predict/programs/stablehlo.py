@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jax
 import numpy as np
@@ -11,12 +11,18 @@ from flax.traverse_util import flatten_dict
 from jax import export
 
 from tcam_jax.models.tcam import TCAM, Variables
-from tcam_jax.predict.programs.plain import PLATFORMS, any_frames, for_all_platforms
+from tcam_jax.predict.programs.plain import PLATFORMS, any_frames, check_shapes, for_all_platforms
 from tcam_jax.runtime.errors import InputError
 
 PROGRAM, WEIGHTS = "model.stablehlo", "weights.safetensors"
 TAKES = f"weights: {{name: array}} of {WEIGHTS}, frames"
-NEEDED: tuple[str, ...] = ("platforms",)
+FILES = (PROGRAM, WEIGHTS)
+
+
+class About(TypedDict):
+    """What `read` needs of model.json."""
+
+    platforms: list[str]
 
 
 def write(
@@ -47,12 +53,20 @@ def read(folder: Path, about: Mapping[str, Any]) -> Callable[[Any], tuple[jax.Ar
 
     Raises:
       InputError: it is not for this platform.
+      Exception: any other kind: these are no such files, or not of what `about` says.
     """
     platform = {"gpu": "cuda"}.get(jax.default_backend(), jax.default_backend())
     if platform not in about["platforms"]:
         raise InputError(f"{folder} is for {about['platforms']}, not for this {platform}.")
     program = export.deserialize(bytearray((folder / PROGRAM).read_bytes()))
-    weights = jax.device_put(safetensors.numpy.load((folder / WEIGHTS).read_bytes()))
+    weights = safetensors.numpy.load((folder / WEIGHTS).read_bytes())
+    *taken, frames = program.in_avals
+    check_shapes(about, frames.shape, *(output.shape for output in program.out_avals))
+    if jax.tree.structure(((weights, 0), {})) != program.in_tree or [
+        (leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(weights)
+    ] != [(leaf.shape, leaf.dtype) for leaf in taken]:
+        raise ValueError(f"{WEIGHTS} has other arrays than {PROGRAM} takes")
+    weights = jax.device_put(weights)
     call = jax.jit(program.call)
     return lambda frames: call(weights, frames)
 

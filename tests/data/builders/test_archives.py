@@ -9,6 +9,7 @@ import pytest
 from tcam_jax.data.builders import archives
 from tcam_jax.data.builders.archives import archive_name, unpack
 from tcam_jax.runtime.errors import InputError
+from tests.runtime.test_plain_files import pipe, sparse
 
 FILES = {"a.txt": b"one" * 500, "deep/er/b.jpg": bytes(range(256)) * 40, "ü ä.txt": b""}
 
@@ -224,6 +225,92 @@ def test_headers_of_headers_without_end_are_damage(tmp_path):
             file.write(special("x", tarfile.XHDTYPE).tobuf())
     with pytest.raises(InputError, match=r"dog.tar.gz cannot be unpacked \(.*it is damaged"):
         unpack(tmp_path / "dog.tar.gz", tmp_path / "work")
+
+
+def header(kind: bytes, size: int, data: bytes = b"") -> bytes:
+    """One that says that `size` bytes follow; and `data`, which do."""
+    member = special("x", kind)
+    member.size = size if size >= 0 else 0
+    block = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    if size < 0:
+        block[124:136] = b"\xff" * 11 + bytes([256 + size])
+        block[148:156] = b"%06o\0 " % (sum(block[:148]) + 8 * 32 + sum(block[156:512]))
+    return bytes(block) + data + bytes(-len(data) % 512)
+
+
+GLOBAL = b"".join(b"99999 key%04d=" % i + b"x" * 99986 for i in range(2))
+ENDLESS = {
+    "a long name": header(tarfile.GNUTYPE_LONGNAME, 1 << 33),
+    "a long link": header(tarfile.GNUTYPE_LONGLINK, 1 << 33),
+    "of the next": header(tarfile.XHDTYPE, 1 << 33),
+    "of all": header(tarfile.XGLTYPE, 1 << 33),
+    "Solaris's": header(tarfile.SOLARIS_XHDTYPE, 1 << 33),
+    "all there is": header(tarfile.GNUTYPE_LONGNAME, -1),
+    "many of all": header(tarfile.XGLTYPE, len(GLOBAL), GLOBAL)
+    + header(tarfile.XGLTYPE, len(GLOBAL), GLOBAL.replace(b"key", b"kez")),
+}
+
+
+class Counting:
+    """Zeros without end, behind `head`."""
+
+    def __init__(self, head: bytes):
+        self.head, self.read_bytes, self.largest = head, 0, 0
+
+    def read(self, size: int = -1) -> bytes:
+        assert 0 <= size <= 1 << 20, f"{size} bytes at once"
+        self.read_bytes += size
+        content, self.head = self.head[:size], self.head[size:]
+        return content.ljust(size, b"\0")
+
+    def tell(self) -> int:
+        return self.read_bytes
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_header_without_end_is_not_read(name):
+    stream = Counting(ENDLESS[name])
+    with pytest.raises(tarfile.ReadError, match="a header without end"):
+        tarfile.TarFile(fileobj=stream, tarinfo=archives._Member)
+    assert stream.read_bytes < 1 << 20
+
+
+def test_a_header_without_end_is_damage(tmp_path):
+    with gzip.open(tmp_path / "dog.tar.gz", "wb", compresslevel=1) as file:
+        file.write(special("good", tarfile.REGTYPE).tobuf())
+        file.write(header(tarfile.GNUTYPE_LONGNAME, 1 << 33))
+    with pytest.raises(InputError, match=r"unpacked \(a header without end\); it is damaged"):
+        unpack(tmp_path / "dog.tar.gz", tmp_path / "work")
+
+
+def test_a_list_of_holes_without_end_is_not_read(tmp_path):
+    member = special("x", tarfile.REGTYPE, size=1 << 20)
+    member.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+    good = special("good", tarfile.REGTYPE)
+    archive = make_special_archive(tmp_path / "dog.tar.gz", good, member)
+    with pytest.raises(InputError, match=r"cannot be unpacked \(a member with holes\)"):
+        unpack(archive, tmp_path / "work")
+
+
+def test_zeros_behind_the_end_are_passed_over_but_not_for_ever(tmp_path, monkeypatch):
+    whole = make_archive(tmp_path / "dog.tar", FILES, "w").read_bytes()
+    (tmp_path / "dog.tar").write_bytes(whole + bytes(1 << 21))
+    assert files_below(unpack(tmp_path / "dog.tar", tmp_path / "work")) == FILES
+    monkeypatch.setattr(archives, "_MOST_BEHIND", 1 << 20)
+    (tmp_path / "dog.tar").write_bytes(whole + bytes(1 << 22))
+    with pytest.raises(InputError, match=r"unpacked \(more than 1\.0 MB behind its end\)"):
+        unpack(tmp_path / "dog.tar", tmp_path / "work")
+
+
+def test_what_is_no_file_or_never_written(tmp_path):
+    pipe(tmp_path / "dog.tar")
+    with pytest.raises(InputError, match="dog.tar cannot be unpacked: it is a named pipe"):
+        unpack(tmp_path / "dog.tar", tmp_path / "work")
+    for name in ("cat.tar", "cow.tar.gz"):
+        whole = make_archive(tmp_path / name, FILES).read_bytes()
+        sparse(tmp_path / name, whole if name == "cow.tar.gz" else b"")
+        with pytest.raises(InputError, match=rf"{name} cannot be unpacked: 1\.0 TB of its 1\.0 TB"):
+            unpack(tmp_path / name, tmp_path / "work")
 
 
 def test_a_file_where_a_folder_should_be(tmp_path):

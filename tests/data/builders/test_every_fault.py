@@ -17,6 +17,7 @@ from PIL import Image
 from tcam_jax.data.builders.findings import HARMLESS, RULES
 from tcam_jax.data.builders.registry import prepare, validate
 from tests.data.builders.hand_made import jpeg, read
+from tests.runtime.test_plain_files import sparse
 
 
 def write(place: Path, content: bytes):
@@ -96,6 +97,17 @@ FAULTS = {
     ),
     "link to a video": Fault(
         lambda root: (root / "dog/again").symlink_to("rex"), "same_video", "dog/again"
+    ),
+    "pipe": Fault(
+        lambda root: os.mkfifo(root / "dog/rex/walk/14.jpg"), "special", "dog/rex/walk/14.jpg"
+    ),
+    "device": Fault(
+        lambda root: (root / "dog/endless.mp4").symlink_to("/dev/zero"),
+        "special",
+        "dog/endless.mp4",
+    ),
+    "too large": Fault(
+        lambda root: sparse(root / "dog/rex/walk/15.jpg"), "unreadable", "dog/rex/walk/15.jpg"
     ),
     "another file": Fault(
         lambda root: write(root / "dog/rex/walk/notes.txt", b"hello"),

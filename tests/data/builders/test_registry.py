@@ -72,5 +72,5 @@ def test_an_incomplete_folder_is_not_taken_for_a_dataset(tmp_path):
 @pytest.mark.parametrize("content", ["", "{", "[]", "[" * 10**5])
 def test_a_damaged_origin_is_one_error(tmp_path, content):
     (tmp_path / "origin.json").write_text(content)
-    with pytest.raises(InputError, match="origin.json .*delete the folder"):
+    with pytest.raises(InputError, match="origin.json is damaged: .*delete the folder"):
         check_same(tmp_path, {})

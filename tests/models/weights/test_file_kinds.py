@@ -13,6 +13,7 @@ import torch
 
 from tcam_jax.models.weights.weight_files import read_tensors
 from tcam_jax.runtime.errors import InputError
+from tests.runtime.test_plain_files import pipe, sparse
 
 
 def _torch_script(path: Path) -> None:
@@ -31,6 +32,13 @@ def _tar(path: Path) -> None:
 def _zip(path: Path, name: str = "weights.pth") -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(name, b"x")
+
+
+def _bomb(path: Path) -> None:
+    """An archive that says that it holds a terabyte."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model/data.pkl", b"x")
+        archive.filelist[0].file_size = 10**12
 
 
 def _whole(path: Path) -> None:
@@ -71,6 +79,10 @@ ADVICE = "Save the state dict alone, where the file comes from: `torch.save(mode
         ),
         (lambda path: path.write_bytes(b""), "empty. Copy or download it again"),
         (lambda path: path.write_bytes(b"anything"), "none of these, or damaged. Copy or"),
+        (pipe, "cannot be read (it is a named pipe, where a file should be)"),
+        (sparse, "cannot be read (it has 1.0 TB, where at most 8.6 GB can be)"),
+        (lambda path: path.symlink_to(path.name), "must be a file of weights; there is none"),
+        (_bomb, "is damaged or cut short (it has 1.0 TB, where at most 8.6 GB can be)"),
         (_cut, "is damaged or cut short (File is not a zip file); copy it again"),
     ],
 )

@@ -123,6 +123,16 @@ def test_a_torchvision_encoder_leaves_its_classes_out_and_the_rest_as_it_was(ten
             {},
             r"not finite in 1: encoder\.bn1\.bias",
         ),
+        (
+            lambda t: {**t, "encoder.bn1.bias": t["encoder.bn1.bias"].astype(np.int8)},
+            {},
+            r"1 tensors that are no floating-point numbers: encoder\.bn1\.bias \(int8\)",
+        ),
+        (
+            lambda t: {**t, "encoder.bn1.bias": t["encoder.bn1.bias"].astype(np.complex64)},
+            {},
+            r"no floating-point numbers: encoder\.bn1\.bias \(complex64\)",
+        ),
         (lambda t: {"blocks.0.attn.qkv.weight": np.zeros((3, 3))}, {}, "is none of resnet10"),
         (lambda t: {**t, "encoder.bn1.bias": t["encoder.conv1.weight"]}, {}, r"instead of \[64\]"),
     ],

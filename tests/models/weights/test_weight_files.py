@@ -146,6 +146,25 @@ def test_files_of_the_old_format_truncated_anywhere(tmp_path):
             read_tensors(path)
 
 
+def test_a_flipped_bit_is_found_by_its_checksum_where_there_is_one(tmp_path):
+    """PyTorch reads other numbers, and says nothing."""
+    path, numbers = tmp_path / "weights.pth", torch.arange(500.0)
+    for checksums in (True, False):
+        torch.serialization.set_crc32_options(checksums)
+        try:
+            _write(path, {"a": numbers})
+        finally:
+            torch.serialization.set_crc32_options(True)
+        assert read_tensors(path)["a"].tolist() == numbers.tolist()
+    _write(path, {"a": numbers})
+    content = bytearray(path.read_bytes())
+    content[content.index(numbers.numpy().tobytes()) + 40] ^= 1
+    path.write_bytes(content)
+    assert torch.load(path)["a"].tolist() != numbers.tolist()
+    with pytest.raises(InputError, match=r"weights\.pth is damaged .*checksum of .*data/0"):
+        read_tensors(path)
+
+
 def test_an_old_pytorch_reads_no_pickle(tmp_path, monkeypatch):
     path = tmp_path / "weights.pth"
     _write(path, TENSORS)

@@ -24,7 +24,8 @@ from tcam_jax.data.builders.moving_photos.sources import (
     class_folders,
     split_sources,
 )
-from tcam_jax.data.builders.shards import Shard, ShardSummary
+from tcam_jax.data.builders.shard_summary import ShardSummary
+from tcam_jax.data.builders.shards import Shard
 from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder
 from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
 from tcam_jax.data.masks import write_masks

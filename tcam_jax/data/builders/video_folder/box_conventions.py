@@ -1,6 +1,6 @@
 """Boxes judged together: what no single box shows, that all are written in another way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,29 @@ _MISFITS = (
 )
 _ROUNDING = 1  # pixels by which a box that fits may leave its frame
 
+_MANY, _PER_CENT = 10, 100  # boxes that may all be small and at the top left by chance
+
 _CORNERS, _SIZES = "x0, y0, x1, y1", "x, y, width, height"
+_Way = tuple[Callable[[float, float, float, float], tuple[float, float, float, float]], str]
+# Numbers a, b, c, d are read as corners, or as sizes: then c and d are a + width, b + height. Of
+# each other way the corners that they would be, and what to write instead of the numbers.
+_OTHER_WAYS: dict[str, dict[str, _Way]] = {
+    "corners": {
+        _SIZES: (lambda a, b, c, d: (a, b, a + c, b + d), "x0, y0, x0 + width, y0 + height"),
+        "y0, x0, y1, x1": (lambda a, b, c, d: (b, a, d, c), _CORNERS),
+        "centre and size": (
+            lambda a, b, c, d: (a - c / 2, b - d / 2, a + c / 2, b + d / 2),
+            "x - width / 2, y - height / 2, x + width / 2, y + height / 2",
+        ),
+    },
+    "sizes": {
+        _CORNERS: (lambda a, b, c, d: (a, b, c - a, d - b), "x0, y0, x1 - x0, y1 - y0"),
+        "centre and size": (
+            lambda a, b, c, d: (a - (c - a) / 2, b - (d - b) / 2, (a + c) / 2, (b + d) / 2),
+            "x - width / 2, y - height / 2, width, height",
+        ),
+    },
+}
 _EXIF_ORIENTATION, _EXIF_TURNED = 0x0112, (5, 6, 7, 8)
 
 
@@ -56,7 +78,7 @@ def compare_conventions(
     images: Mapping[str, Path],
     findings: Findings,
 ) -> None:
-    """Notes it if most boxes fit their frames only when read in the other of two ways.
+    """Notes it if most boxes fit their frames only when read in another way, or seem per cent.
 
     Args:
         file: where the boxes are from, and how its numbers were read.
@@ -66,32 +88,39 @@ def compare_conventions(
     """
     if file.numbers == "named":
         return
-    looked_at, fit_as_read, fit_otherwise = 0, 0, 0
+    ways = _OTHER_WAYS[file.numbers]
+    fit_otherwise = dict.fromkeys(ways, 0)
+    looked_at, fit_as_read, most, least_side = 0, 0, 0.0, float("inf")
     frames = list(boxes)
     for frame in frames[:: -(-len(frames) // _LOOKED_AT) or 1]:
         size = boxes[frame][0].size or _upright_size(images[frame])
         if size is None:  # noted when the frame is read
             continue
         for box in boxes[frame]:
-            x0, y0, x1, y1 = box.corners
-            other = (x0, y0, x0 + x1, y0 + y1)
-            if file.numbers == "sizes":
-                other = (x0, y0, x1 - x0, y1 - y0)
             looked_at += 1
             fit_as_read += _fits(box.corners, size)
-            fit_otherwise += _fits(other, size)
-    misfits, misfits_otherwise = looked_at - fit_as_read, looked_at - fit_otherwise
+            for name, (read, _) in ways.items():
+                fit_otherwise[name] += _fits(read(*box.corners), size)
+            most, least_side = max(most, *box.corners), min(least_side, *size)
+    otherwise = max(ways, key=lambda name: fit_otherwise[name])  # of two as good, the more usual
+    misfits, misfits_otherwise = looked_at - fit_as_read, looked_at - fit_otherwise[otherwise]
+    as_read = _CORNERS if file.numbers == "corners" else _SIZES
+    detail = ""
     # A swapped corner or two are mistakes of their own.
-    if misfits < max(2, _MISFITS * looked_at) or 4 * misfits_otherwise > misfits:
-        return
-    as_read, otherwise, mend = _CORNERS, _SIZES, "x0, y0, x0 + width, y0 + height"
-    if file.numbers == "sizes":
-        as_read, otherwise, mend = _SIZES, _CORNERS, "x0, y0, x1 - x0, y1 - y0"
-    detail = (
-        f"expected {as_read}: {fit_as_read} of {looked_at} boxes looked at fit their frames so, "
-        f"and {fit_otherwise} as {otherwise}; if they are the latter, write {mend}"
-    )
-    findings.add(Finding("boxes_convention", str(file.path), detail))
+    if misfits >= max(2, _MISFITS * looked_at) and 4 * misfits_otherwise <= misfits:
+        detail = (
+            f"expected {as_read}: {fit_as_read} of {looked_at} boxes looked at fit their frames "
+            f"so, and {fit_otherwise[otherwise]} as {otherwise}; if they are the latter, write "
+            f"{ways[otherwise][1]}"
+        )
+    elif looked_at >= _MANY and _PER_CENT / 2 < most <= _PER_CENT and least_side > 3 * _PER_CENT:
+        detail = (
+            f"expected pixels: all {looked_at} boxes looked at end at {most:g} or before, in "
+            f"frames of {least_side:g} and more; if they are per cent of the frame, multiply x by "
+            "its width / 100 and y by its height / 100"
+        )
+    if detail:
+        findings.add(Finding("boxes_convention", str(file.path), detail))
 
 
 def _fits(corners: tuple[float, float, float, float], size: tuple[int, int]) -> bool:

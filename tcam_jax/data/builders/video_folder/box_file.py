@@ -12,6 +12,7 @@ from tcam_jax.data.builders.video_folder.boxes_cvat import read_cvat
 from tcam_jax.data.builders.video_folder.frame_names import FrameNames, nfc
 from tcam_jax.data.builders.video_folder.named_boxes import BoxFile, NamedBox
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import check_plain
 
 _READERS: dict[str, Callable[[Path, Findings], BoxFile]] = {
     "boxes.csv": read_csv,
@@ -21,12 +22,15 @@ _READERS: dict[str, Callable[[Path, Findings], BoxFile]] = {
 
 BOX_FILES = tuple(_READERS)
 
+_MOST_BYTES = 1 << 30  # a box has about 50
+
 
 def find_box_file(root: Path) -> Path | None:
     """The file of boxes in `root`, None where there is none.
 
     Raises:
-        InputError: there are two, or one is a link that leads nowhere.
+        InputError: there are two, or one is a link that leads nowhere, no plain file or larger
+            than 1 GB.
     """
     files = [root / name for name in BOX_FILES]
     files = [file for file in files if file.is_symlink() or file.exists()]
@@ -37,6 +41,12 @@ def find_box_file(root: Path) -> Path | None:
     for file in files:
         if not file.exists():
             raise InputError(f"{file} is a link that leads nowhere; mend or remove it")
+        try:
+            check_plain(file, _MOST_BYTES)
+        except OSError as error:
+            raise InputError(
+                f"{file} cannot be read ({error.strerror}); write the boxes into a file of text"
+            ) from error
         return file
     return None
 

@@ -70,7 +70,7 @@ class VideoFolder(ShotDatasetBuilder):
         return {
             "manual_dir": config.manual_dir,
             **fingerprint(self._root, [self._root]),
-            "boxes": hashlib.sha256(boxes.read_bytes()).hexdigest() if boxes else None,
+            "boxes": _digest(boxes) if boxes else None,
             "split_by": config.split_by,
             "fractions": list(config.fractions),
         }
@@ -131,6 +131,14 @@ class VideoFolder(ShotDatasetBuilder):
                 + "; ".join(map(str, first))
             )
         return {nfc(name): of_class for name, of_class in shots.items()}
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}); mend it") from error
 
 
 def _same_names(names: FrameNames) -> Iterator[Finding]:

@@ -4,8 +4,9 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypedDict
 
 from tcam_jax.data.animation import is_video
 from tcam_jax.data.builders.findings import Finding, Findings
@@ -20,6 +21,8 @@ from tcam_jax.data.pictures import is_image, open_image, to_rgb
 from tcam_jax.data.shot_cuts import CutDetector, shots_between
 from tcam_jax.data.video import SUFFIXES as VIDEO_SUFFIXES
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.json_files import read_json
+from tcam_jax.runtime.shapes import Count
 
 LAYOUT = "expected class/video/shot/*.jpg, class/video/*.jpg or class/*.mp4 (or another video file)"
 
@@ -148,13 +151,19 @@ def _detected(video: Video, cuts: list[int], files: Sequence[Path], where: str) 
     ]
 
 
+class _Kept(TypedDict):
+    files: list[list[Any]]  # name, size, time
+    cuts: list[Count]
+
+
 def _cuts(files: Sequence[Path], cache: Path) -> list[int]:
     """Where frames without shot folders are cut; frames that cannot be decoded are passed over."""
     state = [[file.name, file.lstat().st_size, file.lstat().st_mtime_ns] for file in files]
-    if cache.exists():
-        kept = json.loads(cache.read_text())
-        if kept["files"] == state:
-            return kept["cuts"]
+    with suppress(InputError):  # not there yet, or damaged: made anew
+        kept: _Kept = read_json(cache, _Kept, "")
+        cuts = kept["cuts"]
+        if kept["files"] == state and cuts == sorted({*cuts} & {*range(len(files))}):
+            return cuts
     detector, compared = CutDetector(), []
     for number, file in enumerate(files):
         try:

@@ -4,13 +4,16 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from PIL import Image
 
 from tcam_jax.data.animation import read_film
 from tcam_jax.data.shot_cuts import CutDetector
 from tcam_jax.data.video import BadVideo
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.json_files import read_json
+from tcam_jax.runtime.shapes import Count, FileName
 
 JPEG_QUALITY = 95  # of the frames, with full colour resolution
 
@@ -42,19 +45,40 @@ def extract(video: Path, folder: Path) -> Extracted:
     The folder appears whole: it is written under another name and renamed. Memory does not grow
     with the video's length. Nothing is kept of a video without any frame.
     """
-    if not (folder / _MADE_FILE).exists():
-        unfinished = folder.with_name(folder.name + ".unfinished")
-        for old in (folder, unfinished):
-            shutil.rmtree(old, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        made = _decode(video, unfinished)
-        if not made.numbers:  # it may be mended, or only its permissions
-            shutil.rmtree(unfinished)
-            return made._replace(folder=folder)
-        kept = {key: value for key, value in made._asdict().items() if key != "folder"}
-        (unfinished / _MADE_FILE).write_text(json.dumps(kept))
-        os.rename(unfinished, folder)
-    return Extracted(folder, **json.loads((folder / _MADE_FILE).read_text()))
+    if done := _done(folder):
+        return done
+    unfinished = folder.with_name(folder.name + ".unfinished")
+    for old in (folder, unfinished):
+        shutil.rmtree(old, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    made = _decode(video, unfinished)
+    if not made.numbers:  # it may be mended, or only its permissions
+        shutil.rmtree(unfinished)
+        return made._replace(folder=folder)
+    kept = {key: value for key, value in made._asdict().items() if key != "folder"}
+    (unfinished / _MADE_FILE).write_text(json.dumps(kept))
+    os.rename(unfinished, folder)
+    return made._replace(folder=folder)
+
+
+class _Made(TypedDict):
+    numbers: list[Count]
+    cuts: list[Count]
+    fault: FileName
+
+
+def _done(folder: Path) -> Extracted | None:
+    """What was decoded before; None where it is not there, or not as it was made."""
+    try:
+        made = Extracted(folder, **read_json(folder / _MADE_FILE, _Made, ""))
+        there = set(os.listdir(folder))
+    except (InputError, OSError, TypeError):
+        return None
+    in_order = made.numbers == sorted(set(made.numbers)) and made.cuts == sorted(
+        {*made.cuts} & {*range(len(made.numbers))}
+    )
+    whole = made.numbers and in_order and all(file.name in there for file in made.files)
+    return made if whole else None
 
 
 def _decode(video: Path, folder: Path) -> Extracted:

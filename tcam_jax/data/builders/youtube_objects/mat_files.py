@@ -4,7 +4,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import scipy.io
+
+from tcam_jax.data.builders.youtube_objects.mat_format import (
+    Cells,
+    Other,
+    Structs,
+    Value,
+    read_variable,
+)
 
 _MOST_FRAMES = 10**8  # file names have eight digits
 
@@ -32,7 +39,7 @@ def read_boxes(path: Path) -> list[np.ndarray]:
     Raises:
         ValueError: the file cannot be read, or has no numbers `coor`; the message has no path.
     """
-    return _entries(_read_variable(path, "coor"))
+    return _entries(read_variable(path, "coor"))
 
 
 def read_ranges(path: Path) -> Ranges:
@@ -41,8 +48,8 @@ def read_ranges(path: Path) -> Ranges:
     Raises:
         ValueError: as `read_boxes`.
     """
-    values = _read_variable(path, "ranges")
-    if values.ndim != 2 or len(values) != 3 or not values.size or values.dtype.kind not in "iuf":
+    values = read_variable(path, "ranges")
+    if not isinstance(values, np.ndarray) or values.shape != (3, values.size // 3 or 1):
         raise ValueError(f"its 'ranges' should be 3 x shots numbers, got {_shown(values)}")
     values = values.astype(np.float64)
     whole = np.isfinite(values) & (values >= 0) & (values < _MOST_FRAMES)
@@ -57,57 +64,43 @@ def read_ground_truth(path: Path, variable: str) -> list[GroundTruthEntry]:
     Raises:
         ValueError: as `read_boxes`.
     """
-    values = _read_variable(path, variable)
-    if not values.size:
+    values = read_variable(path, variable)
+    if _is_empty(values):
         return []
-    if not values.dtype.names or len(values.dtype.names) != 2:
+    if not isinstance(values, Structs) or len(values.fields) != 2:
         raise ValueError(
             f"its {variable!r} should be a struct array of two fields, got {_shown(values)}"
         )
     # By place: the fields' names are not documented.
-    name_field, boxes_field = values.dtype.names
-    return [
-        GroundTruthEntry(_text(entry[name_field]), _entries(np.asarray(entry[boxes_field])))
-        for entry in values.ravel()
-    ]
+    return [GroundTruthEntry(_text(name), _entries(boxes)) for name, boxes in values.entries]
 
 
-def _read_variable(path: Path, name: str) -> np.ndarray:
-    try:
-        content = scipy.io.loadmat(path, appendmat=False)
-    except NotImplementedError as error:
-        raise ValueError(
-            "it is a MATLAB 7.3 (HDF5) file, not the published one; save it with -v7"
-        ) from error
-    except Exception as error:  # scipy raises many types for damaged files
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise ValueError(f"it cannot be read as a MATLAB file: {reason}") from error
-    if name not in content:
-        found = ", ".join(key for key in content if not key.startswith("__")) or "nothing"
-        raise ValueError(f"it has no variable {name!r}, but {found}")
-    return np.asarray(content[name])
-
-
-def _entries(values: np.ndarray) -> list[np.ndarray]:
+def _entries(values: Value) -> list[np.ndarray]:
     """The boxes in cells of any nesting, in `[n, 4]` or in one row or column of four numbers."""
-    if values.dtype.kind == "O":
-        return [entry for cell in values.ravel() for entry in _entries(np.asarray(cell))]
-    if not values.size:
+    if isinstance(values, Cells):
+        return [entry for cell in values.entries for entry in _entries(cell)]
+    if _is_empty(values):
         return []
-    if values.dtype.kind not in "iuf":
+    if not isinstance(values, np.ndarray):
         return [np.empty(0)]
     if values.ndim == 2 and values.shape[1] == 4:
         return list(values.astype(np.float64))
     return [values.ravel().astype(np.float64)]
 
 
-def _text(values: np.ndarray) -> str | None:
-    values = np.asarray(values)
-    while values.dtype.kind == "O" and values.size == 1:
-        values = np.asarray(values.item())
-    return str(values.item()) if values.dtype.kind == "U" and values.size == 1 else None
+def _text(value: Value) -> str | None:
+    while isinstance(value, Cells) and len(value.entries) == 1:
+        (value,) = value.entries
+    return value if isinstance(value, str) and value else None
 
 
-def _shown(values: np.ndarray) -> str:
-    kind = "a struct" if values.dtype.names else f"values of type {values.dtype}"
+def _is_empty(values: Value) -> bool:
+    return not values if isinstance(values, str) else 0 in values.shape
+
+
+def _shown(values: Value) -> str:
+    if isinstance(values, str):
+        return f"the text {values[:80]!r}"
+    kinds = {Cells: "cells", Structs: "a struct", Other: "something else"}
+    kind = kinds.get(type(values)) or f"values of type {values.dtype}"
     return f"{' x '.join(map(str, values.shape))} {kind}"

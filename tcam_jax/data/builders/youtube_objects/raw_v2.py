@@ -150,7 +150,7 @@ class _Annotated(NamedTuple):
 
 def _read(path: Path, reader: Callable, *arguments: str) -> Any:
     """A file without which the class cannot be prepared."""
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path} is not there; {how_to('v2.2')}")
     try:
         return reader(path, *arguments)

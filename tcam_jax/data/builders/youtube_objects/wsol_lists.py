@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 from tcam_jax.data.builders.sources import SourceBox
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import read_bytes
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 _IDS, _LABELS = "image_ids.txt", "class_labels.txt"
 _SIZES, _BOXES = "image_sizes.txt", "localization.txt"
+_MOST_BYTES = 1 << 28  # of a list
 
 
 class SplitList(NamedTuple):
@@ -49,7 +51,7 @@ def digest(splits_dir: Path) -> str:
     for folder in FOLDERS.values():
         for name in (_IDS, _LABELS, _SIZES, _BOXES):
             path = splits_dir / folder / name
-            content.update(path.read_bytes() if path.is_file() else b"")
+            content.update(_content(path) if path.exists() else b"")
             content.update(b"\0")
     return content.hexdigest()
 
@@ -92,7 +94,7 @@ def _lines(
     path: Path, fields: str, ids: dict[str, str] | None = None
 ) -> Iterator[tuple[str, list[str]]]:
     """Where each line stands, and its `fields`; `ids`: those that the first one may be."""
-    if not path.is_file():
+    if not path.exists():
         if path.name in (_SIZES, _BOXES) and path.parent.name == FOLDERS["train"]:
             return
         raise InputError(
@@ -100,7 +102,7 @@ def _lines(
             f"{_LABELS}, {_SIZES} and {_BOXES}"
         )
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = _content(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no UTF-8 text ({error.reason}); save it as UTF-8") from error
     for number, line in enumerate(lines, start=1):
@@ -112,6 +114,13 @@ def _lines(
         if ids is not None and values[0] not in ids:
             raise InputError(f"{where}: {values[0]!r} is not in {path.parent / _IDS}")
         yield where, values
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_bytes(path, _MOST_BYTES)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); mend it") from error
 
 
 def _numbers(where: str, values: list[str]) -> tuple[float, float, float, float]:

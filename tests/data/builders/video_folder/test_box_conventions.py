@@ -83,6 +83,25 @@ def test_boxes_of_the_other_convention_are_counted_both_ways(tmp_path, drawn):
     assert "expected x, y, width, height: " in told and "and 60 as x0, y0, x1, y1" in told
 
 
+def test_other_orders_and_centres_are_told(tmp_path, drawn):
+    [told] = compared(tmp_path, drawn[:, [1, 0, 3, 2]], "corners")
+    assert "and 60 as y0, x0, y1, x1; if they are the latter, write x0, y0, x1, y1" in told
+    sizes, centres = drawn[:, 2:] - drawn[:, :2], (drawn[:, :2] + drawn[:, 2:]) / 2
+    [told] = compared(tmp_path, np.concatenate([centres, sizes], axis=1), "corners")
+    assert "and 60 as centre and size; if they are the latter, write x - width / 2, y" in told
+    # As COCO's numbers, of which the reader makes corners.
+    [told] = compared(tmp_path, np.concatenate([centres, centres + sizes], axis=1), "sizes")
+    assert "expected x, y, width, height: " in told and "and 60 as centre and size" in told
+
+
+def test_per_cent_are_doubted_where_frames_are_large(tmp_path, drawn):
+    per_cent = drawn / [WIDTH, HEIGHT, WIDTH, HEIGHT] * 100
+    [told] = compared(tmp_path, per_cent, "corners", stated=(1920, 1080))
+    assert "all 60 boxes looked at end at " in told and "multiply x by its width / 100" in told
+    for boxes, size in ((per_cent[:9], (1920, 1080)), (per_cent, (300, 400)), (drawn, (1920, 999))):
+        assert compared(tmp_path, boxes, "corners", stated=size) == []
+
+
 def test_boxes_that_fit_and_faults_of_another_kind_are_no_convention(tmp_path, drawn):
     assert compared(tmp_path, drawn, "corners") == []
     assert compared(tmp_path, drawn, "sizes") == []

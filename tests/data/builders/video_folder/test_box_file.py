@@ -12,6 +12,7 @@ from tcam_jax.data.builders.video_folder.box_file import (
 from tcam_jax.data.builders.video_folder.frame_names import FrameNames
 from tcam_jax.data.builders.video_folder.named_boxes import BoxFile, NamedBox
 from tcam_jax.runtime.errors import InputError
+from tests.runtime.test_plain_files import pipe, sparse
 
 FRAMES = ["cat/tom/0.jpg", "cat/tom/1.jpg", "cat/kit/0.jpg", "dog/rex/7.jpg"]
 
@@ -43,6 +44,16 @@ def test_one_file_is_found_and_two_are_refused(tmp_path):
     (tmp_path / "boxes.csv").unlink()
     (tmp_path / "boxes.csv").symlink_to("nowhere")
     with pytest.raises(InputError, match="boxes.csv is a link that leads nowhere"):
+        find_box_file(tmp_path)
+
+
+@pytest.mark.parametrize("name", BOX_FILES)
+@pytest.mark.parametrize(
+    ("make", "words"), [(pipe, "it is a named pipe"), (sparse, r"it has 1\.0 TB")]
+)
+def test_one_that_is_no_file_or_too_large_is_not_read(tmp_path, name, make, words):
+    make(tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name} cannot be read \({words}.*; write the boxes"):
         find_box_file(tmp_path)
 
 

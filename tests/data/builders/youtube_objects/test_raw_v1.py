@@ -17,6 +17,7 @@ from tests.data.builders.youtube_objects.raw_layouts import (
     v1_frame,
     write_v1,
 )
+from tests.runtime.test_plain_files import pipe, sparse
 
 TEST_SHOT = "bird/data/0002/shots/001"
 TEST_FRAME = f"{TEST_SHOT}/{v1_frame(1)}"
@@ -39,14 +40,23 @@ def test_a_clean_tree_has_no_fault(root):
 
 
 @pytest.mark.parametrize(
-    ("content", "detail"),
-    [(b"", "cannot be read as a MATLAB file"), (b"no mat", "cannot be read as a MATLAB file")],
+    ("make", "kind", "detail"),
+    [
+        (lambda mat: mat.touch(), "bad_annotation", "cannot be read as a MATLAB file"),
+        (lambda mat: mat.write_bytes(b"x"), "bad_annotation", "cannot be read as a MATLAB file"),
+        (sparse, "bad_annotation", "cannot be read as a MATLAB file: it has 1.0 TB"),
+        (Path.mkdir, "bad_annotation", "cannot be read as a MATLAB file: it is a folder"),
+        (pipe, "special", "a named pipe"),
+        (lambda mat: mat.symlink_to("/dev/zero"), "special", "a device"),
+        (lambda mat: mat.symlink_to(mat.name), "dead_link", ""),
+    ],
 )
-def test_a_damaged_annotation_costs_its_frame_alone(root, content, detail):
+def test_a_damaged_annotation_costs_its_frame_alone(root, make, kind, detail):
     before, _ = list_splits("v1.0", root)
-    (root / TEST_MAT).write_bytes(content)
-    listed, ((kind, where, text),) = list_splits("v1.0", root)
-    assert (kind, where) == ("bad_annotation", TEST_MAT) and detail in text
+    (root / TEST_MAT).unlink()
+    make(root / TEST_MAT)
+    listed, ((found, where, text),) = list_splits("v1.0", root)
+    assert (found, where) == (kind, TEST_MAT) and detail in text
     assert names(listed, "test") == [n for n in names(before, "test") if n != TEST_FRAME]
 
 
@@ -186,9 +196,12 @@ def test_a_training_video_without_annotation_trains(root):
     assert not any(shot.startswith("bird/") for shot in listed["validation"])
 
 
+@pytest.mark.parametrize("make", [None, pipe, sparse])
 @pytest.mark.parametrize("name", ["train", "test"])
-def test_without_sets(root, name):
+def test_without_sets(root, name, make):
     (root / f"cow/sets/{name}.txt").unlink()
+    if make:
+        make(root / f"cow/sets/{name}.txt")
     with pytest.raises(ValueError, match=f"cow/sets/{name}.txt.*download CLASS.tar.gz"):
         list_splits("v1.0", root)
 

@@ -16,6 +16,7 @@ from tests.data.builders.youtube_objects.raw_layouts import (
     save_ground_truth,
     write_v2,
 )
+from tests.runtime.test_plain_files import pipe, sparse
 
 BOX = (1, 2, 30, 20)
 
@@ -192,6 +193,10 @@ def damage(name: str) -> Callable[[Path], object]:
     return lambda root: (root / name).write_bytes(b"not a MATLAB file")
 
 
+def replace(name: str, make: Callable[[Path], object]) -> Callable[[Path], object]:
+    return lambda root: ((root / name).unlink(), make(root / name))
+
+
 TEST_FILE = "GroundTruth/horse/bb_gtTest_horse.mat"
 WITHOUT = {
     "no ranges": (remove("Ranges/ranges_horse.mat"), "ranges_horse.mat is not there"),
@@ -210,6 +215,8 @@ WITHOUT = {
     "no test": (remove(TEST_FILE), "bb_gtTest_horse.mat is not there"),
     "damaged ranges": (damage("Ranges/ranges_horse.mat"), "ranges_horse.mat: it cannot be read"),
     "damaged test": (damage(TEST_FILE), "bb_gtTest_horse.mat: it cannot be read"),
+    "a pipe of ranges": (replace("Ranges/ranges_horse.mat", pipe), "horse.mat: .*a named pipe"),
+    "endless test": (replace(TEST_FILE, sparse), r"bb_gtTest_horse.mat: .*it has 1\.0 TB"),
     "foreign test": (
         lambda root: scipy.io.savemat(root / TEST_FILE, {"x": 1}),
         "bb_gtTest_horse.mat: it has no variable 'bb_gtTest', but x",

@@ -3,6 +3,8 @@ from pathlib import Path
 import pytest
 
 from tcam_jax.data.builders.youtube_objects.wsol_lists import digest, read_lists
+from tcam_jax.runtime.errors import InputError
+from tests.runtime.test_plain_files import pipe, sparse
 
 FILES = {
     "train": {
@@ -103,6 +105,20 @@ def test_a_missing_file_is_named(lists, name):
     (lists / "val" / name).unlink()
     with pytest.raises(ValueError, match=f"val/{name} is not there; lists need train, val, test"):
         read_lists(lists)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"), [(pipe, "it is a named pipe"), (sparse, r"it has 1\.0 TB")]
+)
+def test_a_list_that_is_no_file_or_too_large(lists, make, words):
+    for name in ("train/localization.txt", "val/image_ids.txt"):
+        (lists / name).unlink()
+        make(lists / name)
+        for read in (read_lists, digest):
+            with pytest.raises(InputError, match=rf"{name} cannot be read \({words}"):
+                read(lists)
+        (lists / name).unlink()
+        (lists / name).touch()
 
 
 def test_the_empty_files_of_train_may_be_left_out(lists):
