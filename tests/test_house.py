@@ -101,7 +101,7 @@ def test_only_one_file_asks_the_system_for_its_cores():
     assert users == ["tcam_jax/runtime/cores.py"]  # macOS has none
 
 
-READ_JSON = {  # of messages between processes, of cells of a table, or what catches all of it itself
+READ_JSON = {  # messages between processes, cells of a table, what was checked before
     "runtime/json_files.py",
     "runtime/processes.py",
     "runs/identity.py",
