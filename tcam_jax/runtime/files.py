@@ -1,5 +1,6 @@
 """Small files that are whole or not there, whatever kills the process that writes them."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -68,6 +69,12 @@ def read_json(path: Path) -> Any:
 
 def cannot_write(path: Path, error: OSError) -> InputError:
     """Return the one error for a file or folder of a run that cannot be written."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
+        return InputError(
+            f"{path} cannot be written: it, or a folder above it, is not there "
+            f"({error.strerror}). Where it was deleted, moved or replaced meanwhile, put it back; "
+            "then run the same command again."
+        )
     return InputError(
         f"{path} cannot be written ({error.strerror}). Make room, or make it writable, and run the "
         "same command again: it goes on from what was saved."
