@@ -11,8 +11,8 @@ from typing import Any, TextIO
 
 from tcam_jax.predict.other_settings import differences
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.files import cannot_write, read_json, temporary_name, write_whole
-from tcam_jax.runtime.lock import locked
+from tcam_jax.runtime.files import cannot_write, read_json, write_whole, writing_whole
+from tcam_jax.runtime.lock import check_held, locked
 
 RECORDS, FINISHED, SETTINGS = "predictions.jsonl", "finished.jsonl", "settings.json"
 
@@ -100,6 +100,7 @@ class ResultFolder:
         return self._opened.enter_context((self.folder / name).open("a", buffering=1))
 
     def _add(self, lines: TextIO, record: Mapping[str, Any]) -> None:
+        check_held(self.folder / RECORDS)
         try:
             lines.write(_to_line(record))
         except OSError as error:
@@ -170,11 +171,8 @@ class ResultFolder:
                     yield line.decode()
 
     def _rewrite(self, name: str, lines: Iterable[str]) -> None:
-        path = self.folder / name
-        temporary = temporary_name(path)
-        with temporary.open("w", encoding="utf-8") as kept:
+        with writing_whole(self.folder / name) as kept:
             kept.writelines(lines)
-        temporary.replace(path)
 
 
 def _to_line(record: Mapping[str, Any]) -> str:
