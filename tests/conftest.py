@@ -3,7 +3,7 @@
 Programs are compiled without LLVM's optimisations and by XLA's older way to write fusions here, and
 in the commands of tests/launch, where most run once: that takes a quarter of the time. One that is
 compiled again, by another test or process of the session, comes from the session's cache.
-tests/launch/chaos.py has the defaults, as a user does.
+tests/launch/chaos has the defaults, as a user does.
 """
 
 import atexit

@@ -11,6 +11,7 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from tcam_jax.commands import config_flag
+from tcam_jax.runtime import partners
 from tcam_jax.runtime.errors import Diverged, InputError
 from tcam_jax.runtime.interruption import EXIT_STATUS, Interrupted, one_line_at_ctrl_c
 from tcam_jax.runtime.streams import keep_streams
@@ -35,8 +36,9 @@ def run(
       one_of_several: whether other processes work at the same task. One that fails must then end
         at once: JAX's own end would wait minutes for the others, which wait for it.
 
-    Exit status: 2 for bad input, 3 where training diverged, 75 (`interruption.EXIT_STATUS`) where a
-    signal stopped it and the same command goes on, 130 where Ctrl-C did at once.
+    Exit status: 2 for bad input, 3 where training diverged, 4 (`partners.STATUS`) where another of
+    several processes was lost, 75 (`interruption.EXIT_STATUS`) where a signal stopped it and the
+    same command goes on, 130 where Ctrl-C did at once.
     """
     # Imports and traced programs stay: looking through them for garbage, again and again, would
     # take a tenth of the time until the first step.
@@ -143,13 +145,15 @@ def _reporting(main: Callable[[], None], one_of_several: Callable[[], bool]) -> 
         status = 3 if isinstance(error, Diverged) else 2
         lines = [config_flag.in_full(str(line), sys.argv) for line in error.args]
         _fail(*lines, status=status, at_once=one_of_several())
-    except Exception:
+    except Exception as error:
         if not one_of_several():
             raise
+        if partners.is_loss(error):
+            partners.end()
         traceback.print_exc()
         _fail(
-            "this process cannot go on; where it lost another one, that one's output says why. "
-            "The same command goes on from the last checkpoint.",
+            "this process cannot go on, nor can the others. The same command goes on from the last "
+            "checkpoint.",
             status=1,
             at_once=True,
         )
@@ -158,6 +162,9 @@ def _reporting(main: Callable[[], None], one_of_several: Callable[[], bool]) -> 
 def _fail(message: str, *others: str, status: int = 2, at_once: bool = False) -> None:
     say(f"error: {message}", *others, error=True)
     if at_once:
+        from tcam_jax.runtime import processes  # JAX; it has been needed before
+
+        processes.let_others_end()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

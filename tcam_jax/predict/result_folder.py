@@ -13,7 +13,7 @@ from tcam_jax.predict.other_settings import differences
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, write_whole, writing_whole
 from tcam_jax.runtime.json_files import bounded_lines, parse, read_json
-from tcam_jax.runtime.lock import locked
+from tcam_jax.runtime.lock import check_held, locked
 
 RECORDS, FINISHED, SETTINGS = "predictions.jsonl", "finished.jsonl", "settings.json"
 
@@ -105,6 +105,7 @@ class ResultFolder:
         return self._opened.enter_context((self.folder / name).open("a", buffering=1))
 
     def _add(self, lines: TextIO, record: Mapping[str, Any]) -> None:
+        check_held(self.folder / RECORDS)
         try:
             lines.write(_to_line(record))
         except OSError as error:

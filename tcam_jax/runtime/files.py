@@ -1,5 +1,6 @@
 """Small files that are whole or not there, whatever kills the process that writes them."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -62,6 +63,12 @@ def _opened(path: Path, mode: str, **options: Any) -> Iterator[Any]:
 
 def cannot_write(path: Path, error: OSError) -> InputError:
     """Return the one error for a file or folder of a run that cannot be written."""
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
+        return InputError(
+            f"{path} cannot be written: it, or a folder above it, is not there "
+            f"({error.strerror}). Where it was deleted, moved or replaced meanwhile, put it back; "
+            "then run the same command again."
+        )
     return InputError(
         f"{path} cannot be written ({error.strerror}). Make room, or make it writable, and run the "
         "same command again: it goes on from what was saved."

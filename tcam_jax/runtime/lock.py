@@ -12,6 +12,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.log import log
 
 LOCK = ".lock"
+_held: dict[Path, int] = {}  # absolute folder -> descriptor of its lock
 
 
 @contextmanager
@@ -46,4 +47,31 @@ def locked(folder: Path) -> Iterator[None]:
         now = datetime.now().isoformat(timespec="seconds")
         file.write(f"process {os.getpid()} of {socket.gethostname()}, since {now}\n")
         file.flush()
-        yield
+        _held[folder.absolute()] = file.fileno()
+        try:
+            yield
+        finally:
+            del _held[folder.absolute()]
+
+
+def check_held(path: Path) -> None:
+    """Check before writing `path` that a folder above it that this process holds is still its own.
+
+    Otherwise a folder that was deleted would be made anew, with the second half of the work in it.
+
+    Raises:
+      InputError: the folder is gone, or another one.
+    """
+    for folder, descriptor in list(_held.items()):
+        if not path.absolute().is_relative_to(folder):
+            continue
+        try:
+            if os.path.samestat(os.fstat(descriptor), (folder / LOCK).stat()):
+                continue
+        except OSError:
+            pass
+        raise InputError(
+            f"{folder} was deleted, moved or replaced (or {LOCK} in it) while this command worked "
+            "there; nothing more is written. Put it back and run the same command again: it goes "
+            "on from what is there. Without it, it begins anew."
+        )

@@ -6,6 +6,7 @@ Its handlers never raise: a line that nobody can read any more is no reason to e
 import contextlib
 import logging
 import sys
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -68,8 +69,14 @@ class _NeverRaising(logging.Handler):
                 super().handleError(record)
 
 
-class _File(_NeverRaising, logging.FileHandler):
-    pass
+class _File(_NeverRaising, WatchedFileHandler):
+    """Of a file that is made anew where somebody removed it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:  # its folder is gone
+            self.handleError(record)
 
 
 class _Errors(_NeverRaising, logging.StreamHandler[TextIO]):

@@ -6,6 +6,7 @@ the workdir; the others get what they need of it from there, so they need not se
 
 import json
 import os
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,12 +15,14 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 
+from tcam_jax.runtime import partners
 from tcam_jax.runtime.errors import InputError
 
 T = TypeVar("T")
 
 # A process that is silent for so long is taken for dead, and the others stop, seconds.
 HEARTBEAT_TIMEOUT = 60
+_OTHERS_END = 1.0  # seconds
 _ADDRESS, _COUNT, _INDEX = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 
 
@@ -33,9 +36,11 @@ def join(initialization_timeout: int = 300) -> None:
     Args:
       initialization_timeout: to wait for the others, seconds.
 
+    Where the others do not come in time, or one is lost later, this process ends: see
+    `runtime.partners`.
+
     Raises:
       InputError: nothing says who is who.
-      RuntimeError: the others did not come in time.
     """
     # Its handler of SIGTERM would take the place of ours, and it knows nothing of SIGINT.
     jax.config.update("jax_enable_preemption_service", False)
@@ -52,13 +57,14 @@ def join(initialization_timeout: int = 300) -> None:
                 f"{_ADDRESS} (host:port), {_COUNT} and {_INDEX} (numbers) must all be set, or none "
                 f"of the last two; it is {error} that is missing or wrong."
             ) from error
+    partners.heed_losses()
     try:
         jax.distributed.initialize(
             **explicit,
             heartbeat_timeout_seconds=HEARTBEAT_TIMEOUT,
             initialization_timeout=initialization_timeout,
         )
-    except ValueError as error:  # RuntimeError: the others did not come; that may pass
+    except ValueError as error:
         raise InputError(
             f"--distributed needs a cluster that JAX knows, or {_ADDRESS}, {_COUNT} and {_INDEX}; "
             f"JAX says: {error}"
@@ -159,6 +165,15 @@ def all_reduce_sum(here: np.ndarray) -> np.ndarray:
     if jax.process_count() == 1:
         return here
     return np.asarray(multihost_utils.process_allgather(here)).sum(0, dtype=here.dtype)
+
+
+def let_others_end() -> None:
+    """Before this process ends with an error: the others may have one of their own to tell.
+
+    When process 0 is gone they can only say that it is.
+    """
+    if jax.distributed.is_initialized() and is_first():
+        time.sleep(_OTHERS_END)
 
 
 def barrier(reason: str) -> None:

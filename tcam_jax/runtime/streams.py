@@ -26,6 +26,12 @@ def keep_streams() -> None:
     sys.stderr = cast(TextIO, _Lasting(sys.stderr, "standard error"))
 
 
+def lasting_errors(descriptor: int) -> TextIO:
+    """Return a `sys.stderr` like that of `keep_streams`, of another descriptor."""
+    stream = open(descriptor, "w", encoding=sys.stderr.encoding, buffering=1)  # noqa: SIM115
+    return cast(TextIO, _Lasting(stream, "standard error"))
+
+
 class _Lasting:
     """A text stream that is given up when it cannot be written; otherwise the `stream` itself."""
 

@@ -69,10 +69,8 @@ class Checkpoints:
         """
         for name in remove_unfinished(self.directory):
             log.warning("%s/%s: not finished when a run was killed; removed", self.directory, name)
-        for step in reversed(self.steps()):
-            if self._is_good(step) and (not sound or self.record(step).sound):
-                return step
-        return None
+        good = (step for step in reversed(self.steps()) if self._is_good(step))
+        return next((step for step in good if not sound or self.record(step).sound), None)
 
     def save(self, step: int, state: TrainState, record: Record) -> None:
         """Write `state` (on one process's devices or the host) as checkpoint `step`.
@@ -88,12 +86,14 @@ class Checkpoints:
             write_record(folder / RECORD, {"step": step, **record._asdict()})
 
         try:
+            if not self._verified:  # later the folder is there, and not to be made anew
+                self.directory.mkdir(parents=True, exist_ok=True)
             write_folder(self.directory / str(step), fill, unlisted=RECORD)
         except Exception as error:  # the writer's own types, whatever they are
             last = self.steps()
+            why = (getattr(error, "strerror", None) or str(error) or repr(error)).splitlines()[0]
             raise InputError(
-                f"checkpoint {step} could not be saved in {self.directory} "
-                f"({(str(error) or repr(error)).splitlines()[0]}). "
+                f"checkpoint {step} could not be saved in {self.directory} ({why}). "
                 + (f"The last one is of step {last[-1]}, untouched. " if last else "")
                 + "Make room, or make the folder writable, and run the same command again."
             ) from error

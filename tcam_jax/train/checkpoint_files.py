@@ -22,13 +22,13 @@ _UNFINISHED = ".unfinished"  # ends the name of a folder that is being written o
 def write_folder(target: Path, fill: Callable[[Path], None], unlisted: str) -> None:
     """Make `target` with the files that `fill` writes into the folder it is given.
 
-    What is there under that name already is deleted just before the new one takes its place. Any
-    failure before that leaves it as it was, and nothing of the new one. The file named `unlisted`
-    may change later: it has no digest.
+    Its parent exists. What is there under that name already is deleted just before the new one
+    takes its place. Any failure before that leaves it as it was, and nothing of the new one. The
+    file named `unlisted` may change later: it has no digest.
     """
     unfinished = target.with_name(f".{target.name}{_UNFINISHED}")
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
+    unfinished.mkdir()
     try:
         fill(unfinished)
         digests = {name: _digest(unfinished / name) for name in _names(unfinished, unlisted)}

@@ -6,20 +6,20 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TextIO
 
 import numpy as np
 from tqdm import tqdm
 
 from tcam_jax.runtime.files import cannot_write, write_whole
 from tcam_jax.runtime.json_files import bounded_lines, parse
+from tcam_jax.runtime.lock import check_held
 from tcam_jax.runtime.log import is_terminal, log
-
-if TYPE_CHECKING:
-    from tensorboardX import SummaryWriter
+from tcam_jax.train.tensorboard import Events
 
 
 class MetricsWriter:
@@ -51,16 +51,15 @@ class MetricsWriter:
 
         kept = [line for line in read_metrics(self._path) if stays(line)]
         write_whole(self._path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._timing.touch()
         self._events = directory / "tensorboard"
         self._events.mkdir(exist_ok=True)
         self._purge_step = resumed_step + 1 if kept else None
 
     @cached_property
-    def _tensorboard(self) -> "SummaryWriter":
+    def _tensorboard(self) -> Events:
         # When it is needed, a device works already: where PyTorch is installed, this loads it.
-        from tensorboardX import SummaryWriter
-
-        return SummaryWriter(str(self._events), purge_step=self._purge_step)
+        return Events(self._events, self._purge_step)
 
     def write(
         self,
@@ -77,13 +76,15 @@ class MetricsWriter:
         if self._held is not None:
             self._held.append((step, epoch, metrics, timing))
             return
-        _append(self._path, {"step": step, "epoch": round(epoch, 4), **metrics})
-        if timing is not None:
-            _append(self._timing, {"step": step, **timing})
         named = {**metrics, **{f"time/{name}": value for name, value in (timing or {}).items()}}
-        for name, value in named.items():
-            if value is not None:
-                self._tensorboard.add_scalar(name, value, step)
+        with self._writing(self._path):
+            _append(self._path, {"step": step, "epoch": round(epoch, 4), **metrics})
+        if timing is not None:
+            with self._writing(self._timing):
+                _append(self._timing, {"step": step, **timing})
+        with self._writing(self._events):
+            known = {name: value for name, value in named.items() if value is not None}
+            self._tensorboard.scalars(step, known)
 
     def hold(self) -> None:
         """Keep what is written from now on until `release`; closed before, it is lost."""
@@ -100,27 +101,48 @@ class MetricsWriter:
         for line in held:
             self.write(*line)
 
-    def show(self, step: int, name: str, picture: np.ndarray) -> None:
-        """Give TensorBoard a picture, uint8 `[h, w, 3]`."""
-        self._tensorboard.add_image(name, picture, step, dataformats="HWC")
+    def show(self, step: int, name: str, picture: np.ndarray | None) -> None:
+        """Give TensorBoard a picture, uint8 `[h, w, 3]`, and let it see all that there is.
+
+        Raises:
+          InputError: see `write`.
+        """
+        with self._writing(self._events):
+            if picture is not None:
+                self._tensorboard.picture(step, name, picture)
+            self._tensorboard.flush()
 
     def sync(self) -> None:
-        """Return when what was written is on disk: no line may be newer than a checkpoint."""
-        with self._path.open("a") as file:
+        """Return when what was written is on disk: no line may be newer than a checkpoint.
+
+        Raises:
+          InputError: see `write`.
+        """
+        with self._writing(self._path), _open_again(self._path) as file:
             os.fsync(file.fileno())
 
     def close(self) -> None:
-        """Flush TensorBoard's file, if there is one."""
+        """Close TensorBoard's file, if there is one."""
         if "_tensorboard" in vars(self):
             self._tensorboard.close()
 
+    @contextmanager
+    def _writing(self, path: Path) -> Iterator[None]:
+        check_held(path)
+        try:
+            yield
+        except OSError as error:
+            raise cannot_write(path, error) from error
+
 
 def _append(path: Path, line: Mapping[str, int | float | None]) -> None:
-    try:
-        with path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-    except OSError as error:
-        raise cannot_write(path, error) from error
+    with _open_again(path) as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _open_again(path: Path) -> TextIO:
+    """Open for appending a file that is there: one that is gone took the lines before with it."""
+    return open(path, "a", opener=lambda name, flags: os.open(name, flags & ~os.O_CREAT))
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

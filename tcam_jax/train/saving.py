@@ -14,6 +14,8 @@ import jax.numpy as jnp
 
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.beside import Beside
+from tcam_jax.runtime.files import cannot_write
+from tcam_jax.runtime.lock import check_held
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.checkpoint_record import Record
 from tcam_jax.train.state import TrainState
@@ -104,4 +106,16 @@ class Saving:
         self._beside.close()
 
     def _start(self, work: Callable[[], None]) -> None:
-        processes.broadcast(lambda: self._beside.start(work))
+        directory = self._checkpoints.directory
+
+        def checked() -> None:
+            check_held(directory)
+            try:
+                work()
+            except Exception as error:
+                check_held(directory)  # may say why
+                if isinstance(error, OSError):
+                    raise cannot_write(directory, error) from error
+                raise
+
+        processes.broadcast(lambda: self._beside.start(checked))

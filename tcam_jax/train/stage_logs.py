@@ -50,8 +50,7 @@ class StageLogs:
         metrics, picture = validation.metrics, validation.picture
         if self._writer is not None:
             self._writer.release(step, step / self._steps_per_epoch, metrics)
-            if picture is not None:
-                self._writer.show(step, "validation_maps", picture)
+            self._writer.show(step, "validation_maps", picture)
         log.info("%s step %d: %s", self._name, step, _words(metrics))
 
     def sync(self) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import sys
 
 import pytest
@@ -94,3 +95,15 @@ def test_a_full_disk_under_the_file_stops_no_line_on_the_terminal(tmp_path, caps
 
 def test_what_is_no_terminal():
     assert not any(map(is_terminal, (None, _closed(), _ascii())))
+
+
+def test_a_removed_file_is_made_anew_and_a_removed_folder_stops_nothing(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    start_logging(tmp_path / "run")
+    log.info("one")
+    (tmp_path / "run" / "log.txt").unlink()
+    log.info("two")
+    assert (tmp_path / "run" / "log.txt").read_text().endswith("two\n")
+    shutil.rmtree(tmp_path / "run")
+    log.info("three")
+    assert "three" in capsys.readouterr().out and not (tmp_path / "run").exists()

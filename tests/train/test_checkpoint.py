@@ -222,20 +222,37 @@ def test_weights_are_not_taken_from_a_damaged_folder(directory):
         read_variables(directory / "6")
 
 
-def test_a_full_disk_keeps_the_previous_one_and_says_so(directory):
+def test_a_full_disk_keeps_the_previous_one_and_says_so_once(directory, capfd, caplog):
     """No file may grow beyond 4 KiB, as with a quota: the weights do not fit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     checkpoints = Checkpoints(directory)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        with pytest.raises(InputError, match="9 could not be saved.*of step 6, untouched.*room"):
+        with pytest.raises(
+            InputError, match="9 could not be saved.*of step 6, untouched.*room"
+        ) as e:
             checkpoints.save(9, _state(9), Record(ROLES))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "(File too large)" in str(e.value)
+    assert "Traceback" not in capfd.readouterr().err and not caplog.records  # of its threads
     assert sorted(p.name for p in directory.iterdir()) == ["3", "6"]
     assert Checkpoints(directory).newest() == 6
     checkpoints.save(9, _state(9), Record(ROLES))  # with room again
     assert Checkpoints(directory).newest() == 9
+
+
+@pytest.mark.parametrize("saved_before", [True, False])
+def test_a_removed_folder_is_not_made_anew(directory, saved_before):
+    checkpoints = Checkpoints(directory)
+    if saved_before:
+        checkpoints.save(9, _state(9), Record(ROLES))
+    else:
+        assert checkpoints.newest() == 6  # a run that goes on
+    shutil.rmtree(directory)
+    with pytest.raises(InputError, match="12 could not be saved.*No such file"):
+        checkpoints.save(12, _state(12), Record(ROLES))
+    assert not directory.exists()
 
 
 def test_a_later_record_does_not_touch_the_state(directory):

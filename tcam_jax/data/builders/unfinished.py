@@ -9,9 +9,9 @@ from pathlib import Path
 
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.json_files import read_small
-from tcam_jax.runtime.lock import LOCK, locked
+from tcam_jax.runtime.lock import LOCK, check_held, locked
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _ORIGIN = "origin.json"
 _PLAN = "plan.txt"
 _SOURCES = "sources"
@@ -34,8 +34,8 @@ class Unfinished:
         """Keeps other processes out; the kernel lets them in again if this one dies.
 
         Raises:
-            InputError: another process is at work here, nothing can be written here, or the disk
-                becomes full meanwhile.
+            InputError: another process is at work here, nothing can be written here, or meanwhile
+                the disk becomes full or the folder is deleted.
         """
         with contextlib.ExitStack() as held:
             try:
@@ -48,6 +48,7 @@ class Unfinished:
             try:
                 yield
             except OSError as error:
+                check_held(self.folder)  # it may be gone, whatever is missing then
                 if error.errno not in _NO_ROOM:
                     raise
                 raise InputError(

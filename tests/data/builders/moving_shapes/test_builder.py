@@ -1,10 +1,11 @@
 import io
+import tempfile
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tcam_jax.data.builders.moving_shapes.builder import SEED
+from tcam_jax.data.builders.moving_shapes.builder import SEED, make_builder
 from tcam_jax.data.builders.moving_shapes.frames import CLASS_NAMES, render_shot
 from tcam_jax.data.builders.registry import prepare
 from tcam_jax.data.records import open_split
@@ -59,3 +60,10 @@ def test_bad_configuration_and_manual_dir(tmp_path):
         prepare("moving_shapes", "defalt", tmp_path)
     with pytest.raises(ValueError, match="takes no manual_dir"):
         prepare("moving_shapes", "default", tmp_path, tmp_path)
+
+
+def test_nothing_is_left_among_the_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    assert make_builder("default", data_dir=tmp_path / "data", manual_dir=None).info
+    assert not list((tmp_path / "temporary").iterdir())

@@ -1,0 +1,1 @@
+"""Commands killed, stopped and cut off at random: see `__main__`."""
