@@ -3,7 +3,7 @@
 # 4 GB), and the tests of each commit with them. A bound that fails is raised.
 #   bash launch/lowest_versions.sh                  # as launch/test.sh --fast
 #   bash launch/lowest_versions.sh tests/data -x    # arguments go to pytest
-# Extras that the tests do not install are constrained too, for `pip install` by hand.
+# What no test installs, the extra `onnx`, is not tried.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 VENV="${VENV:-.venv-lowest}"
