@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -18,6 +19,17 @@ def test_requirements_are_those_of_the_package_and_of_training():
     listed = [line for line in lines if not line.startswith("#")]
     wanted = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["train"]
     assert sorted(map(str, map(Requirement, listed))) == sorted(map(str, map(Requirement, wanted)))
+
+
+def test_every_dependency_has_one_lowest_version():
+    """Wherever it is named; launch/lowest_versions.sh installs these."""
+    lowest = {}
+    for lines in [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]:
+        for wanted in map(Requirement, lines):
+            bounds = [bound for bound in wanted.specifier if bound.operator in (">=", "==")]
+            assert len(bounds) == 1, wanted
+            version = Version(bounds[0].version)
+            assert lowest.setdefault(wanted.name, version) == version, wanted
 
 
 def test_prediction_needs_no_tensorflow():

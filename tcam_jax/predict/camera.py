@@ -26,9 +26,10 @@ def read_camera(number: int) -> Iterator[SourceFrame]:
       InputError: there is no such camera, or it gives no frame; or, after its frames, it gives no
         more.
     """
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    logging = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has it in the open
+    level = logging.setLogLevel(0)  # silent: it says what we say ourselves
     capture = cv2.VideoCapture(number)
-    cv2.utils.logging.setLogLevel(level)  # it says what we say ourselves
+    logging.setLogLevel(level)
     try:
         if not capture.isOpened():
             raise InputError(

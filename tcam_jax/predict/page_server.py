@@ -32,6 +32,7 @@ def serve(page: "gradio.Blocks", host: str, port: int, wait: bool = True) -> str
             theme=theme,
             footer_links=[],
             share=False,
+            ssr_mode=False,  # whatever GRADIO_SSR_MODE says: CVE-2026-134825
             quiet=True,
             show_error=True,
         )

@@ -3,12 +3,13 @@
 import os
 import platform
 import socket
+from functools import cache
 from pathlib import Path
 
 import jax
 from ml_collections import ConfigDict
 
-from tcam_jax.runtime import processes
+from tcam_jax.runtime import processes, programs
 from tcam_jax.runtime.log import log
 from tcam_jax.runtime.parallel import Parallel
 
@@ -39,17 +40,37 @@ def keep_programs() -> None:
     """Keep compiled programs in `~/.cache/tcam_jax`, unless JAX has been told where or not to.
 
     JAX_COMPILATION_CACHE_DIR names another folder, JAX_ENABLE_COMPILATION_CACHE=0 keeps none. JAX
-    executes what it finds there: keep it private.
+    executes what it finds there: the folder is this user's alone, or is not used, which is logged
+    once. One that you name is yours to keep private. How entries are kept: `runtime.programs`.
     """
+    programs.check_entries()
     # type: jax adds the attributes of its config when it is imported.
-    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tcam_jax"
+    if jax.config.jax_compilation_cache_dir is None and jax.config.jax_enable_compilation_cache:  # type: ignore[attr-defined]
         kind = jax.default_backend()
         if kind == "cpu":  # its programs use what this host's processor has, others may lack it
             kind = f"cpu-{socket.gethostname()}"
-        jax.config.update("jax_compilation_cache_dir", str(cache / kind))
+        try:
+            caches = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+            folder = caches / "tcam_jax" / kind
+            unfit = programs.private_folder(folder)
+        except RuntimeError:  # of `expanduser`: a container's user may have no home
+            unfit = "there is no home folder"
+        if unfit:
+            _not_kept(unfit)
+            return
+        jax.config.update("jax_compilation_cache_dir", str(folder))
         if _LEAST_TIME.upper() not in os.environ:  # small ones too: a start has dozens of them
             jax.config.update(_LEAST_TIME, 0.0)
+
+
+@cache
+def _not_kept(why: str) -> None:
+    log.warning(
+        "Compiled programs are not kept, each start compiles them anew: %s. They are code that is "
+        "run, so their folder must be yours alone. Remove it, or name another in "
+        "JAX_COMPILATION_CACHE_DIR.",
+        why,
+    )
 
 
 def log_devices(parallel: Parallel) -> None:

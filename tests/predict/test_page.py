@@ -37,7 +37,11 @@ def address():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    yield serve(page, "127.0.0.1", port, wait=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_SSR_MODE", "true")
+        address = serve(page, "127.0.0.1", port, wait=False)
+    assert not page.ssr_mode  # in which a forged header got past a check
+    yield address
     page.close()
     folder = Path(os.environ["GRADIO_TEMP_DIR"])
     assert [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size] == []
