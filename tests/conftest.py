@@ -11,6 +11,7 @@ import fcntl
 import gc
 import os
 import shutil
+import sys
 import tempfile
 
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -30,14 +31,18 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _compiled
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+gc.disable()  # until all modules are there
 
-from collections.abc import Callable  # noqa: E402
+from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
+from unittest import mock  # noqa: E402
 
 import pytest  # noqa: E402
 
 from tcam_jax.data.builders.moving_shapes.frames import SPLITS, SplitSize  # noqa: E402
 from tcam_jax.data.builders.registry import prepare  # noqa: E402
+from tcam_jax.models.encoders.registry import ENCODERS  # noqa: E402
+from tests.docs.fenced import load  # noqa: E402
 from tests.train import device_matrix  # noqa: E402
 
 TINY = {
@@ -57,6 +62,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest files first, so that no process is left with one of them at the end."""
     items.sort(key=lambda item: not {"launch", "train"} & set(item.path.parts))
     gc.freeze()  # the modules: every collection would look through them
+    gc.enable()
+    gc.set_threshold(20_000, 50, 10)  # tracing makes objects by the million, cycles by the dozen
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +116,18 @@ def shapes_data(made_once) -> Path:
 def config():
     """A small config of both stages, with which a step compiles in seconds."""
     return device_matrix.small_config()
+
+
+@pytest.fixture
+def small_encoder(tmp_path, monkeypatch) -> Iterator[str]:
+    """The name of the manual's own encoder, known for one test: what does not look at encoders.
+
+    Of four convolutions with batch norm, it is traced and compiled in a part of a ResNet-10's time.
+    """
+    monkeypatch.delitem(sys.modules, "my_encoder", raising=False)
+    with mock.patch.dict(ENCODERS):
+        load("extending.md", "my_encoder.py", tmp_path)
+        yield "small"
 
 
 @pytest.fixture

@@ -28,9 +28,9 @@ BATCH = 8  # a multiple of the devices
 TOLERANCE = 1.15
 
 
-def _case(*parts):
+def _case(*parts, encoder="resnet18"):
     config = defaults.get_config()
-    config.model.encoder = "resnet18"
+    config.model.encoder = encoder
     config.dataset.crop, config.dataset.resize = 32, 36
     return Case(config, BATCH, parts)
 
@@ -58,7 +58,7 @@ def test_no_step_costs_more_than_its_budget():
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_nothing_is_compiled_after_the_first_step(stage):
-    case = _case("steps")
+    case = _case("steps", encoder="resnet10")
     parallel = Parallel("shard_map")
     variables = init_variables(
         make_model(case.config, NUM_CLASSES), jax.random.key(0), case.config.dataset.crop

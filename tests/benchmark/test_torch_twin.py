@@ -31,17 +31,12 @@ def assert_close(ours, theirs, name):
     [
         ("resnet18", 8, 224),
         ("resnet34", 32, 97),
-        ("resnet50", 8, 224),
         ("resnet50", 16, 97),
-        ("resnet50", 32, 97),
         ("resnet101", 8, 97),
-        ("efficientnet_lite0", 16, 224),
         ("efficientnet_lite0", 8, 97),
         ("efficientnet_lite4", 32, 97),
-        ("vgg16", 8, 224),
-        ("vgg16", 16, 97),
+        ("vgg16", 8, 97),
         ("vit_small_patch16", 16, 224),
-        ("deit_small_patch16", 16, 96),
     ],
 )
 def test_features_logits_and_maps_equal_torch(encoder, output_stride, size):

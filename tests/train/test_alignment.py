@@ -57,8 +57,9 @@ def test_the_displacement_of_a_network_that_shows_brightness_elsewhere(
 
 
 @pytest.mark.slow
-def test_training_takes_it(shapes_data, parallel, tmp_path, monkeypatch):
+def test_training_takes_it(shapes_data, parallel, tmp_path, monkeypatch, small_encoder):
     config = small_config(shapes_data)
+    config.model.encoder = small_encoder
     start_logging(tmp_path)
     decoders = []
     for align in (False, True):

@@ -63,7 +63,9 @@ def test_data_without_shots_to_look_into_are_refused(shapes_data):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("select_by", ["motion", "cam"])
-def test_a_run_is_selected_by_boxes_that_nobody_drew(shapes_data, tmp_path, select_by, monkeypatch):
+def test_a_run_is_selected_by_boxes_that_nobody_drew(
+    shapes_data, tmp_path, select_by, monkeypatch, small_encoder
+):
     validation = Dataset.truth
 
     def hidden(self, split):  # a run that looked at true boxes would find that all are wrong
@@ -73,6 +75,7 @@ def test_a_run_is_selected_by_boxes_that_nobody_drew(shapes_data, tmp_path, sele
 
     monkeypatch.setattr(Dataset, "truth", hidden)
     config = small_config(shapes_data, select_by)
+    config.model.encoder = small_encoder
     config.eval.frames = 10  # of 40
     start_logging(tmp_path)
     parallel = Parallel("jit", jax.devices()[:1])

@@ -55,7 +55,7 @@ def test_parameter_counts(number):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "output_stride", "size"),
-    [(0, 32, 224), (0, 16, 97), (0, 16, 160), (0, 8, 97), (2, 32, 97), (4, 32, 64)],
+    [(0, 32, 224), (0, 16, 97), (0, 8, 97), (4, 32, 64)],
 )
 def test_features_equal_the_package(number, output_stride, size):
     network, model = _network(number, output_stride), _model(number, output_stride)

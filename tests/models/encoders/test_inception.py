@@ -82,7 +82,7 @@ def test_padded_features_lie_evenly_over_the_frame(output_stride, size):
 def test_features_and_logits_equal_torch(output_stride, size, places):
     """At output stride 32 the twin is the network as published, unpadded.
 
-    Other sizes: in training, below.
+    Another size: in training, below.
     """
     twin, images = _twin(output_stride), _images(size)
     model = _model(output_stride)
@@ -95,10 +95,10 @@ def test_features_and_logits_equal_torch(output_stride, size, places):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("output_stride", "size"), [(8, 64), (16, 97), (32, 140)])
-def test_in_training_it_is_torchs_in_float64_and_as_near_to_it_in_float32(output_stride, size):
+def test_in_training_it_is_torchs_in_float64_and_as_near_to_it_in_float32():
     """Batch norm upon batch norm makes rounding grow: PyTorch's float32 is 1e-4 away as well."""
-    twin, images = _twin(output_stride).train(), _images(size)
+    output_stride = 16
+    twin, images = _twin(output_stride).train(), _images(97)
     exact = copy.deepcopy(twin).double()
     with jax.enable_x64(True):
         ours, updated = _train(exact, output_stride, images.astype(np.float64))
@@ -143,10 +143,16 @@ def test_going_on_from_a_feature_equals_the_whole_pass(output_stride):
     encoder = InceptionV3(output_stride=output_stride)
     frames = jax.random.normal(jax.random.key(1), (2, 80, 80, 3))
     variables = jax.jit(encoder.init)(jax.random.key(0), frames)
-    whole = jax.jit(encoder.apply)(variables, frames)
+
+    @jax.jit
+    def every_way(variables, frames):
+        whole = encoder.apply(variables, frames)
+        starts = (feature.name for feature in encoder.features[:-1])
+        return whole, {x: encoder.apply(variables, whole[x], after=x) for x in starts}
+
+    whole, rests = every_way(variables, frames)
     for feature in encoder.features[:-1]:
-        go_on = jax.jit(partial(encoder.apply, after=feature.name))
-        rest = go_on(variables, whole[feature.name])
+        rest = rests[feature.name]
         assert [*rest] == [f.name for f in encoder.features[encoder.position(feature.name) :]]
         np.testing.assert_allclose(rest["Mixed_7c"], whole["Mixed_7c"], rtol=1e-4, atol=1e-5)
 
