@@ -102,6 +102,11 @@ def test_only_one_file_asks_the_system_for_its_cores():
     assert users == ["tcam_jax/runtime/cores.py"]  # macOS has none
 
 
+def test_no_page_or_script_was_merged_by_halves():
+    listed = ["git", "-C", str(ROOT), "grep", "-lE", "^(<<<<<<<|>>>>>>>) "]
+    assert subprocess.run(listed, capture_output=True, text=True).stdout == ""
+
+
 def test_one_module_of_each_medium_writes_what_users_name():
     only = {
         r"(?<![\w.])print\(": {"runtime/terminal.py"},

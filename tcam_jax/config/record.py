@@ -21,8 +21,14 @@ from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.json_files import damaged, read_json
 from tcam_jax.runtime.shapes import fitted
 
-# Fields of `tcam` that came later, and what runs of before did.
-_LATER = {"seeds": {"box": "tight"}, "window": {"labelled": "target"}}
+# Fields that came later, and what runs of before did.
+_LATER: dict[str, Any] = {
+    "tcam": {
+        "seeds": {"box": "tight"},
+        "window": {"labelled": "target"},
+        "losses": {"joint_color_crf": {"kernel_scale": 1.0}},
+    }
+}
 RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -99,13 +105,7 @@ def git_revision() -> str | None:
 
 def _in_todays_words(recorded: dict[str, Any]) -> dict[str, Any]:
     """Return a recorded config, also of before validations and saves had units, as of today."""
-    if isinstance(tcam := recorded.get("tcam"), dict):
-        later = {
-            name: fields | tcam[name]
-            for name, fields in _LATER.items()
-            if isinstance(tcam.get(name), dict)
-        }
-        recorded = {**recorded, "tcam": {**tcam, **later}}
+    recorded = _with(_LATER, recorded)
     for name in ("eval", "checkpoint"):
         section = recorded.get(name)
         if isinstance(section, dict) and "every_steps" in section:
@@ -116,6 +116,17 @@ def _in_todays_words(recorded: dict[str, Any]) -> dict[str, Any]:
                 section.setdefault("frames", 0)
             recorded = {**recorded, name: section}
     return recorded
+
+
+def _with(later: dict[str, Any], recorded: dict[str, Any]) -> dict[str, Any]:
+    """Return `recorded` with the fields that it lacks of the sections that it has."""
+    found = dict(recorded)
+    for name, value in later.items():
+        if not isinstance(value, dict):
+            found.setdefault(name, value)
+        elif isinstance(found.get(name), dict):
+            found[name] = _with(value, found[name])
+    return found
 
 
 class _Options(TypedDict):

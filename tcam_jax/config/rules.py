@@ -1,23 +1,19 @@
 """What the fields of a config may hold: every value that would only fail deep inside."""
 
-import inspect
-import math
 from collections.abc import Collection, Mapping
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import CAM_METHODS
+from tcam_jax.config.loss_rules import check_losses
 from tcam_jax.config.model_rules import check_encoder, check_head, reject
 from tcam_jax.data.duration import duration_of
-from tcam_jax.data.sampler import WindowMode, window_offsets
+from tcam_jax.data.sampler import WindowMode
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.evaluate.pseudo_boxes import PSEUDO_BOXES
-from tcam_jax.losses.inputs import LossInputs, Window
-from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings_at
-from tcam_jax.losses.schedule import SCHEDULE, is_on
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.heads import HEADS
 from tcam_jax.pseudo_labels.roi import BOXES, SEED_REGIONS
@@ -77,8 +73,6 @@ _POSITIVE = (
     "checkpoint.skips_before_rollback",
     "model.decoder_width",
 )
-# Parameters of the losses here that must be above 0; a user's own may have any.
-_POSITIVE_PARAMETERS = ("sigma_rgb", "sigma_xy", "scale", "kernel_scale", "target", "tolerance")
 
 
 def flatten(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> dict[str, Any]:
@@ -147,14 +141,7 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
     if not 0 <= flat["classifier.label_smoothing"] < 1:
         smoothing = flat["classifier.label_smoothing"]
         reject("classifier.label_smoothing", "at least 0 and less than 1", smoothing)
-    for name, settings in config.tcam.losses.items():
-        _check_loss(name, settings)
-        if settings.get("start_epoch", 1) > config.tcam.epochs > 0:
-            expected = f"at most tcam.epochs={config.tcam.epochs}"
-            reject(f"tcam.losses.{name}.start_epoch", expected, settings.start_epoch)
-        if name in WINDOW_LOSSES and is_on(settings) and config.tcam.window.n < 1:
-            reject("tcam.window.n", f"1 or more for the loss {name}", config.tcam.window.n)
-    _try_losses(config)
+    check_losses(config)
     if config.tcam.window.labelled == "all" and config.tcam.seed_source == "boxes":
         expected = 'cam or files with tcam.window.labelled="all": targets alone have true boxes'
         reject("tcam.seed_source", expected, "boxes")
@@ -182,75 +169,3 @@ def _check_durations(config: ConfigDict) -> None:
             raise InputError(f"config.{section}: {error}") from error
         if duration is None and section == "classifier":
             reject("classifier.epochs", "greater than 0, or steps, examples or passes", 0)
-
-
-def _check_loss(name: str, settings: ConfigDict) -> None:
-    if name not in LOSSES:
-        reject("tcam.losses", f"made of {', '.join(LOSSES)}", name)
-    field = f"tcam.losses.{name}"
-    if "weight" not in settings:
-        reject(field, "given a weight", dict(settings))
-    parameters = inspect.signature(LOSSES[name]).parameters
-    types = get_type_hints(LOSSES[name])
-    known = [*SCHEDULE, *list(parameters)[1:]]
-    for parameter, value in settings.items():
-        if parameter not in known:
-            reject(field, f"made of {', '.join(known)}", parameter)
-        if parameter in SCHEDULE:
-            _check_schedule(f"{field}.{parameter}", parameter, value)
-            continue
-        annotated = types.get(parameter)
-        if get_origin(annotated) is Literal and value not in get_args(annotated):
-            expected = f"one of {', '.join(get_args(annotated))}"
-            reject(f"{field}.{parameter}", expected, value)
-        if annotated in (int, float) and not _is_number(value):
-            reject(f"{field}.{parameter}", "a finite number", value)
-        if parameter in _POSITIVE_PARAMETERS and not value > 0:
-            reject(f"{field}.{parameter}", "greater than 0", value)
-    for parameter in list(parameters)[1:]:
-        if parameter not in settings and parameters[parameter].default is inspect.Parameter.empty:
-            reject(field, f"given {parameter}", dict(settings))
-    first, last = settings.get("start_epoch", 1), settings.get("end_epoch")
-    if last is not None and last < first:
-        reject(f"{field}.end_epoch", f"at least start_epoch={first}", last)
-
-
-def _check_schedule(field: str, name: str, value: Any) -> None:
-    if value is None and name in ("final_weight", "end_epoch"):
-        return
-    if not _is_number(value):
-        reject(field, "a finite number", value)
-    if name in ("start_epoch", "end_epoch") and value < 1:
-        reject(field, "1 or more", value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
-
-
-def _try_losses(config: ConfigDict) -> None:
-    """Trace the objective as a step would: what the losses refuse is known before training."""
-    crop = config.dataset.crop
-    t = len(window_offsets(config.tcam.window.n, config.tcam.window.mode))
-    if not any(map(is_on, config.tcam.losses.values())):
-        reject("tcam.losses", "of a weight other than 0, one at least", "0 for all")
-
-    def like(*shape: int, dtype: type = jnp.float32) -> Any:  # a shape in an array's place
-        return jax.ShapeDtypeStruct(shape, dtype)
-
-    every_frame = config.tcam.window.labelled == "all"
-    b = t if every_frame else 1
-    inputs = LossInputs(
-        map_logits=like(b, crop, crop, 2),
-        images=like(b, crop, crop, 3),
-        seeds=like(b, crop, crop, dtype=jnp.int32),
-        barrier_t=like(),
-        object_box=like(b, crop, crop, dtype=bool),
-        window=Window(like(1, t, crop, crop, 2), like(1, t, crop, crop, 3), like(1, t, dtype=bool)),
-        valid=like(b, dtype=bool) if every_frame else None,
-    )
-    try:
-        losses = settings_at(config.tcam.losses, crop)
-        jax.eval_shape(lambda inputs: objective(inputs, losses)[0], inputs)
-    except (ValueError, ArithmeticError) as error:
-        raise InputError(f"config.tcam.losses, at crops of {crop} pixels: {error}") from error

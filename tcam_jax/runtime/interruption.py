@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
 
+from tcam_jax.runtime.terminal import say
+
 T = TypeVar("T")
 
 EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: the same command, run again, goes on
@@ -91,5 +93,5 @@ def one_line_at_ctrl_c() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("stopped from the keyboard", file=sys.stderr)
+        say("stopped from the keyboard", error=True)
         sys.exit(_BY_KEYBOARD)

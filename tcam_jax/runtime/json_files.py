@@ -6,15 +6,14 @@ one InputError: the file, what was expected, what is there, what to do.
 """
 
 import json
-import os
-import stat
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from tcam_jax.runtime.counted import in_bytes
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import check_plain, read_bytes
 from tcam_jax.runtime.shapes import fitted, shown
 
 # Bytes. What Python makes of hostile JSON takes up to 25 times as much.
@@ -51,11 +50,10 @@ def read_small(path: Path, advice: str, largest: int = LARGEST_FILE) -> bytes:
     Raises:
       InputError: it cannot be read, or is no regular file, or larger than that.
     """
-    with opened(path, advice) as file:
-        content = file.read(largest + 1)
-    if len(content) > largest:
-        raise damaged(path, f"it has more than {largest} bytes", advice)
-    return content
+    try:
+        return read_bytes(path, largest)
+    except OSError as error:
+        raise _cannot_read(path, error, advice) from error
 
 
 def read_json_lines(path: Path, shape: Any, advice: str) -> list[Any]:
@@ -81,27 +79,15 @@ def bounded_lines(path: Path, advice: str) -> Iterator[bytes]:
     Raises:
       InputError: it cannot be read, is no regular file, or has a line too long for one of ours.
     """
-    with opened(path, advice) as file:
-        while line := file.readline(LONGEST_LINE):
-            if len(line) == LONGEST_LINE:
-                raise damaged(path, f"a line has more than {LONGEST_LINE} bytes", advice)
-            yield line
-
-
-@contextmanager
-def opened(path: Path, advice: str) -> Iterator[BinaryIO]:
-    """Open a regular file for reading; others might never come to an end.
-
-    Raises:
-      InputError: it is none, or it cannot be read, also inside of the block.
-    """
     try:
-        with open(path, "rb", opener=_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise InputError(f"{path} must be a file, and is none. {advice}")
-            yield file
+        check_plain(path)
+        with path.open("rb") as file:
+            while line := file.readline(LONGEST_LINE):
+                if len(line) == LONGEST_LINE:
+                    raise damaged(path, f"a line has more than {in_bytes(LONGEST_LINE)}", advice)
+                yield line
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}). {advice}") from error
+        raise _cannot_read(path, error, advice) from error
 
 
 def parse(content: bytes | str) -> Any:
@@ -124,17 +110,16 @@ def damaged(path: Path, problem: str, advice: str) -> InputError:
     return InputError(f"{path} is damaged: {problem}. {advice}")
 
 
+def _cannot_read(path: Path, error: OSError, advice: str) -> InputError:
+    return InputError(f"{path} cannot be read ({error.strerror}). {advice}")
+
+
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
         raise ValueError(f"it has {shown(twice)} twice in an object")
     return found
-
-
-def _at_once(path: str, flags: int) -> int:
-    # A pipe that nobody writes to would be waited for.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _is_deep(value: Any) -> bool:

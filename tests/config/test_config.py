@@ -210,12 +210,14 @@ def test_record_and_load(tmp_path):
 def test_a_config_of_before_fields_came_is_read(tmp_path):
     recorded = defaults.get_config().to_dict()
     del recorded["tcam"]["seeds"]["box"], recorded["tcam"]["window"]["labelled"]
+    del recorded["tcam"]["losses"]["joint_color_crf"]["kernel_scale"]
     del recorded["eval"]["frames"], recorded["eval"]["every"], recorded["checkpoint"]["every"]
     recorded["eval"]["every_steps"], recorded["checkpoint"]["every_steps"] = 0, 100
     (tmp_path / "config.json").write_text(json.dumps(recorded))
     config = load_config(tmp_path)
     assert (config.eval.every, config.eval.frames) == ("1 epoch", 0)
     assert (config.tcam.seeds.box, config.tcam.window.labelled) == ("tight", "target")
+    assert config.tcam.losses.joint_color_crf.kernel_scale == 1.0
     assert config.checkpoint.every == "100 steps" and "every_steps" not in config.eval
 
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.json_files import LONGEST_LINE, bounded_lines, read_json, read_json_lines
+from tcam_jax.runtime.json_files import bounded_lines, read_json, read_json_lines
 
 ADVICE = "Make it anew."
 
@@ -43,7 +43,6 @@ def test_what_is_written_is_read_whatever_editor_saved_it(tmp_path, content):
         (b'{"a": %s}' % (b"9" * 50), "must be a whole number"),
         (b"null", "it must be an object; it is None"),
         (b"[1]", "it must be an object"),
-        (b'"%s"' % (b"x" * 10**6), "more than 1000000 bytes"),
     ],
 )
 def test_a_damaged_file_is_one_error(tmp_path, content, told):
@@ -58,9 +57,9 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "zeros").symlink_to("/dev/zero")
     for name, told in (
-        ("pipe", "must be a file, and is none"),
-        ("zeros", "must be a file, and is none"),
-        ("folder", "cannot be read .Is a directory"),
+        ("pipe", "cannot be read .it is a named pipe"),
+        ("zeros", "cannot be read .it is a device"),
+        ("folder", "cannot be read .it is a folder"),
         ("loop", "cannot be read .Too many levels"),
         ("nothing", "cannot be read .No such file"),
     ):
@@ -89,6 +88,7 @@ def test_a_damaged_line_is_named(tmp_path, content, told):
 def test_a_terabyte_without_a_line_is_not_read(tmp_path):
     with (tmp_path / "x").open("wb") as file:
         file.truncate(1 << 40)
-    for reading in (lambda: read(tmp_path / "x"), lambda: list(bounded_lines(tmp_path / "x", ""))):
-        with pytest.raises(InputError, match=f"more than ({LONGEST_LINE}|1000000) bytes"):
-            reading()
+    with pytest.raises(InputError, match=r"cannot be read .it has 1\.1 TB, where at most 1\.0 MB"):
+        read(tmp_path / "x")
+    with pytest.raises(InputError, match=r"a line has more than 16\.8 MB"):
+        list(bounded_lines(tmp_path / "x", ""))
