@@ -1,5 +1,6 @@
 """JSON of runs, exported models, datasets and sweeps: what was written, or one refusal."""
 
+import copy
 import functools
 import hashlib
 import json
@@ -7,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tcam_jax.config.places import located
@@ -17,7 +18,6 @@ from tcam_jax.evaluate.results import read_results, write_results
 from tcam_jax.predict import exported
 from tcam_jax.report import ablation
 from tcam_jax.report.csv_file import to_csv
-from tcam_jax.report.curves import threshold_curves
 from tcam_jax.runs.identity import record_dataset
 from tcam_jax.runs.networks import read_classes
 from tcam_jax.train.logs import read_metrics
@@ -61,14 +61,12 @@ MODEL = {
 
 
 def _results(folder: Path) -> None:
-    results = read_results(folder)
-    assert to_csv(results).encode()
-    threshold_curves(results)
+    assert to_csv(read_results(folder)).encode()
 
 
 def _ablation(folder: Path) -> None:
     summary = ablation.read_summary(folder / "ablation.json")
-    assert ablation.to_markdown(summary).encode() and ablation.to_csv(summary).encode()
+    assert ablation.to_markdown(summary).encode()
 
 
 def _exported(folder: Path) -> None:
@@ -143,3 +141,12 @@ def test_files_of_json(name, data):
     _read(name, content)
     if data.draw(st.booleans()):
         _read(name, data.draw(st.sampled_from([b"[" * 10**5, b"\0" * 99, b"{}", b"null", b"3"])))
+
+
+@example({"mean": None, "std": 3.0})
+@outcome.examples(10)
+@given(st.fixed_dictionaries(dict.fromkeys(("mean", "std"), st.none() | st.floats(0, 100))))
+def test_means_of_a_sweep(spread):
+    tree = copy.deepcopy(ABLATION)
+    tree["tables"][0]["rows"][0]["val"] = spread
+    assert not isinstance(_read("ablation.json", json.dumps(tree).encode()), outcome.Refused)
