@@ -117,3 +117,30 @@ def test_one_module_of_each_medium_writes_what_users_name():
         for pattern, modules in only.items():
             if not name.startswith("benchmark/"):
                 assert bool(re.search(pattern, code)) == (name in modules), (name, pattern)
+
+
+READ_JSON = {  # messages between processes, cells of a table, what was checked before
+    "runtime/json_files.py",
+    "runtime/processes.py",
+    "runs/identity.py",
+    "data/builders/registry.py",
+    "data/builders/video_folder/boxes_coco.py",
+    "data/builders/video_folder/boxes_csv.py",
+    "predict/formats/records.py",
+}
+
+
+def test_files_of_json_are_read_by_their_declared_shapes():
+    readers = {
+        str(path.relative_to(ROOT / "tcam_jax"))
+        for path in MODULES
+        if "benchmark" not in path.parts and "json.load" in path.read_text()
+    }
+    assert readers <= READ_JSON
+
+
+def test_no_file_of_arrays_may_hold_python_objects():
+    for path in MODULES:
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) in ("np.load", "numpy.load"):
+                assert "allow_pickle=False" in ast.unparse(call), path

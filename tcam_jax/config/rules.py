@@ -95,8 +95,7 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
 
     Args:
       config: a new one, or one that a run has recorded.
-      use: what it is for; a run is evaluated on fewer devices than trained it, and predicts without
-        a user's own methods that trained or baselines that were scored.
+      use: what it is for: to predict neither devices nor a user's own methods need to be there.
 
     Raises:
       InputError: names the field, what it may be and what it is.

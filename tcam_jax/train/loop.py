@@ -75,8 +75,7 @@ class _Training:
         self._saving = Saving(self._checkpoints)
         self._validating = Validating(stage.validate, parallel)
         self._clock = Clock()
-        self.step = 0
-        self._offset = 0  # of the data, as in the state
+        self.step = self._offset = 0  # the latter of the data, as in the state
         self._roles: Roles = {}
         self._pending: list[Any] = []  # metrics of steps not yet written, maybe on the device
         self._in_a_row = 0  # skipped, up to where metrics were last looked at

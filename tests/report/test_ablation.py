@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 
 import pytest
 from PIL import Image
@@ -8,8 +9,9 @@ from configs import demo, youtube_objects
 from tcam_jax.config.ablation import Ablation, Variant
 from tcam_jax.config.paper_ablations import ablations
 from tcam_jax.config.rules import validate
-from tcam_jax.report.ablation import summarise, to_csv, to_markdown
+from tcam_jax.report.ablation import read_summary, summarise, to_csv, to_markdown
 from tcam_jax.report.ablation_plots import bars, temporal_range
+from tcam_jax.runtime.errors import InputError
 
 
 def results(tcam, layercam, accuracy=90.0):
@@ -147,3 +149,21 @@ def test_published_numbers():
         "layercam": 65.6,
         "eigencam": None,
     }
+
+
+def test_a_summary_is_read_as_written_and_a_damaged_one_is_one_error(tmp_path):
+    path, whole = tmp_path / "ablation.json", summarise([TABLE], RUNS)
+    path.write_text(json.dumps(whole))
+    assert read_summary(path) == whole
+    table = whole["tables"][0]
+    row = table["rows"][0]
+    of_no_seed = row | {"runs": {"x": row["runs"]["0"]}}
+    for changed, told in (
+        ({"schema": 2}, "schema must be 1; it is 2"),
+        ({"tables": {}}, "tables must be a list"),
+        ({"tables": [table | {"rows": [{}]}]}, r"rows\[0\] lacks run, title"),
+        ({"tables": [table | {"rows": [of_no_seed]}]}, "its seeds must be whole numbers"),
+    ):
+        path.write_text(json.dumps(whole | changed))
+        with pytest.raises(InputError, match=rf"ablation\.json is damaged: .*{told}.*tcam ablate"):
+            read_summary(path)

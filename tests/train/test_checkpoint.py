@@ -14,6 +14,7 @@ import pytest
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.log import log
 from tcam_jax.train.checkpoint import Checkpoints, Record, read_variables
+from tcam_jax.train.checkpoint_files import write_record
 from tcam_jax.train.stage import FINISHED, last_step
 from tcam_jax.train.state import create_state
 
@@ -146,11 +147,46 @@ def test_files_and_links_of_a_steps_name(directory, tmp_path):
     assert (tmp_path / "elsewhere" / "digests.json").exists()  # the link was ours to delete
 
 
-@pytest.mark.parametrize("content", ["", "x", "²", b"\xff"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"roles": {"best": {"step": "3", "value": 1.0}}},
+        {"roles": {"best": {"step": -3, "value": 1.0}}},
+        {"roles": {"best": {"step": 3, "value": "high"}}},
+        {"roles": {"best": {"step": 3}}},
+        {"roles": []},
+        {"sound": 1},
+        {"validated": "yes"},
+        {"pending": [{"loss": [1.0]}]},
+        {"pending": [{"loss": ["a", "b"]}]},
+        {"step": "6"},
+        {"more": 1},
+    ],
+)
+def test_a_record_of_another_shape_with_its_digest_is_no_record(directory, warnings, changed):
+    whole = {"step": 6, **Record(ROLES)._asdict()}
+    write_record(directory / "6" / "record.json", whole | changed)
+    assert Checkpoints(directory).newest() == 3 and "6 is damaged: " in warnings[0]
+
+
+def test_numbers_in_a_record_need_not_be_finite(directory):
+    record = Record({"best": {"step": 3, "value": float("inf")}}, pending=[{"loss": [1e999, 1]}])
+    Checkpoints(directory).amend(6, record)
+    assert Checkpoints(directory).record(6) == record
+
+
+@pytest.mark.parametrize("name", ["digests.json", "record.json"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(directory, warnings, name):
+    (directory / "6" / name).unlink()
+    os.mkfifo(directory / "6" / name)
+    assert Checkpoints(directory).newest() == 3 and "must be a file" in warnings[0]
+
+
+@pytest.mark.parametrize("content", ["", "x", "²", b"\xff", "-5", "1_0", "٣", "1e3", "9" * 99])
 def test_a_damaged_mark_of_a_finished_stage_is_one_error(tmp_path, content):
     text = content if isinstance(content, bytes) else content.encode()
     (tmp_path / FINISHED).write_bytes(text)
-    with pytest.raises(InputError, match="must hold the number of the last step"):
+    with pytest.raises(InputError, match="finished is damaged: .*Delete it, and run"):
         last_step(tmp_path)
 
 

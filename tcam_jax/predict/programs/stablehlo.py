@@ -62,9 +62,10 @@ def read(folder: Path, about: Mapping[str, Any]) -> Callable[[Any], tuple[jax.Ar
     weights = safetensors.numpy.load((folder / WEIGHTS).read_bytes())
     *taken, frames = program.in_avals
     check_shapes(about, frames.shape, *(output.shape for output in program.out_avals))
-    if jax.tree.structure(((weights, 0), {})) != program.in_tree or [
-        (leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(weights)
-    ] != [(leaf.shape, leaf.dtype) for leaf in taken]:
+    ours: Any = jax.tree.structure(((weights, 0), {}))
+    same_names = ours == program.in_tree
+    found = [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(weights)]
+    if not same_names or found != [(leaf.shape, leaf.dtype) for leaf in taken]:
         raise ValueError(f"{WEIGHTS} has other arrays than {PROGRAM} takes")
     weights = jax.device_put(weights)
     call = jax.jit(program.call)

@@ -1,5 +1,6 @@
 """What is taken for a class and a video: links, other files, systems' folders, copies."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -150,3 +151,37 @@ def test_grey_frames_of_sixteen_bits_are_cut_at_their_scenes(tmp_path):
     (video,) = list_videos(tmp_path / "in", Findings())["cat"]
     shots, found = list_shots(video, tmp_path / "in", tmp_path / "work")
     assert [len(shot.files) for shot in shots] == [3, 2] and found == []
+
+
+def _damages(path):
+    """The cache at `path` as others may have left it, one after the other."""
+    whole = json.loads(path.read_text())
+    yield from ("", "{", "[]", "null", "[" * 10**5, json.dumps(whole)[:-9])
+    for name in whole:
+        yield json.dumps({**whole, name: 7})
+        yield json.dumps({key: value for key, value in whole.items() if key != name})
+    yield json.dumps(whole | {"cuts": [0, 99]})
+    yield json.dumps(whole | {"cuts": [-1]})
+    yield json.dumps(whole | {"cuts": [3, 0]})
+
+
+def test_a_damaged_cache_is_made_anew(tmp_path):
+    folder = tmp_path / "in/cat/a"
+    folder.mkdir(parents=True)
+    for number, level in enumerate((10, 10, 10, 200, 200)):
+        Image.new("L", (64, 48), level).save(folder / f"{number}.png")
+    animate(tmp_path / "in/cat/b.gif", levels=(10, 20, 30, 200))
+    for video in list_videos(tmp_path / "in", Findings())["cat"]:
+        expected = list_shots(video, tmp_path / "in", tmp_path / "work")
+        (cache,) = (path for path in (tmp_path / "work").rglob("*.json"))
+        for content in _damages(cache):
+            cache.write_text(content)
+            assert list_shots(video, tmp_path / "in", tmp_path / "work") == expected, content
+        cache.unlink()
+        cache.mkdir()
+        if video.kind == "file":
+            assert list_shots(video, tmp_path / "in", tmp_path / "work") == expected
+            next((tmp_path / "work/frames").rglob("*.jpg")).unlink()
+            assert list_shots(video, tmp_path / "in", tmp_path / "work") == expected
+            assert expected[0][0].files[0].exists()
+        shutil.rmtree(tmp_path / "work")
