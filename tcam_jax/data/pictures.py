@@ -1,5 +1,7 @@
 """Image files, and images in memory, as RGB of 8 bits: one rule for preparation and prediction."""
 
+import os
+import struct
 from io import BufferedIOBase
 from pathlib import Path
 from typing import NamedTuple
@@ -45,7 +47,10 @@ def open_image(source: Path | BufferedIOBase) -> Image.Image:
     if isinstance(source, Path):
         check_plain(source, MOST_BYTES)
     try:
-        return Image.open(source)
+        image = Image.open(source)
+        if image.format == "JPEG2000":
+            _check_end(image.fp)
+        return image
     except UnidentifiedImageError:
         if not _is_heif(source):
             raise
@@ -54,6 +59,29 @@ def open_image(source: Path | BufferedIOBase) -> Image.Image:
 
     pi_heif.register_heif_opener()
     return Image.open(source)
+
+
+def _check_end(file: BufferedIOBase) -> None:
+    """Raises OSError for a JPEG 2000 that was cut off: Pillow shows what there is, blurred."""
+    place, size = file.tell(), file.seek(0, os.SEEK_END)
+    start, end = 0, size
+    file.seek(0)
+    if file.read(8)[4:] == b"jP  ":  # boxes, one of which holds the picture
+        while start + 8 <= size:
+            file.seek(start)
+            length, name = struct.unpack(">I4s", file.read(8))
+            if length == 1:
+                length = int.from_bytes(file.read(8), "big")
+            if name == b"jp2c":
+                end = start + length if length else size
+            if name == b"jp2c" or length < 8:
+                break
+            start += length
+    file.seek(max(end - 2, 0))
+    whole = end <= size and file.read(2) == b"\xff\xd9"
+    file.seek(place)
+    if not whole:
+        raise OSError("image file is truncated")
 
 
 def _is_heif(source: Path | BufferedIOBase) -> bool:

@@ -19,6 +19,7 @@ from tcam_jax.runtime.json_files import damaged, read_json, read_small
 from tcam_jax.runtime.shapes import shown
 
 _AGAIN = "Delete its folder and run `tcam prepare --config=…` again."
+_FEATURES = ("image", "label", "frame_id", "video", "shot", "width", "height", "boxes")
 _DESCRIBED = ("dataset_info.json", "features.json")
 
 
@@ -166,9 +167,14 @@ def _check_features(path: Path) -> int:
         inner = (x.values() if isinstance(x, dict) else x for x in level)
         level = [x for values in inner for x in values if isinstance(x, dict | list)]
     try:
-        return int(content["featuresDict"]["features"]["label"]["classLabel"]["numClasses"])
-    except (KeyError, TypeError, ValueError) as error:
+        features = content["featuresDict"]["features"]
+        lacking = [name for name in _FEATURES if name not in features]
+        count = int(features["label"]["classLabel"]["numClasses"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise damaged(path, "it does not say how many classes there are", _AGAIN) from error
+    if lacking:
+        raise damaged(path, f"it lacks {', '.join(lacking)}", _AGAIN)
+    return count
 
 
 def _class_names(path: Path, count: int) -> tuple[str, ...]:

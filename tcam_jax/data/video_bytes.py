@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _BOXES = (b"ftyp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"sidx", b"mfra", b"styp")
+_OGG_END = 4
 _SEGMENT = b"\x18\x53\x80\x67"
 
 
@@ -14,9 +15,9 @@ def missing_bytes(path: Path, container: str) -> int:
 
     Args:
         path: the file.
-        container: FFmpeg's name of its format. AVI, MP4 and its relatives, Matroska with WebM, and
-            Ogg store lengths; streams that were recorded live may have left them open. GIF has a
-            last byte.
+        container: FFmpeg's name of its format. AVI, MP4 and its relatives, Matroska with WebM, Ogg,
+            ASF with WMV, FLV and MXF store lengths; streams that were recorded live may have left
+            them open. GIF has a last byte.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
@@ -29,6 +30,8 @@ def missing_bytes(path: Path, container: str) -> int:
             end = _matroska(file, size)
         elif container == "ogg":
             end = _ogg(file, size)
+        elif container in _IN_HEADER:
+            end = _IN_HEADER[container](file.read(_HEADER))
         else:
             end = _gif(file, size) if container == "gif" else 0
     return max(end - size, 0)
@@ -86,7 +89,7 @@ def _matroska(file: BinaryIO, size: int) -> int:
 
 
 def _ogg(file: BinaryIO, size: int) -> int:
-    """The end of the last page; pages have at most 65,307 bytes."""
+    """The end of the last page; pages have at most 65,307 bytes. One more if unmarked."""
     begin = max(size - 2 * 65_307, 0)
     file.seek(begin)
     tail = file.read()
@@ -95,10 +98,45 @@ def _ogg(file: BinaryIO, size: int) -> int:
     if page < 0 or len(head) < 27:
         return 0 if page < 0 else begin + page + 28
     lengths = head[27 : 27 + head[26]]
-    return begin + page + 27 + head[26] + sum(lengths)
+    end = begin + page + 27 + head[26] + sum(lengths)
+    return end if head[5] & _OGG_END else max(end, size) + 1
 
 
 def _gif(file: BinaryIO, size: int) -> int:
     """One more byte where the last one, ";", is not there; some append zeros."""
     file.seek(max(size - 1024, 0))
     return size if file.read().rstrip(b"\0").endswith(b";") else size + 1
+
+
+def _asf(head: bytes) -> int:
+    """The length in the file properties; a broadcast's is not known."""
+    place = head.find(_PROPERTIES)
+    if place < 0 or len(head) < place + 92 or head[place + 88] & 1:
+        return 0
+    return int.from_bytes(head[place + 40 : place + 48], "little")
+
+
+def _flv(head: bytes) -> int:
+    """`filesize` of the metadata, where a writer has filled it in."""
+    place = head.find(b"\0\x08filesize\0")
+    number = head[place + 11 : place + 19]
+    if place < 0 or len(number) < 8:
+        return 0
+    (value,) = struct.unpack(">d", number)
+    return int(value) if 0 < value < 2**53 else 0
+
+
+def _mxf(head: bytes) -> int:
+    """The beginning of the footer, behind which there is nothing to see; 0 in one left open."""
+    place = head.find(_PARTITION)
+    if place < 0 or len(head) < place + 60:
+        return 0
+    more = head[place + 16] & 0x7F if head[place + 16] & 0x80 else 0  # bytes of the length
+    footer = place + 17 + more + 24
+    return int.from_bytes(head[footer : footer + 8], "big")
+
+
+_HEADER = 1 << 16  # bytes in which these say how long they are
+_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_PARTITION = bytes.fromhex("060e2b34020501010d0102010102")
+_IN_HEADER = {"asf": _asf, "flv": _flv, "mxf": _mxf}

@@ -3,7 +3,8 @@
 import io
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 from av.container import InputContainer
 from PIL import Image
 
-from tcam_jax.data.folder_walk import LeftOut, in_words, kind_of_name, path_order
+from tcam_jax.data.folder_walk import LeftOut, in_words, kind_of_name, path_order, walk
 from tcam_jax.data.video import BadVideo, read_container
 from tcam_jax.predict.arrays import Array, images_in
 from tcam_jax.predict.camera import camera_number, read_camera
@@ -186,8 +187,11 @@ def find_named(path: str) -> Found:
             f"{path!r} does not exist; expected an image, a video, a folder that holds some, a "
             "glob that matches some, or camera:0."
         )
-    matches = [Path(match) for match in glob(path, recursive=True)]
-    matches = [match for match in matches if not match.is_dir() and _is_meant(match, Path(path))]
+    matches = [
+        match
+        for match in _matches(Path(path))
+        if not match.is_dir() and _is_meant(match, Path(path))
+    ]
     files = [match for match in matches if match.is_file()]
     if not any(map(has_known_suffix, files)):
         raise InputError(
@@ -200,6 +204,28 @@ def find_named(path: str) -> Found:
             kind = other_kind(match)
             left_out.append(LeftOut(match, "special" if kind else "dead_link", kind or ""))
     return Found([file for file in files if has_known_suffix(file)], left_out)
+
+
+def _matches(pattern: Path) -> list[Path]:
+    """What a glob finds. Below `**` by our own walk: `glob` would go round loops of links."""
+    if "**" not in pattern.parts:
+        return list(map(Path, glob(str(pattern))))
+    place, found = pattern.parts.index("**"), []
+    before, behind = pattern.parts[:place], pattern.parts[place:]
+    for base in map(Path, glob(str(Path(*before)))):
+        files, left_out = walk(base) if base.is_dir() else ([], [])
+        files += [one.path for one in left_out if one.kind in ("special", "dead_link")]
+        found += [file for file in files if _fits(file.relative_to(base).parts, behind)]
+    return found
+
+
+def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return any(_fits(parts[place:], pattern[1:]) for place in range(len(parts) + 1))
+    here = bool(parts) and fnmatchcase(parts[0], pattern[0])
+    return here and _fits(parts[1:], pattern[1:])
 
 
 def _is_meant(match: Path, pattern: Path) -> bool:

@@ -220,6 +220,6 @@ def to_csv(summary: Summary) -> str:
 
 
 def _mean(spread: Spread) -> str:
-    if spread["std"] is None:
+    if spread["mean"] is None or spread["std"] is None:
         return number(spread["mean"])
     return f"{spread['mean']:.1f} ± {spread['std']:.1f}"

@@ -30,8 +30,19 @@ def row_writer(file: Writable, line_end: str = "\n") -> Callable[[Iterable[objec
       file: opened with newline="".
       line_end: of each row.
     """
-    write = csv.writer(file, lineterminator=line_end).writerow
+    # A lone "\r" is quoted where it is a part of the end of lines alone.
+    write = csv.writer(_Ending(file, line_end), lineterminator="\r\n").writerow
     return lambda values: write(map(_cell, values))
+
+
+class _Ending:
+    """Takes rows that end in "\r\n", and passes them on with another end."""
+
+    def __init__(self, file: Writable, line_end: str):
+        self._file, self._line_end = file, line_end
+
+    def write(self, text: str) -> object:
+        return self._file.write(text.removesuffix("\r\n") + self._line_end)
 
 
 def _cell(value: object) -> object:

@@ -21,6 +21,8 @@ from tcam_jax.runtime.lock import check_held
 from tcam_jax.runtime.log import is_terminal, log
 from tcam_jax.train.tensorboard import Events
 
+_LARGEST = 2**53  # floats have no larger whole numbers each
+
 
 class MetricsWriter:
     """Appends one stage's metrics to `metrics.jsonl` and to TensorBoard files beside it.
@@ -176,7 +178,10 @@ def _is_line(value: Any) -> bool:
     if not isinstance(value, dict) or type(value.get("step")) is not int:
         return False
     # A metric may be NaN; an epoch is a place on an axis.
-    known = all(type(x) in (int, float, type(None)) for x in value.values())
+    known = all(
+        type(x) in (float, type(None)) or (type(x) is int and abs(x) <= _LARGEST)
+        for x in value.values()
+    )
     return known and math.isfinite(value.get("epoch", 0) or 0)
 
 

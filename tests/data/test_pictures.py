@@ -206,3 +206,16 @@ def test_suffixes_in_any_capitals(tmp_path):
     names = ("a.jpg", "a.TIFF", "a.Heic", "a.avif", "a.JPE")
     assert all(is_image(tmp_path / name) for name in names)
     assert not is_image(tmp_path / "a.mp4") and not is_image(tmp_path / "jpg")
+
+
+@pytest.mark.parametrize("options", [{}, {"no_jp2": True}])
+def test_a_jpeg_2000_that_was_cut_off_is_no_blurred_picture(tmp_path, options):
+    noise = np.random.default_rng(0).integers(0, 256, (24, 32, 3), np.uint8)
+    path = tmp_path / "a.jp2"
+    Image.fromarray(noise).save(path, "JPEG2000", **options)
+    with open_image(path) as image:
+        assert np.array_equal(to_rgb(image).image, noise)
+    content = path.read_bytes()
+    for kept in (len(content) // 2, len(content) - 1):
+        with pytest.raises(OSError, match="truncated"):
+            open_image(io.BytesIO(content[:kept]))

@@ -138,6 +138,21 @@ def test_damaged_descriptions_are_one_error(photo_data, tmp_path, name, content,
         open_split(tmp_path, "video_folder", "photos", "train")
 
 
+def test_features_must_be_those_that_are_read(photo_data, tmp_path):
+    shutil.copytree(photo_data / "video_folder", tmp_path / "video_folder")
+    path = tmp_path / "video_folder/photos/1.0.0/features.json"
+    whole = path.read_text()
+    for old, new, told in (
+        ('"width"', '"breadth"', "it lacks width"),
+        ('"numClasses": "2"', '"numClasses": 1e999', "how many classes"),
+        ('"numClasses": "2"', '"numClasses": "two"', "how many classes"),
+    ):
+        assert old in whole
+        path.write_text(whole.replace(old, new))
+        with pytest.raises(InputError, match=rf"features\.json is damaged: .*{told}"):
+            open_split(tmp_path, "video_folder", "photos", "train")
+
+
 @pytest.mark.parametrize("old", ['"pythonClassName"', '"type"'])
 def test_no_module_that_a_dataset_names_is_imported(photo_data, tmp_path, monkeypatch, old):
     """TFDS imports the modules of the features that a dataset names."""

@@ -29,9 +29,9 @@ CLUSTER = element("1f43b675", len(3 * BLOCK), 3 * BLOCK)
 LIVE = element("1f43b675", None, 3 * BLOCK)
 
 
-def page(length: int) -> bytes:
+def page(length: int, last: bool = False) -> bytes:
     sizes = bytes([255] * (length // 255) + [length % 255])
-    return b"OggS\0" + bytes(21) + bytes([len(sizes)]) + sizes + bytes(length)
+    return b"OggS\0" + bytes([4 * last]) + bytes(20) + bytes([len(sizes)]) + sizes + bytes(length)
 
 
 FILES = {
@@ -42,7 +42,7 @@ FILES = {
     "matroska": ("matroska,webm", HEAD + element("18538067", 2 * len(CLUSTER), 2 * CLUSTER)),
     "matroska, live": ("matroska,webm", HEAD + element("18538067", None, 2 * CLUSTER)),
     "webm, live": ("matroska,webm", HEAD + element("18538067", None, 2 * LIVE)),
-    "ogg": ("ogg", page(800) + page(255)),
+    "ogg": ("ogg", page(800) + page(255, last=True)),
 }
 
 
@@ -61,6 +61,11 @@ def test_what_is_cut_off_is_missed(tmp_path, name):
 @pytest.mark.parametrize(
     ("container", "content"),
     [
+        ("asf", bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365") + bytes([255] * 90)),  # live
+        ("asf", bytes(200)),
+        ("flv", b"FLV\0\x08filesize\0" + struct.pack(">d", 0.0)),  # never closed
+        ("flv", b"FLV\0\x08filesize\0" + struct.pack(">d", float("nan"))),
+        ("mxf", bytes.fromhex("060e2b34020501010d0102010102") + bytes(100)),
         ("avi", struct.pack("<4sI", b"RIFF", 0) + bytes(50)),  # never closed
         ("avi", riff(50) + b"garbage" * 3),
         ("mov,mp4,m4a", box(b"ftyp", 20) + struct.pack(">I4s", 0, b"mdat") + bytes(50)),
@@ -76,3 +81,8 @@ def test_what_is_cut_off_is_missed(tmp_path, name):
 def test_nothing_is_said_where_the_file_does_not(tmp_path, container, content):
     (tmp_path / "file").write_bytes(content)
     assert missing_bytes(tmp_path / "file", container) == 0
+
+
+def test_an_ogg_without_its_last_page_is_missed(tmp_path):
+    (tmp_path / "file").write_bytes(page(800) + page(255))
+    assert missing_bytes(tmp_path / "file", "ogg") == 1

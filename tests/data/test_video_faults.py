@@ -19,6 +19,8 @@ FORMATS = [
     ("a.mp4", "mpeg4", {"movflags": "faststart", "noise": True}),
     ("a.mp4", "mpeg4", {"movflags": "frag_keyframe+empty_moov", "noise": True}),
     ("a.flv", "flv", {"noise": True}),
+    ("a.flv", "flv", {}),
+    ("a.wmv", "wmv2", {}),
 ]
 
 

@@ -14,9 +14,7 @@ def pytest_configure(config: pytest.Config) -> None:
         deadline=None,  # `outcome.of` ends what hangs; slow machines are no fault
         # As everywhere else, the tests of a commit find the same things at every run.
         derandomize=outcome.asked is None,
-        phases=set(Phase)
-        - {Phase.explain}
-        - ({Phase.shrink} if "NOSHRINK" in __import__("os").environ else set()),
+        phases=set(Phase) - {Phase.explain},
         print_blob=outcome.asked is not None,
         suppress_health_check=list(HealthCheck),
     )

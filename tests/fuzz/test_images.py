@@ -32,9 +32,10 @@ FORMATS = {
     "PPM": {},
     "TGA": {},
     "JPEG2000": {},
+    "stream": {"no_jp2": True},
 }
-KINDS = {"progressive": "JPEG", "deflate": "TIFF", "lossless": "WEBP"}
-SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2"}
+KINDS = {"progressive": "JPEG", "deflate": "TIFF", "lossless": "WEBP", "stream": "JPEG2000"}
+SUFFIXES = {"JPEG": ".jpg", "TIFF": ".tif", "JPEG2000": ".jp2", "stream": ".jp2"}
 MOVING = ("GIF", "PNG", "WEBP", "AVIF")
 SIZE = (24, 16)
 

@@ -25,6 +25,8 @@ MADE = {
     "mpg": {"codec": "mpeg1video"},
     "flv": {"codec": "flv"},
     "ogv": {"codec": "libvpx"},
+    "wmv": {"codec": "wmv2"},
+    "mxf": {"codec": "mpeg2video"},
 }
 # Their ends say nothing of their length.
 STREAMS = ("ts", "mpg")
@@ -72,6 +74,14 @@ def _check_order(read: Read) -> None:
     assert read.frames or read.fault
 
 
+def _between_boxes(content: bytes) -> bool:
+    """Whether a recording that went on box by box may have ended here."""
+    end = 0
+    while end < len(content):
+        end += int.from_bytes(content[end : end + 4], "big") or len(content)
+    return end == len(content)
+
+
 @pytest.mark.parametrize("name", MADE)
 @outcome.examples(8)
 @given(st.data())
@@ -79,10 +89,13 @@ def test_cut_off(name, data):
     whole, content = _whole(name), data.draw(damage.cut(_file(name)))
     read = Read(name, content)
     _check_order(read)
-    assert read.fault or len(read.frames) == FRAMES or name in STREAMS
+    if len(read.frames) < FRAMES and not read.fault:
+        assert name in STREAMS or (name == "mp4 of fragments" and _between_boxes(content))
     # The last one may be a picture of which a part is missing.
     for right, shown in list(zip(whole.frames, read.frames, strict=False))[:-1]:
-        assert shown.index == right.index and abs(shown.seconds - right.seconds) < 0.005
+        assert shown.index == right.index
+        # Of an MXF without its index FFmpeg does not know the first time.
+        assert abs(shown.seconds - right.seconds) < 0.005 or name == "mxf"
         assert np.array_equal(shown.image, right.image)
 
 

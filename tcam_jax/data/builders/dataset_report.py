@@ -18,9 +18,7 @@ _LARGEST = 1 << 28  # bytes: all places of every fault
 _EXAMPLES = 3  # places named for each kind of fault in the printed report
 
 
-class _Counts(TypedDict, total=False):
-    """Zeros are left out of a total."""
-
+class _Counts(TypedDict):
     videos: Count
     shots: Count
     frames: Count
@@ -30,7 +28,7 @@ class _Counts(TypedDict, total=False):
 
 class _Split(TypedDict):
     classes: dict[str, _Counts]
-    total: _Counts
+    total: dict[str, Count]  # without zeros
     bytes: Count
     sizes: dict[str, Count]
 

@@ -1,9 +1,11 @@
+import json
 import shutil
 import subprocess
 import sys
 
 import pytest
 
+from tcam_jax.data.builders.dataset_report import REPORT_FILE, in_words, read_report
 from tcam_jax.data.builders.registry import check_same, prepare, training_size
 from tcam_jax.runtime.errors import InputError
 
@@ -67,6 +69,23 @@ def test_an_incomplete_folder_is_not_taken_for_a_dataset(tmp_path):
     (tmp_path / "moving_shapes/default/1.0.0").mkdir(parents=True)
     with pytest.raises(ValueError, match="is no complete dataset .*; delete it"):
         prepare("moving_shapes", "default", tmp_path)
+
+
+def test_a_damaged_report_is_one_error(photo_data, tmp_path):
+    whole = read_report(photo_data / "video_folder/photos/1.0.0")
+    assert whole["schema"] == 1 and in_words(whole)
+    split = whole["splits"]["train"]
+    name = next(iter(split["classes"]))
+    for changed in (
+        {"splits": []},
+        {"splits": {"train": split | {"classes": {name: {}}}}},
+        {"splits": {"train": split | {"bytes": "1"}}},
+        {"findings": {"grey": {"action": "kept", "meaning": "", "count": 1}}},
+        {"findings": {"grey": {"action": "x", "meaning": "", "count": 1, "places": []}}},
+    ):
+        (tmp_path / REPORT_FILE).write_text(json.dumps(whole | changed))
+        with pytest.raises(InputError, match=rf"{REPORT_FILE} is damaged: .*prepare it again"):
+            read_report(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "[" * 10**5])
