@@ -14,6 +14,7 @@ from ml_collections import ConfigDict, config_flags
 from tcam_jax.config.defaults import get_config
 from tcam_jax.config.places import locate
 from tcam_jax.config.rules import flatten
+from tcam_jax.runtime.counted import few
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.plain_files import check_plain, other_kind
 
@@ -125,9 +126,8 @@ def check_config(config: object, argv: Sequence[str]) -> None:
     # A run's losses are its own.
     missing = sorted({name for name in fields if not name.startswith("tcam.losses.")})
     if missing:
-        shown = ", ".join(missing[:5]) + (", …" if missing[5:] else "")
         raise InputError(
-            f"the config of {path} lacks {shown}: begin it with "
+            f"the config of {path} lacks {few(missing)}: begin it with "
             "config = tcam_jax.config.defaults.get_config(), and change what differs."
         )
     locate(config)

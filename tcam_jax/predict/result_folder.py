@@ -10,12 +10,14 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from tcam_jax.predict.other_settings import differences
+from tcam_jax.runtime.counted import few
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, write_whole, writing_whole
-from tcam_jax.runtime.json_files import bounded_lines, parse, read_json
+from tcam_jax.runtime.json_files import read_json, readable_lines
 from tcam_jax.runtime.lock import check_held, locked
 
 RECORDS, FINISHED, SETTINGS = "predictions.jsonl", "finished.jsonl", "settings.json"
+_ANOTHER = "Choose another folder, or delete this one."
 
 
 class ResultFolder:
@@ -121,8 +123,7 @@ class ResultFolder:
                 )
             write_whole(path, json.dumps(self._settings, indent=2) + "\n")
             return
-        advice = "Choose another folder, or delete this one."
-        before = read_json(path, dict[str, Any], advice)
+        before = read_json(path, dict[str, Any], _ANOTHER)
         if different := differences(before, self._settings):
             raise InputError(
                 f"--output={self.folder} has results of other settings: {different}. Give those of "
@@ -143,8 +144,7 @@ class ResultFolder:
                     self._notes[os.path.abspath(record["file"])] = record
             if damaged:
                 self.warnings.append(
-                    f"{self.folder / name}: what cannot be read is taken out (line "
-                    f"{', '.join(map(str, damaged[:5]))}{', …' if damaged[5:] else ''})."
+                    f"{self.folder / name}: what cannot be read is taken out (line {few(damaged)})."
                 )
         there: Counter[str] = Counter()
         for file, count in lines.items():
@@ -193,13 +193,7 @@ def read_lines(path: Path) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
     """
     if not path.exists():
         return
-    for line in bounded_lines(path, "Choose another folder, or delete this one."):
-        if not line.endswith(b"\n"):
-            return
-        try:
-            record = parse(line.decode())
-        except ValueError:
-            record = None
+    for line, record in readable_lines(path, _ANOTHER):
         yield line, record if _is_record(record) else None
 
 

@@ -90,6 +90,24 @@ def bounded_lines(path: Path, advice: str) -> Iterator[bytes]:
         raise _cannot_read(path, error, advice) from error
 
 
+def readable_lines(path: Path, advice: str) -> Iterator[tuple[bytes, Any]]:
+    """Yield each line of a file that a kill may have cut short, and its value of JSON.
+
+    The value of a damaged line is None. A last line without an end is left out.
+
+    Raises:
+      InputError: see `bounded_lines`.
+    """
+    for line in bounded_lines(path, advice):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            value = parse(line.decode())
+        except ValueError:
+            value = None
+        yield line, value
+
+
 def parse(content: bytes | str) -> Any:
     """Return the value of JSON; bytes are UTF-8, or what their first ones say.
 

@@ -13,6 +13,7 @@ from tcam_jax.models.weights.pretrained import Pretrained, adopt, own_tensors
 from tcam_jax.models.weights.published import PUBLISHED, published_tensors
 from tcam_jax.models.weights.weight_files import read_tensors
 from tcam_jax.runtime import processes
+from tcam_jax.runtime.counted import few
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.json_files import read_json
 from tcam_jax.runtime.log import log
@@ -21,7 +22,7 @@ from tcam_jax.train.finished import Finished
 
 # What of a stage are its weights.
 BEST = {"classifier": "best_classification", "tcam": "best_localization"}
-SHOWN = 8  # names in the log
+_SHOWN = 8  # names in the log
 
 
 class _Tcam(TypedDict):
@@ -137,9 +138,8 @@ def _encoder_checkpoint(run: Path) -> str:
     path = run / "config.json"
     if not path.exists():  # stages without their run
         return BEST["classifier"]
-    return read_json(path, _Config, "Put back a copy of it, or take another run.")["tcam"][
-        "encoder_checkpoint"
-    ]
+    recorded: _Config = read_json(path, _Config, "Put back a copy of it, or take another run.")
+    return recorded["tcam"]["encoder_checkpoint"]
 
 
 def report_weights(initial: Pretrained, parts: tuple[str, ...], source: str) -> None:
@@ -161,5 +161,5 @@ def report_weights(initial: Pretrained, parts: tuple[str, ...], source: str) -> 
     for note in initial.notes:
         log.info("%s", note)
     if initial.left_out:
-        shown = ", ".join(initial.left_out[:SHOWN]) + (", …" if initial.left_out[SHOWN:] else "")
-        log.info("%d tensors in it are left out: %s", len(initial.left_out), shown)
+        names = few(initial.left_out, _SHOWN)
+        log.info("%d tensors in it are left out: %s", len(initial.left_out), names)

@@ -15,8 +15,9 @@ from typing import Any, TextIO
 import numpy as np
 from tqdm import tqdm
 
+from tcam_jax.runtime.counted import few
 from tcam_jax.runtime.files import cannot_write, write_whole
-from tcam_jax.runtime.json_files import bounded_lines, parse
+from tcam_jax.runtime.json_files import readable_lines
 from tcam_jax.runtime.lock import check_held
 from tcam_jax.runtime.log import is_terminal, log
 from tcam_jax.runtime.shapes import LARGEST
@@ -156,20 +157,13 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         return []
     advice = "Delete it: the curves of what was trained before are lost, and nothing else."
     found, damaged = [], []
-    for number, line in enumerate(bounded_lines(path, advice), 1):
-        if not line.endswith(b"\n"):
-            break
-        try:
-            value = parse(line.decode())
-        except ValueError:
-            value = None
+    for number, (_, value) in enumerate(readable_lines(path, advice), 1):
         if _is_line(value):
             found.append(value)
         else:
             damaged.append(number)
     if damaged:
-        shown = ", ".join(map(str, damaged[:5])) + (", …" if damaged[5:] else "")
-        log.warning("%s: what cannot be read is left out (line %s)", path, shown)
+        log.warning("%s: what cannot be read is left out (line %s)", path, few(damaged))
     return found
 
 

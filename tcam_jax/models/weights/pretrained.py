@@ -31,6 +31,7 @@ from tcam_jax.models.weights.torch_names import (
     torch_name,
     without_counters,
 )
+from tcam_jax.runtime.counted import few
 from tcam_jax.runtime.errors import InputError
 
 _SHOWN = 5  # names in a message
@@ -209,13 +210,12 @@ def own_tensors(variables: Variables) -> dict[str, np.ndarray]:
 def _refuse(
     source: str, problem: str, names: Sequence[str], tensors: Tensors, naming: Naming | None
 ) -> NoReturn:
-    shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
     best = ""
     if naming is not None and naming.fits:
         best = f" Best fit names of {naming}: {naming.fits} of {naming.total} of the encoder's."
     encoder = recognise(tensors)
     kind = f"is a {encoder}" if encoder else f"is none of {', '.join(ENCODERS)}"
     raise InputError(
-        f"{source} does not fit the configured network: it {problem}: {shown}.{best} The file "
-        f"{kind}; compare config.model (encoder, head) and the number of classes with it."
+        f"{source} does not fit the configured network: it {problem}: {few(names, _SHOWN)}.{best} "
+        f"The file {kind}; compare config.model (encoder, head) and the number of classes with it."
     )
