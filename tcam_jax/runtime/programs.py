@@ -79,7 +79,8 @@ class Programs:
         try:
             # Not synchronised: the digest tells what a power cut left, and a start has dozens.
             with temporary.open("xb") as file:
-                file.write(value + _MARK + _DIGEST(value).digest())
+                file.write(value)  # of up to hundreds of megabytes: not copied
+                file.write(_MARK + _DIGEST(value).digest())
             temporary.replace(path)
         except OSError as error:
             self._say("Compiled programs cannot be kept: %s (%s).", path, error.strerror)

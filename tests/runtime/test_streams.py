@@ -80,9 +80,12 @@ def test_work_goes_on_to_its_end_without_its_streams(tmp_path, way):
     assert bool(told) == (way in ("head", "head, errors kept", "full"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGTERM])
-@pytest.mark.parametrize("way", ["head", "closed", "full"])
+@pytest.mark.parametrize(
+    ("way", "number"),
+    [("head", signal.SIGINT), ("closed", signal.SIGHUP), ("full", signal.SIGTERM)],
+)
 def test_a_signal_saves_and_ends_with_75_without_its_streams(tmp_path, way, number):
+    """Each signal with each stream would show no more: which one it was, nothing here asks."""
     assert _run(tmp_path, way, number).returncode == 75
     lines = (tmp_path / "log.txt").read_text().splitlines()
     assert "step 1000" in lines[-2] and "saved" in lines[-1]
