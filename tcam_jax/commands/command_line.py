@@ -114,7 +114,10 @@ def _parse(argv: Sequence[str], required: Sequence[str]) -> list[str]:
             config_flag.check_config(flags.FLAGS.config, argv)
     # A config file may fail in any way; an unknown field or a wrong type surfaces here too.
     except Exception as error:
-        told = config_flag.fault_of(error, argv) or str(error)
+        told = config_flag.fault_of(error, argv)
+        if told is None:
+            has_name = isinstance(error, OSError) and error.filename is not None
+            told = _of_file(error) if has_name else str(error)
         _fail(" ".join(told.splitlines()))
     if len(rest) > 1:
         _fail(f"arguments are given as --name=value; got {' '.join(rest[1:])!r}")
@@ -146,6 +149,9 @@ def _reporting(main: Callable[[], None], one_of_several: Callable[[], bool]) -> 
         lines = [config_flag.in_full(str(line), sys.argv) for line in error.args]
         _fail(*lines, status=status, at_once=one_of_several())
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            # `Path.exists` raises where a path is too long, or a folder of it may not be entered.
+            _fail(_of_file(error), at_once=one_of_several())
         if not one_of_several():
             raise
         if partners.is_loss(error):
@@ -157,6 +163,14 @@ def _reporting(main: Callable[[], None], one_of_several: Callable[[], bool]) -> 
             status=1,
             at_once=True,
         )
+
+
+def _of_file(error: OSError) -> str:
+    name = os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename
+    return (
+        f"{name} cannot be read or written ({error.strerror}). Check the path, its permissions and "
+        "the disk, and run the same command again."
+    )
 
 
 def _fail(message: str, *others: str, status: int = 2, at_once: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 from absl import flags
@@ -157,6 +158,34 @@ def test_a_config_file_that_cannot_be_used(told, tmp_path, text, expected):
     assert said.startswith("error: ") and str(tmp_path / "mine.py") in said
     for part in expected.split(".*"):
         assert part in said, said
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda: Path("x" * 300).exists(),
+        lambda: open(b"y/" * 3000),  # noqa: SIM115
+        lambda: Path("/dev/null/x").iterdir().__next__(),
+    ],
+    ids=["name", "path", "no-folder"],
+)
+@pytest.mark.parametrize("several", [False, True])
+def test_a_path_that_cannot_be_looked_at_is_one_line(capsys, monkeypatch, look, several):
+    monkeypatch.setattr(command_line.os, "_exit", sys.exit)
+    with pytest.raises(SystemExit) as ended:
+        command_line._reporting(look, lambda: several)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(("error: xxx", "error: y/y/", "error: /dev/null/x cannot be read or"))
+    assert said.count("\n") == 1 and "run the same command again" in said
+
+
+def test_an_error_that_names_no_file_is_our_own():
+    def fail():
+        raise OSError("some")
+
+    with pytest.raises(OSError, match="some"):
+        command_line._reporting(fail, lambda: False)
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h", "--helpfull", "--helpshort"])
