@@ -182,6 +182,7 @@ def _check(config: ConfigDict) -> None:
     wanted = {
         "tcam.cam_method": (tcam.cam_method, "layercam"),
         "tcam.seed_source": (tcam.seed_source, "cam"),
+        # Of three views it has two.
         "tcam.seed_view": (tcam.seed_view, "crop" if tcam.seed_view == "crop" else "frame"),
         "tcam.window.cam_tmp": (tcam.window.cam_tmp, True),
         "tcam.window.labelled": (tcam.window.labelled, "target"),

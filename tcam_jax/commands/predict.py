@@ -101,7 +101,7 @@ def main() -> None:
             if given.camera:
                 say("Ctrl-C ends the recording.", error=True)
                 frames = _recorded(given.camera, stop, faults)
-            drawn = _drawn(given, output, formats)
+            drawn = _drawn(given, output, formats, results.made())
             with _progress(left, given) as progress:
                 predictions = predictor.stream(
                     frames, _SMOOTHING.value, stopwatch, _TRACK.value, _SMOOTH_BOXES.value
@@ -119,7 +119,8 @@ def main() -> None:
     written = [output / RECORDS]
     others = [name for name in formats if name not in ("jsonl", MASKS)]
     if others and count + before:  # a shard may have no file
-        written += convert(Records(written, given.root), output, others)
+        # Earlier calls with the same --output may have had files of another folder.
+        written += convert(Records(written, given.root, widen=True), output, others)
     if MASKS in formats:
         written += [folder for folder in [output / masks.FOLDER] if folder.exists()]
     say(f"{in_brief(count, len(left), len(faults), before)}: {', '.join(map(str, written))}")
@@ -168,12 +169,12 @@ def _recorded(camera: str, stop: Interruption, faults: dict[Path, str]) -> Itera
         faults[Path(camera)] = str(error)
 
 
-def _drawn(given: Given, output: Path, formats: list[str]) -> list[Drawn]:
+def _drawn(given: Given, output: Path, formats: list[str], made: set[str]) -> list[Drawn]:
     drawn: list[Drawn] = []
     if _OVERLAYS.value:
-        drawn.append(Overlays(output, given.overlays()))
+        drawn.append(Overlays(output, given.overlays(), made))
     if MASKS in formats:
-        drawn.append(Masks(output, _REGIONS.value, given.masks()))
+        drawn.append(Masks(output, _REGIONS.value, given.masks(), made))
     return drawn
 
 

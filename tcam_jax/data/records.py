@@ -12,15 +12,9 @@ from PIL import Image
 
 from tcam_jax.data import shot_table
 from tcam_jax.data.builders.registry import FROM_FILES, check_name, prepared_folder
-from tcam_jax.data.class_names import check_class_names
+from tcam_jax.data.described_classes import described_classes
 from tcam_jax.data.shot_table import ShotTable
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.json_files import damaged, read_json, read_small
-from tcam_jax.runtime.shapes import shown
-
-_AGAIN = "Delete its folder and run `tcam prepare --config=…` again."
-_FEATURES = ("image", "label", "frame_id", "video", "shot", "width", "height", "boxes")
-_DESCRIBED = ("dataset_info.json", "features.json")
 
 
 @runtime_checkable
@@ -149,51 +143,6 @@ def dataset_folder(data_dir: str | Path, name: str, config: str) -> Path:
     return folder
 
 
-def _check_features(path: Path) -> int:
-    """The number of classes by a dataset's `features.json`, before TFDS reads it.
-
-    The file names Python classes, whose modules TFDS imports: any others would be run.
-
-    Raises:
-        InputError: it is damaged, or names others than those of TFDS itself.
-    """
-    content = read_json(path, dict[str, Any], _AGAIN)
-    level: list[Any] = [content]
-    while level:
-        for name in ("pythonClassName", "type"):
-            for found in (x[name] for x in level if isinstance(x, dict) and name in x):
-                if not str(found).startswith("tensorflow_datasets.core.features."):
-                    raise damaged(path, f"{name} is {shown(found)}, no feature of TFDS", _AGAIN)
-        inner = (x.values() if isinstance(x, dict) else x for x in level)
-        level = [x for values in inner for x in values if isinstance(x, dict | list)]
-    try:
-        features = content["featuresDict"]["features"]
-        lacking = [name for name in _FEATURES if name not in features]
-        count = int(features["label"]["classLabel"]["numClasses"])
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise damaged(path, "it does not say how many classes there are", _AGAIN) from error
-    if lacking:
-        raise damaged(path, f"it lacks {', '.join(lacking)}", _AGAIN)
-    return count
-
-
-def _class_names(path: Path, count: int) -> tuple[str, ...]:
-    """The names of the classes; TFDS would call them "0", "1" … where it cannot read the file.
-
-    Raises:
-        InputError: it is damaged, or there are not `count` of them.
-    """
-    content = read_small(path, _AGAIN)
-    try:
-        names = tuple(line.strip() for line in content.decode().split("\n") if line.strip())
-    except UnicodeDecodeError as error:
-        raise damaged(path, str(error), _AGAIN) from error
-    if len(names) != count:
-        raise damaged(path, f"it has {len(names)} class names, for {count} classes", _AGAIN)
-    check_class_names(names, str(path))
-    return names
-
-
 def open_split(data_dir: str | Path, name: str, config: str, split: str) -> Split:
     """Opens one split of a prepared dataset for reading at random; reads no record yet.
 
@@ -205,16 +154,15 @@ def open_split(data_dir: str | Path, name: str, config: str, split: str) -> Spli
 
     folder = dataset_folder(data_dir, name, config)
     table = shot_table.load_table(folder / shot_table.FILE_NAME, split)
-    num_classes = _check_features(folder / "features.json")
-    class_names = _class_names(folder / "label.labels.txt", num_classes)
+    class_names = described_classes(folder)
     try:
         builder = tfds.builder_from_directory(folder)
         source = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
     except Exception as error:  # whatever TFDS and its parsers say of files that are not their own
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"{folder} is damaged ({reason[:200]}): its {', '.join(_DESCRIBED)} must be as they "
-            "were written; delete the folder and run `tcam prepare --config=…` again"
+            f"{folder} is damaged ({reason[:200]}): its dataset_info.json and features.json must "
+            "be as they were written; delete the folder and run `tcam prepare --config=…` again"
         ) from error
     if len(source) != table.num_records:
         raise InputError(
@@ -222,9 +170,9 @@ def open_split(data_dir: str | Path, name: str, config: str, split: str) -> Spli
             f"{table.num_records}; delete the folder and run `tcam prepare "
             "--config=…` again"
         )
-    if table.label.max() >= num_classes:
+    if table.label.max() >= len(class_names):
         raise InputError(
-            f"{folder} has {num_classes} classes, and records of class {table.label.max()} in "
+            f"{folder} has {len(class_names)} classes, and records of class {table.label.max()} in "
             f"split {split}; delete the folder and run `tcam prepare --config=…` again"
         )
     return Split(f"{name}/{config} {split}", source, source.data_source, table, class_names)

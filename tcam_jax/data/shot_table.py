@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import check_plain, check_unpacked
 
 FILE_NAME = "index.npz"
 
@@ -171,12 +172,10 @@ def load_table(path: Path, split: str) -> ShotTable:
             "run `tcam prepare --config=…` to prepare the dataset"
         )
     try:
-        if not path.is_file():
-            raise ValueError("it is no file")
+        check_plain(path)
         with np.load(path, allow_pickle=False) as file:
             # As it was written, nothing is compressed: a small file cannot become a large table.
-            if sum(member.file_size for member in file.zip.infolist()) > path.stat().st_size:
-                raise ValueError("it is compressed")
+            check_unpacked(file.zip, path.stat().st_size)
             splits = sorted({key.split("/")[0] for key in file.files})
             if split in splits:
                 table = ShotTable(**{key: file[f"{split}/{key}"] for key in _DTYPES})

@@ -1,6 +1,5 @@
 """A network as a folder that predicts without its config or this code: program, weights, JSON."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Collection, Sequence
@@ -23,6 +22,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, write_whole
 from tcam_jax.runtime.given import path_given
 from tcam_jax.runtime.json_files import damaged, read_json
+from tcam_jax.runtime.plain_files import sha256_of
 from tcam_jax.runtime.shapes import Between, Share, fitted, shown
 
 STABLEHLO = "stablehlo"
@@ -132,7 +132,7 @@ def save(
             f"[b, {size}, {size}], floor(255 * {_MEANING.get(method, method)}))",
             **own,
             "sha256": {
-                path.relative_to(unfinished).as_posix(): _digest(path)
+                path.relative_to(unfinished).as_posix(): sha256_of(path)
                 for path in sorted(unfinished.rglob("*"))
                 if path.is_file()
             },
@@ -159,7 +159,7 @@ def load(folder: str | Path) -> Exported:
     about = _read_about(folder / _ABOUT)
     for name, digest in about["sha256"].items():
         _check_is_there(folder, name)
-        if _digest(folder / name) != digest:
+        if sha256_of(folder / name) != digest:
             raise InputError(f"{folder / name} is damaged: its digest differs. Export again.")
     name = about.get("format", STABLEHLO)
     try:
@@ -219,8 +219,3 @@ def _check_consistent(about: About, files: Collection[str]) -> None:
             raise ValueError(f"sha256 names {shown(name)}, which is no file of the folder")
     if lacking := [name for name in files if name not in about["sha256"]]:
         raise ValueError(f"sha256 lacks {', '.join(lacking)}")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

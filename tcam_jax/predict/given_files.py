@@ -11,7 +11,7 @@ from tcam_jax.data.folder_walk import LeftOut
 from tcam_jax.predict.camera import camera_number
 from tcam_jax.predict.drawing.overlay_names import overlay_names
 from tcam_jax.predict.formats.names import common_folder, output_names, relative_names
-from tcam_jax.predict.inputs import find_named
+from tcam_jax.predict.named_files import find_named
 from tcam_jax.predict.result_folder import SETTINGS
 from tcam_jax.predict.shards import FOLDERS
 from tcam_jax.runtime.errors import InputError

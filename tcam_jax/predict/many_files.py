@@ -1,7 +1,7 @@
 """Many files into one folder of results: what is finished stays so, what fails is named."""
 
 import errno
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +13,7 @@ from PIL import Image
 from tcam_jax.predict.drawing.overlays import draw
 from tcam_jax.predict.drawing.video_writer import VideoWriter
 from tcam_jax.predict.formats.masks import FOLDER, MaskWriter
+from tcam_jax.predict.formats.names import beside
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.result_folder import ResultFolder
 from tcam_jax.runtime.counted import counted
@@ -45,14 +46,17 @@ class Overlays:
     Args:
       folder: of the results; `overlays` is made in it.
       names: of each file's, relative to that, see `given_files.Given.overlays`.
+      made: of other files, and to be left alone, relative to `folder`.
     """
 
-    def __init__(self, folder: Path, names: Mapping[Path, Path]):
-        self._folder, self._names = folder, names
+    def __init__(self, folder: Path, names: Mapping[Path, Path], made: Iterable[str] = ()):
+        others = _below("overlays", made)
+        self._folder = folder
+        self._names = beside({file: name.as_posix() for file, name in names.items()}, others)
 
     def path(self, file: Path) -> Path:
         """See `Drawn`."""
-        return "overlays" / self._names[file]
+        return Path("overlays", self._names[file])
 
     @contextmanager
     def of(self, file: Path) -> Iterator[Write]:
@@ -78,11 +82,15 @@ class Masks:
     Args:
       folder, regions: as of `MaskWriter`.
       names: of each file's, see `given_files.Given.masks`.
+      made: as of `Overlays`.
     """
 
-    def __init__(self, folder: Path, regions: str, names: Mapping[Path, str]):
-        self._writer, self._names = MaskWriter(folder, regions), names
-        self._folder = folder
+    def __init__(
+        self, folder: Path, regions: str, names: Mapping[Path, str], made: Iterable[str] = ()
+    ):
+        others = _below(FOLDER, made)
+        self._writer, self._folder = MaskWriter(folder, regions), folder
+        self._names = beside(names, others | {name.removesuffix(".png") for name in others})
 
     def path(self, file: Path) -> Path:
         """See `Drawn`."""
@@ -93,6 +101,10 @@ class Masks:
     def of(self, file: Path) -> Iterator[Write]:
         """See `Drawn`."""
         yield lambda prediction: self._writer.write(prediction, self._names[file])
+
+
+def _below(folder: str, made: Iterable[str]) -> set[str]:
+    return {name.removeprefix(f"{folder}/") for name in made if name.startswith(f"{folder}/")}
 
 
 class _Drawing:

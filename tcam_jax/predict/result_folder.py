@@ -71,6 +71,10 @@ class ResultFolder:
         """Whether all of the file's results are here, however its path is spelled."""
         return os.path.abspath(file) in self._notes
 
+    def made(self) -> set[str]:
+        """What was made of the finished files, relative to this folder."""
+        return {name for note in self._notes.values() for name in note.get("made", ())}
+
     def finish(
         self, file: str, size: int, frames: int, fault: str | None, made: Iterable[Path] = ()
     ) -> None:

@@ -5,6 +5,7 @@ terabytes of zeros. What is refused here is an `OSError`, as of a file that cann
 """
 
 import errno
+import hashlib
 import os
 import stat
 import zipfile
@@ -33,7 +34,7 @@ class NotPlain(OSError):
 
 
 def other_kind(path: Path) -> str | None:
-    """What `path` leads to where that is there and no plain file: "a named pipe"; else None."""
+    """Return what `path` leads to where that is no plain file: "a named pipe"; else None."""
     try:
         return _KINDS.get(stat.S_IFMT(path.stat().st_mode))
     except OSError:
@@ -41,7 +42,7 @@ def other_kind(path: Path) -> str | None:
 
 
 def check_plain(path: Path, most: int | None = None) -> None:
-    """Refuses what is no plain file, and a file of more than `most` bytes; nothing is opened.
+    """Refuse what is no plain file, and a file of more than `most` bytes; nothing is opened.
 
     Raises:
       NotPlain: it is something else, or larger.
@@ -56,7 +57,7 @@ def check_plain(path: Path, most: int | None = None) -> None:
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """The content of a plain file of at most `most` bytes.
+    """Return the content of a plain file of at most `most` bytes.
 
     Raises:
       NotPlain, OSError: see `check_plain`.
@@ -69,19 +70,18 @@ def read_bytes(path: Path, most: int) -> bytes:
     return content
 
 
-def read_text(path: Path, most: int, encoding: str = "utf-8") -> str:
-    """The same as text, each end of a line as "\\n".
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal; memory does not grow with it.
 
     Raises:
-      NotPlain, OSError: see `check_plain`.
-      UnicodeDecodeError: it is in another encoding.
+      OSError: it cannot be read.
     """
-    text = read_bytes(path, most).decode(encoding)
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_unpacked(archive: zipfile.ZipFile, most: int) -> None:
-    """Refuses an archive whose members are larger than `most` bytes together.
+    """Refuse an archive whose members are larger than `most` bytes together.
 
     Raises:
       NotPlain: they are.
@@ -92,7 +92,7 @@ def check_unpacked(archive: zipfile.ZipFile, most: int) -> None:
 
 
 def check_written(path: Path, longest: int) -> None:
-    """Refuses a file in which more than `longest` bytes in a row were never written.
+    """Refuse a file in which more than `longest` bytes in a row were never written.
 
     Downloads that set the size first, and break off, leave such files. Where the file system does
     not tell, all counts as written.

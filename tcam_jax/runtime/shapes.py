@@ -18,7 +18,6 @@ from typing import (
     NamedTuple,
     NewType,
     NotRequired,
-    Required,
     Union,
     get_args,
     get_origin,
@@ -26,8 +25,11 @@ from typing import (
     is_typeddict,
 )
 
-_LARGEST = 2**53  # JSON's numbers are exact below it
-_ROUNDING = 1e-6  # by so much a share or a mean may leave its range
+LARGEST = 2**53
+"""Whole numbers of JSON are exact up to it."""
+
+ROUNDING = 1e-6
+"""By so much a share or a mean may leave its range."""
 
 
 class Between(NamedTuple):
@@ -48,7 +50,7 @@ FileName = NewType("FileName", str)
 
 Share = Annotated[float, Between(0, 1)]
 Percent = Annotated[float, Between(0, 100)]
-Count = Annotated[int, Between(0, _LARGEST)]
+Count = Annotated[int, Between(0, LARGEST)]
 Box = Annotated[list[Annotated[float, Between(-(2**31), 2**31)]], Length(4)]  # pixels
 
 
@@ -76,7 +78,7 @@ def fitted(value: object, shape: Any, place: str = "it") -> Any:
     origin, arguments = get_origin(shape), get_args(shape)
     if is_typeddict(shape):
         return _fitted_fields(value, shape, place)
-    if origin in (NotRequired, Required):
+    if origin is NotRequired:
         return fitted(value, arguments[0], place)
     if origin is Annotated:
         found = fitted(value, arguments[0], place)
@@ -120,7 +122,7 @@ def in_words(shape: Any) -> str:
         if isinstance(limit, Length):
             return f"{words} of {limit.items}"
         low, high = limit
-        return f"{words}, {low} or more" if high >= _LARGEST else f"{words} from {low} to {high}"
+        return f"{words}, {low} or more" if high >= LARGEST else f"{words} from {low} to {high}"
     if origin is tuple and Ellipsis not in arguments:
         return f"a list of {len(arguments)}"
     return "a list" if origin in (list, tuple) else "an object"
@@ -164,7 +166,7 @@ def _fitted_one_of(value: object, shapes: tuple[Any, ...], place: str) -> Any:
 def _is_within(value: Any, limit: Between | Length) -> bool:
     if isinstance(limit, Length):
         return len(value) == limit.items
-    return limit.low - _ROUNDING <= value <= limit.high + _ROUNDING
+    return limit.low - ROUNDING <= value <= limit.high + ROUNDING
 
 
 def _length(value: object) -> int:
@@ -182,13 +184,13 @@ def _misfit(place: str, expected: str, value: object) -> Misfit:
 
 
 def _whole(value: object, place: str) -> int:
-    if type(value) is not int or abs(value) > _LARGEST:
+    if type(value) is not int or abs(value) > LARGEST:
         raise _misfit(place, _WORDS[int], value)
     return value
 
 
 def _number(value: object, place: str) -> float:
-    if type(value) is int and abs(value) <= _LARGEST:
+    if type(value) is int and abs(value) <= LARGEST:
         return float(value)
     if type(value) is not float or not math.isfinite(value):
         raise _misfit(place, _WORDS[float], value)

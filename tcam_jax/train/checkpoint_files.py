@@ -102,7 +102,7 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
       OSError, ValueError: it is not there, or not as it was written.
     """
-    path.stat()
+    path.stat()  # one that is not there is no damaged one
     content = read_json(path, dict[str, Any], "")
     if content.pop("digest", None) != _digest_of(content):
         raise ValueError(f"{path.name} has changed since it was written")

@@ -19,9 +19,8 @@ from tcam_jax.runtime.files import cannot_write, write_whole
 from tcam_jax.runtime.json_files import bounded_lines, parse
 from tcam_jax.runtime.lock import check_held
 from tcam_jax.runtime.log import is_terminal, log
+from tcam_jax.runtime.shapes import LARGEST
 from tcam_jax.train.tensorboard import Events
-
-_LARGEST = 2**53  # floats have no larger whole numbers each
 
 
 class MetricsWriter:
@@ -179,7 +178,7 @@ def _is_line(value: Any) -> bool:
         return False
     # A metric may be NaN; an epoch is a place on an axis.
     known = all(
-        type(x) in (float, type(None)) or (type(x) is int and abs(x) <= _LARGEST)
+        type(x) in (float, type(None)) or (type(x) is int and abs(x) <= LARGEST)
         for x in value.values()
     )
     return known and math.isfinite(value.get("epoch", 0) or 0)

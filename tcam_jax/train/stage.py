@@ -86,8 +86,8 @@ def last_step(directory: Path) -> int | None:
     """
     if not is_finished(directory):
         return None
-    path, advice = directory / FINISHED, "it goes on from the last checkpoint"
-    advice = f"Delete it, and run `tcam train` there again: {advice}."
+    path = directory / FINISHED
+    advice = "Delete it, and run `tcam train` there again: it goes on from the last checkpoint."
     content = read_small(path, advice, largest=64).strip()
     if not re.fullmatch(rb"[0-9]{1,15}", content):
         raise damaged(path, f"it must hold the number of the last step; it is {content!r}", advice)

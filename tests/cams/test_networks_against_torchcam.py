@@ -24,7 +24,7 @@ from tests import torch_inception
 from tests.models.encoders.test_vgg import Twin as VGG16
 from tests.torch_networks import channels_first, randomise, state_dict
 
-IMAGES, CLASSES, SIZE = 8, 5, 64
+IMAGES, CLASSES, SIZE = 4, 5, 64
 # Of each map's range, 0 … 1.
 TOLERANCE = 1e-5
 THEIRS = {

@@ -114,43 +114,12 @@ def test_one_flipped_bit_in_a_record_file_names_its_record(photo_data, tmp_path,
         flipped.read(range(intact.table.num_records))
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "told"),
-    [
-        ("dataset_info.json", b"{}", "is damaged"),
-        ("dataset_info.json", b"", "is damaged"),
-        ("dataset_info.json", b"[" * 10**5, "is damaged"),
-        ("dataset_info.json", b"\xff\xfe\0", "is damaged"),
-        ("features.json", b"{}", "features.json is damaged: it does not say how many classes"),
-        ("features.json", b"[]", "features.json is damaged: it must be an object"),
-        ("features.json", b"[" * 10**5, "features.json is damaged: it is nested too deep"),
-        ("label.labels.txt", b"", "txt is damaged: it has 0 class names, for 2 classes"),
-        ("label.labels.txt", b"cat\n", "it has 1 class names, for 2 classes"),
-        ("label.labels.txt", b"a\nb\nc\n", "it has 3 class names, for 2 classes"),
-        ("label.labels.txt", b"cat\ncat\n", "cannot be told from 'cat'"),
-        ("label.labels.txt", b"\xff\n\xfe\n", "labels.txt is damaged: .*can't decode"),
-    ],
-)
-def test_damaged_descriptions_are_one_error(photo_data, tmp_path, name, content, told):
+@pytest.mark.parametrize("content", [b"{}", b"", b"[" * 10**5, b"\xff\xfe\0"])
+def test_what_tfds_cannot_read_is_one_error(photo_data, tmp_path, content):
     shutil.copytree(photo_data / "video_folder", tmp_path / "video_folder")
-    (tmp_path / "video_folder/photos/1.0.0" / name).write_bytes(content)
-    with pytest.raises(InputError, match=f"(?s){told}"):
+    (tmp_path / "video_folder/photos/1.0.0/dataset_info.json").write_bytes(content)
+    with pytest.raises(InputError, match="is damaged"):
         open_split(tmp_path, "video_folder", "photos", "train")
-
-
-def test_features_must_be_those_that_are_read(photo_data, tmp_path):
-    shutil.copytree(photo_data / "video_folder", tmp_path / "video_folder")
-    path = tmp_path / "video_folder/photos/1.0.0/features.json"
-    whole = path.read_text()
-    for old, new, told in (
-        ('"width"', '"breadth"', "it lacks width"),
-        ('"numClasses": "2"', '"numClasses": 1e999', "how many classes"),
-        ('"numClasses": "2"', '"numClasses": "two"', "how many classes"),
-    ):
-        assert old in whole
-        path.write_text(whole.replace(old, new))
-        with pytest.raises(InputError, match=rf"features\.json is damaged: .*{told}"):
-            open_split(tmp_path, "video_folder", "photos", "train")
 
 
 @pytest.mark.parametrize("old", ['"pythonClassName"', '"type"'])

@@ -16,7 +16,7 @@ from tcam_jax.data.builders.video_folder.box_file import find_box_file
 from tcam_jax.data.builders.video_folder.listing import list_shots, list_videos
 from tcam_jax.data.folder_walk import in_words, list_folder, walk
 from tcam_jax.predict.given_files import find_given
-from tcam_jax.predict.inputs import find_named
+from tcam_jax.predict.named_files import find_named
 from tests.fuzz import damage, outcome
 
 NAMES = st.one_of(

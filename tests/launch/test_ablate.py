@@ -20,6 +20,7 @@ import sys
 from pathlib import Path
 
 from configs import demo
+from tests.docs.fenced import load
 from tcam_jax.config.paper_ablations import LOSSES, temporal
 from tcam_jax.commands.ablate import ablate
 
@@ -28,7 +29,7 @@ config = demo.get_config()
 config.dataset.data_dir = {data!r}
 config.update_from_flattened_dict(
     {{
-        "model.encoder": "resnet10",
+        "model.encoder": "small",
         "dataset.resize": 36,
         "dataset.crop": 32,
         "classifier.epochs": 1,
@@ -42,6 +43,7 @@ losses = LOSSES._replace(variants=LOSSES.variants[:2])  # LayerCAM, and pseudo-l
 few = temporal(False)
 tables = losses, few._replace(variants=few.variants[1:2])
 table = Path({workdir!r}) / "ablation.md"
+load("extending.md", "my_encoder.py", table.parent)
 ablate(config, table.parent, tables, [0])
 table.rename(table.with_suffix(".first"))
 print("once more", flush=True)

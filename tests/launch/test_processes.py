@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tcam_jax.runtime import partners
+from tests.docs.fenced import code
 from tests.launch.conftest import OFTEN_SAVED, ROOT, TINY
 from tests.launch.test_interrupt import last_state
 
@@ -32,7 +33,10 @@ def _ids(workdir: Path) -> list[int]:
 @pytest.mark.slow
 def test_two_processes_end_with_the_parameters_of_one(tmp_path, shapes_data, launch, environment):
     one, two = tmp_path / "one", tmp_path / "two"
-    arguments = [*TINY, OFTEN_SAVED, f"--config.dataset.data_dir={shapes_data}"]
+    (tmp_path / "small.py").write_text(code("extending.md", "my_encoder.py"))
+    sizes = [flag for flag in TINY if "encoder" not in flag and "=configs/" not in flag]
+    arguments = [f"--config={tmp_path / 'small.py'}", *sizes, OFTEN_SAVED]
+    arguments += [f"--config.dataset.data_dir={shapes_data}", "--config.tcam.seed_view=crop"]
     arguments += ["--config.precision=float64", "--config.eval.cam_methods=('layercam',)"]
     arguments += ["--config.classifier.epochs=1", "--config.tcam.epochs=1"]
     x64 = {"JAX_ENABLE_X64": "1"}

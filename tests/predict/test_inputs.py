@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tcam_jax.predict.inputs import find_named, frames_of
+from tcam_jax.predict.inputs import frames_of
 from tcam_jax.predict.predictor import Predictor
 from tcam_jax.runtime.errors import InputError
 from tests.data.test_folder_walk import make
@@ -168,16 +168,6 @@ def test_an_open_container_is_read_from_where_it_stands_and_stays_open(folder):
         assert [(f.file, f.frame) for f in frames_of(container)] == [(None, i) for i in range(3)]
     with pytest.raises(InputError, match=r"^frames: no frame of the container"):
         list(frames_of(container))  # closed
-
-
-def test_a_glob_goes_round_no_loops_of_links(folder):
-    """Python's own would find each file some 3^40 times."""
-    before = find_named(f"{folder}/**/*").files
-    for name in ("a", "b", "c"):
-        (folder / f"to the top {name}").symlink_to(folder)
-    assert find_named(f"{folder}/**/*").files == before == find_named(f"{folder}/**").files
-    with pytest.raises(InputError, match="must match images or videos"):
-        find_named(f"{folder}/**/nothing.*")
 
 
 def test_what_a_folder_or_glob_leaves_out_is_warned_of(folder):

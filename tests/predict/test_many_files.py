@@ -1,6 +1,7 @@
 """Files to a folder of results: stopped anywhere and gone on with, it ends the same."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,8 @@ def run(folder, output, stop_after=None):
     with ResultFolder(output, {}) as results:
         left = [file for file in given.files if not results.is_finished(file)]
         drawn = [
-            Overlays(output, given.overlays()),
-            Masks(output, "largest", given.masks()),
+            Overlays(output, given.overlays(), results.made()),
+            Masks(output, "largest", given.masks(), results.made()),
         ]
         frames = read_files(left, 1, faults.__setitem__)
         predictions = predictor()[0].stream(frames)
@@ -124,6 +125,30 @@ def test_one_file_by_two_spellings_is_predicted_once(folder, tmp_path, monkeypat
     run(Path("in"), tmp_path / "out")
     run(Path("in/../in"), tmp_path / "out")
     assert content(tmp_path / "out") == whole
+
+
+def test_files_of_another_folder_leave_what_the_first_ones_have(folder, tmp_path):
+    out, other = tmp_path / "out", tmp_path / "other"
+    run(folder, out)
+    first = content(out)
+    other.mkdir()
+    (folder / "d.avi").rename(other / "b.avi")
+    Image.fromarray(frame((8, 16, 0, 8), size=(40, 60))).save(other / "A.png")
+    (folder / "a.png").rename(other / "a.2.png")
+    shutil.copy(folder / "b.avi", folder / "a.mp4")  # in the first one, found later
+    run(other, out)
+    run(folder, out)
+    both = content(out)
+    assert {name: both[name] for name in first if "/" in name} == {
+        name: first[name] for name in first if "/" in name
+    }
+    made = [x for line in both["finished.jsonl"].splitlines() for x in json.loads(line)["made"]]
+    assert len(made) == len(set(made)) == 2 * (3 + 3 + 1)
+    assert {"overlays/b.2.mp4", "masks/b.2", "overlays/A.3.jpg", "masks/a.2.png"} < set(made)
+    lines = [out / "predictions.jsonl"]
+    assert Records(lines, other, widen=True).root == tmp_path
+    with pytest.raises(InputError, match="is not below"):
+        Records(lines, other)
 
 
 def test_what_was_done_in_brief():

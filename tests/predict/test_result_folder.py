@@ -1,7 +1,6 @@
 """Results of several calls: what is finished stays, what is not is done again."""
 
 import json
-import resource
 import shutil
 from pathlib import Path
 
@@ -199,23 +198,6 @@ def test_damaged_settings_are_one_error_and_nothing_is_lost(tmp_path, content):
     ):
         pass
     assert (tmp_path / "predictions.jsonl").read_bytes() == before
-
-
-def test_a_full_disk_leaves_nothing_half_made(tmp_path):
-    with ResultFolder(tmp_path, {"tau": 0.4}) as results:
-        results.write({"file": "a.mp4", "frame": 0})
-        results.finish("a.mp4", 10, 1, "x" * 5000)
-    before = sorted(path.name for path in tmp_path.iterdir())
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    try:
-        with pytest.raises(InputError, match="cannot be written .File too large"):
-            ResultFolder(tmp_path, {"tau": 0.4}).__enter__()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
-    with ResultFolder(tmp_path, {"tau": 0.4}) as results:
-        assert results.is_finished(Path("a.mp4"))
 
 
 def test_a_folder_that_is_deleted_meanwhile_is_noticed_at_the_next_line(tmp_path):

@@ -1,6 +1,5 @@
 """ImageNet weights that pip brings, by the name of their encoder."""
 
-import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +8,7 @@ import numpy as np
 
 from tcam_jax.models.weights.legacy_torch import read_legacy
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import sha256_of
 
 
 class Package(NamedTuple):
@@ -57,15 +57,10 @@ def published_file(name: str) -> Path:
     if spec is None or spec.origin is None:
         raise InputError(f"the weights {name!r} come with a package that is missing: `{install}`.")
     path = Path(spec.origin).parent / package.file
-    digest = _digest(path) if path.is_file() else "no file"
+    digest = sha256_of(path) if path.is_file() else "no file"
     if digest != package.sha256:
         raise InputError(
             f"{path} must be the published weights of {name} (SHA-256 {package.sha256}); it is "
             f"{digest}. Install them again: `{install} --force-reinstall`."
         )
     return path
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from itertools import chain, count
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from tcam_jax.runtime.errors import InputError
 
@@ -81,6 +81,23 @@ def distinct(names: Iterable[str], others: Iterable[str] = ()) -> dict[str, str]
         candidates = (shortened(name + number) for number in numbers)
         found[name] = next(one for one in candidates if folded(one) not in taken)
         taken.add(folded(found[name]))
+    return found
+
+
+def beside(names: Mapping[Path, str], made: Collection[str]) -> dict[Path, str]:
+    """Return the names that results of files get where earlier ones, of other files, are `made`.
+
+    The same, but with a number where there is one already: "a/x.jpg", "a/x.2.jpg".
+    """
+    before, found = set(map(folded, made)), dict(names)
+    taken = before | set(map(folded, names.values()))
+    for file, name in names.items():
+        if folded(name) in before:
+            stem, suffix = os.path.splitext(name)
+            found[file] = next(
+                one for n in count(2) if folded(one := f"{stem}.{n}{suffix}") not in taken
+            )
+            taken.add(folded(found[file]))
     return found
 
 

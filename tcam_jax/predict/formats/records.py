@@ -71,13 +71,14 @@ class Records:
     Args:
       paths: files of lines, such as those of several shards.
       root: default: the deepest folder that holds all files of the records.
+      widen: take that default too where a file is not below `root`.
 
     Raises:
       InputError: a line is damaged or not finished, two are of one frame, there is none, they are
         of networks with other classes, or a file is not below `root`.
     """
 
-    def __init__(self, paths: Sequence[Path], root: Path | None = None):
+    def __init__(self, paths: Sequence[Path], root: Path | None = None, widen: bool = False):
         self.paths = list(paths)
         self.classes: tuple[str, ...] = ()
         self._first = ""  # where the classes come from
@@ -102,7 +103,10 @@ class Records:
                 places.append(number << 40 | offset)
         if not files:
             raise InputError(f"there is no frame in {', '.join(map(str, self.paths))}.")
-        self.root = Path(common_folder(files) if root is None else os.path.abspath(root))
+        deepest = Path(common_folder(files))
+        self.root = deepest if root is None else Path(os.path.abspath(root))
+        if widen and not deepest.is_relative_to(self.root):
+            self.root = deepest
         self.names = relative_names(files, str(self.root))
         by_name = output_names(self.names.values(), {self.names[file] for file in videos})
         self.outputs = {file: by_name[name] for file, name in self.names.items()}

@@ -1,7 +1,6 @@
 """TFDS builder of `video_folder`: a user's own frames and video files."""
 
 import functools
-import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from tcam_jax.data.builders.video_folder.video_split import ShotFiles, check_way
 from tcam_jax.data.folder_walk import natural_order
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.plain_files import sha256_of
 
 
 @dataclass
@@ -135,8 +135,7 @@ class VideoFolder(ShotDatasetBuilder):
 
 def _digest(file: Path) -> str:
     try:
-        with file.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
+        return sha256_of(file)
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}); mend it") from error
 

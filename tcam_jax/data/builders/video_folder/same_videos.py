@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.folder_walk import list_folder
 from tcam_jax.data.pictures import is_image
-from tcam_jax.runtime.plain_files import check_written
+from tcam_jax.runtime.plain_files import check_written, sha256_of
 
 
 class Video(NamedTuple):
@@ -90,8 +90,7 @@ def _content(files: dict[Video, list[Path]]) -> Callable[[Video], Hashable]:
             try:
                 for file in files[video]:
                     check_written(file, 1 << 27)  # noted when it is read as a video
-                    with file.open("rb") as content:
-                        whole.update(hashlib.file_digest(content, "sha256").digest())
+                    whole.update(bytes.fromhex(sha256_of(file)))
                 known[place] = whole.hexdigest()
             except OSError:  # noted when it is read as a frame
                 known[place] = place

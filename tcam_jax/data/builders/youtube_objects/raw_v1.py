@@ -19,7 +19,7 @@ from tcam_jax.data.builders.youtube_objects.raw_shots import (
 )
 from tcam_jax.data.pictures import is_image
 from tcam_jax.runtime.errors import InputError
-from tcam_jax.runtime.plain_files import read_text
+from tcam_jax.runtime.plain_files import read_bytes
 
 _BOXES_SUFFIX = "_sticks.mat"  # behind the whole name of the frame's file
 _SWAPPED = "horse/data/0004/shots/055/frame0020.jpg"
@@ -95,7 +95,7 @@ def _read_sets(
     for split in ("train", "test"):
         path = folder / "sets" / f"{split}.txt"
         try:
-            lines = read_text(path, 1 << 28, "utf-8-sig").splitlines()
+            lines = read_bytes(path, 1 << 28).decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(
                 f"{path}, which says what is in the split, cannot be read ({error}); "
