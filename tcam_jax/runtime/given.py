@@ -27,7 +27,7 @@ def check_share(given: object, name: str) -> None:
       InputError: calls it `name`.
     """
     try:
-        fits = bool(0 <= given < 1)  # type: ignore[operator]  # what it is, is asked here
+        fits = bool(0 <= given < 1)  # type: ignore[operator]  # asked here
     except (TypeError, ValueError):
         fits = False
     if not fits:
