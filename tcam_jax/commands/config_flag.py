@@ -7,14 +7,14 @@ import textwrap
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from tcam_jax.config.defaults import get_config
 from tcam_jax.config.places import locate
-from tcam_jax.config.rules import flatten
-from tcam_jax.runtime.counted import few
+from tcam_jax.config.rules import check_complete, flatten
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.plain_files import check_plain, other_kind
 
@@ -110,26 +110,14 @@ def fault_of(error: Exception, argv: Sequence[str]) -> str | None:
     return None
 
 
-def check_config(config: object, argv: Sequence[str]) -> None:
+def check_config(config: Any, argv: Sequence[str]) -> None:
     """Refuse a config that is none, or was not made from the defaults; make its places absolute.
 
     Raises:
       InputError: names what it lacks.
     """
     path = _file(_given(argv))
-    getattr(config, "keys", None)  # a file that cannot be read fails only when used
-    if not isinstance(config, ConfigDict):
-        raise InputError(
-            f"get_config() of {path} must return a ConfigDict; it returns {type(config).__name__}."
-        )
-    fields = flatten(get_config()).keys() - flatten(config).keys()
-    # A run's losses are its own.
-    missing = sorted({name for name in fields if not name.startswith("tcam.losses.")})
-    if missing:
-        raise InputError(
-            f"the config of {path} lacks {few(missing)}: begin it with "
-            "config = tcam_jax.config.defaults.get_config(), and change what differs."
-        )
+    check_complete(config, f"the config that get_config() of {path} returns")
     locate(config)
 
 

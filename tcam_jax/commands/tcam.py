@@ -6,7 +6,7 @@ import sys
 from importlib import metadata
 
 from tcam_jax.runtime.huge_pages import start_again_with_huge_pages
-from tcam_jax.runtime.interruption import one_line_at_ctrl_c
+from tcam_jax.runtime.interruption import end_at_ctrl_c
 from tcam_jax.runtime.streams import keep_streams
 from tcam_jax.runtime.terminal import say
 
@@ -45,6 +45,6 @@ def main() -> None:
         sys.exit(2)
     start_again_with_huge_pages()
     sys.argv = [f"tcam {name}", *arguments]
-    with one_line_at_ctrl_c():
-        # The one module alone: each defines its flags, and loads what it needs.
-        importlib.import_module(f"tcam_jax.commands.{name}").run()
+    end_at_ctrl_c()
+    # The one module alone: each defines its flags, and loads what it needs.
+    importlib.import_module(f"tcam_jax.commands.{name}").run()

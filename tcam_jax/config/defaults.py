@@ -130,8 +130,8 @@ def get_config() -> ConfigDict:
         tolerance=0.001,  # share by which it may be missed
     )
     losses.empty_outside_box = loss(weight=0.0)  # no foreground outside the seed region's box
-    # CRF of colours alone over all frames of a window. CoLo-CAM uses weights of 4 to 9, with
-    # cam_tmp=False, region="largest" and 1000 seed pixels.
+    # CRF of colours alone over all frames of a window; CoLo-CAM uses weights of 4 to 9, see
+    # docs/losses.md.
     losses.joint_color_crf = loss(
         weight=0.0,
         adaptive=True,

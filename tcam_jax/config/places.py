@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from tcam_jax.config.rules import check_complete
 from tcam_jax.data.builders.registry import prepared_folder
 from tcam_jax.models.weights.published import PUBLISHED
 
@@ -35,7 +36,12 @@ def locate(config: ConfigDict) -> ConfigDict:
 
 
 def located(config: ConfigDict) -> ConfigDict:
-    """Return a copy of `config` whose places are absolute."""
+    """Return a copy of `config` whose places are absolute.
+
+    Raises:
+      InputError: it is no config, see `rules.check_complete`.
+    """
+    check_complete(config)
     return locate(config.copy_and_resolve_references())
 
 

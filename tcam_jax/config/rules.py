@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import CAM_METHODS
+from tcam_jax.config.defaults import get_config
 from tcam_jax.config.loss_rules import check_losses
 from tcam_jax.config.model_rules import check_encoder, check_head, reject
 from tcam_jax.data.duration import duration_of
@@ -18,6 +19,7 @@ from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.heads import HEADS
 from tcam_jax.pseudo_labels.roi import BOXES, SEED_REGIONS
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
+from tcam_jax.runtime.counted import few
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.recurring import every
 
@@ -84,6 +86,29 @@ def flatten(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> dict[st
         else:
             flat[prefix + name] = list(value) if isinstance(value, tuple | list) else value
     return flat
+
+
+def check_complete(config: object, name: str = "config") -> None:
+    """Refuse what is no config, or one that was not made from the defaults.
+
+    Args:
+      config: what a file's get_config() returned, or a caller gave.
+      name: what the message calls it.
+
+    Raises:
+      InputError: says what it is, or names fields that it lacks.
+    """
+    getattr(config, "keys", None)  # a file that cannot be read fails only when used
+    if not isinstance(config, ConfigDict):
+        raise InputError(f"{name} must be a ConfigDict; it is of type {type(config).__name__}.")
+    fields = flatten(get_config()).keys() - flatten(config).keys()
+    # A run's losses are its own.
+    missing = sorted({field for field in fields if not field.startswith("tcam.losses.")})
+    if missing:
+        raise InputError(
+            f"{name} lacks {few(missing)}: begin it with "
+            "config = tcam_jax.config.defaults.get_config(), and change what differs."
+        )
 
 
 def validate(config: ConfigDict, use: Use = "train") -> None:

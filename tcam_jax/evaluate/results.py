@@ -39,6 +39,7 @@ from tcam_jax.evaluate.rows import Row, Scores, mean_scores, scores_of, unknown_
 from tcam_jax.evaluate.split import scaled_truth
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.given import path_given
 from tcam_jax.runtime.json_files import damaged, read_json
 from tcam_jax.runtime.shapes import Box, Count, Percent, Share, fitted
 
@@ -166,7 +167,8 @@ def read_results(workdir: str | Path) -> Results:
     Raises:
       InputError: there is none, it is damaged, or of another schema.
     """
-    path = Path(workdir) / "results.json"
+    workdir = path_given(workdir, "workdir")
+    path = workdir / "results.json"
     if not path.is_file():
         raise InputError(f"{path} is not there; make it with `tcam evaluate --workdir={workdir}`.")
     advice = f"Make it anew with `tcam evaluate --workdir={workdir}`."

@@ -12,6 +12,7 @@ from tcam_jax.predict.inputs import InputFrame
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.given import check_share
 
 LEAST_SCORE = 0.01
 """Of a box, by default: in a black frame a map is noise, and its own threshold finds regions there
@@ -46,8 +47,8 @@ class Decision:
             raise InputError(
                 f"the class must be one of {', '.join(self.class_names)}; got {class_name!r}."
             )
-        if tau is not None and not 0 <= tau < 1:
-            raise InputError(f"tau must be in 0..1, below 1; got {tau}.")
+        if tau is not None:
+            check_share(tau, "tau")
         if tau is not None and rule is not None:
             raise InputError(f"tau={tau} and rule={rule!r} are two thresholds; give one of them.")
         rules = MAP_RULES if of_logits else {"otsu": MAP_RULES["otsu"]}
@@ -59,8 +60,7 @@ class Decision:
             ("min_probability", min_probability),
             ("min_score", min_score),
         ]:
-            if not 0 <= share < 1:
-                raise InputError(f"{name} must be in 0..1, below 1; got {share}.")
+            check_share(share, name)
         self._tau, self._of_logits = tau, of_logits
         # Of maps that are not of logits, `threshold_level` has Otsu's threshold without tau.
         self._rule = None if rule is None or not of_logits else MAP_RULES[rule]

@@ -20,6 +20,7 @@ from tcam_jax.models.tcam import TCAM, Variables
 from tcam_jax.predict.programs import onnx, saved_model, stablehlo
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, write_whole
+from tcam_jax.runtime.given import path_given
 from tcam_jax.runtime.json_files import damaged, read_json
 from tcam_jax.runtime.plain_files import sha256_of
 from tcam_jax.runtime.shapes import Between, Share, fitted, shown
@@ -153,7 +154,7 @@ def load(folder: str | Path) -> Exported:
       InputError: a file is missing or damaged, of another schema, or not for this platform; or
         what runs its format is not installed.
     """
-    folder = Path(folder).expanduser()
+    folder = path_given(folder, "folder")
     _check_is_there(folder, _ABOUT)
     about = _read_about(folder / _ABOUT)
     for name, digest in about["sha256"].items():

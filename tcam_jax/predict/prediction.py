@@ -10,8 +10,8 @@ from PIL import Image
 from tcam_jax.evaluate.boxes import threshold_level
 from tcam_jax.evaluate.corloc import edge_iou
 from tcam_jax.predict.drawing.overlays import draw
-from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
+from tcam_jax.runtime.given import check_share
 
 if TYPE_CHECKING:
     import supervision
@@ -102,10 +102,9 @@ class Prediction(NamedTuple):
         Raises:
           InputError: the threshold is out of range.
         """
-        if threshold is not None and not 0 <= threshold < 1:
-            raise InputError(f"threshold must be in 0..1, below 1; got {threshold}.")
         level = self.level
         if threshold is not None:
+            check_share(threshold, "threshold")
             level = threshold_level(self.map, threshold, self.of_logits)
         return self._in_pixels(self.map > level)
 

@@ -15,7 +15,7 @@ from tcam_jax.predict.neighbours import with_neighbours
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.smooth_boxes import with_smooth_boxes
 from tcam_jax.predict.tracks import with_tracks
-from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.given import check_count
 from tcam_jax.runtime.stopwatch import Stopwatch
 
 _Computed = tuple[ArrayLike, ArrayLike]
@@ -71,8 +71,7 @@ class Predictor:
         min_score: float = LEAST_SCORE,
         class_name: str | None = None,
     ):
-        if batch_size < 1:
-            raise InputError(f"batch_size must be 1 or more frames; got {batch_size}.")
+        check_count(batch_size, "batch_size", 1)
         self.class_names = tuple(class_names)
         self.size, self.tau, self.batch_size = size, tau, batch_size
         self._forward = forward
@@ -157,10 +156,8 @@ class Predictor:
             `predict`.
         """
         for name, reach in (("smoothing", smoothing), ("smooth_boxes", smooth_boxes)):
-            if reach < 0:
-                raise InputError(f"{name} must be 0 or more frames; got {reach}.")
-        if stride < 1:
-            raise InputError(f"stride must be 1 or more frames; got {stride}.")
+            check_count(reach, name, 0)
+        check_count(stride, "stride", 1)
         stopwatch = stopwatch or Stopwatch()
         # Neighbours are of the same file.
         for _, outputs in groupby(

@@ -37,6 +37,7 @@ from tcam_jax.runs.networks import check_classes, fitting, load_networks
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.given import path_given
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.selection import selection_truth
@@ -73,7 +74,7 @@ def evaluate_run(
     """
     if split not in ("validation", "test"):
         raise InputError(f"split must be 'validation' or 'test'; got {split!r}.")
-    workdir = Path(workdir).expanduser()
+    workdir = path_given(workdir, "workdir")
     config = load_config(workdir, data_dir)
     if data is None:
         data = Dataset(config)

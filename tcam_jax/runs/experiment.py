@@ -18,6 +18,7 @@ from tcam_jax.runs.networks import record_classes
 from tcam_jax.runs.same_start import check_same_config, check_same_data
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.devices import log_devices
+from tcam_jax.runtime.given import path_given
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.lock import locked
 from tcam_jax.runtime.log import start_logging
@@ -65,7 +66,7 @@ def train_and_evaluate(
       Belharbi et al., "TCAM: Temporal Class Activation Maps for Object Localization in
       Weakly-Labeled Unconstrained Videos", WACV 2023.
     """
-    workdir, stop = Path(workdir).expanduser(), stop or Interruption()
+    workdir, stop = path_given(workdir, "workdir"), stop or Interruption()
     stop.agree_by(processes.all_reduce_any)
     config = located(config)
     check_same_config(config)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from tcam_jax.config.rules import validate
+from tcam_jax.config.rules import check_complete, validate
 from tcam_jax.data.background import background_of
 from tcam_jax.evaluate.maps import OF_DECODER, OF_LOGITS, PREDICTED, make_forward
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, for_inference, variable_shapes
@@ -19,6 +19,7 @@ from tcam_jax.predict.predictor import Predictor
 from tcam_jax.runs.networks import TrainedTCAM, fitting, load_tcam, localising_method
 from tcam_jax.runtime.devices import keep_programs
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.given import path_given
 from tcam_jax.runtime.json_files import read_small
 from tcam_jax.train.initial import load_weights
 from tcam_jax.train.stages import make_model
@@ -56,13 +57,13 @@ def load(
       InputError: `source` is none of these, or not trained to its end; the weights do not fit; an
         option is unknown or out of range.
     """
+    folder = path_given(source, "source")
     keep_programs()
     if (config is None) != (class_names is None):
         raise InputError("weights need both config= and class_names=; one of them is missing.")
     if config is not None and class_names is not None:
         trained = _of_weights(str(source), config, tuple(class_names))
         return _predictor(trained, options, source)
-    folder = Path(source).expanduser()
     if (folder / _OF_EXPORTED).is_file():
         return _with_options(exported.load(folder)._asdict(), options)
     if (folder / _OF_RUN).is_file():
@@ -77,7 +78,7 @@ def fingerprint(source: str | Path) -> str:
     Raises:
       InputError: `source` is neither.
     """
-    folder = Path(source).expanduser()
+    folder = path_given(source, "source")
     # An exported model's file has the digests of the others; a run is made of its config.
     names = (_OF_EXPORTED, _OF_RUN, "classes.json", "dataset.json", "results.json")
     found = [folder / name for name in names if (folder / name).is_file()]
@@ -90,7 +91,7 @@ def fingerprint(source: str | Path) -> str:
 
 
 def _no_network(source: str | Path) -> InputError:
-    there, path = "there is no such file or folder", Path(source).expanduser()
+    there, path = "there is no such file or folder", path_given(source, "source")
     if path.exists():
         there = "it is a folder without these" if path.is_dir() else "it is a file"
     return InputError(
@@ -134,6 +135,7 @@ def _with_options(about: dict[str, Any], options: dict[str, Any]) -> Predictor:
 
 
 def _of_weights(source: str, config: ConfigDict, class_names: tuple[str, ...]) -> TrainedTCAM:
+    check_complete(config)
     validate(config)
     model, method = make_model(config, len(class_names)), localising_method(config)
     loaded = load_weights(source, variable_shapes(model, config.dataset.crop), model)

@@ -31,6 +31,7 @@ from tcam_jax.models.tcam import (
 )
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
+from tcam_jax.runtime.given import path_given
 from tcam_jax.runtime.json_files import damaged, read_json
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.finished import Finished
@@ -202,7 +203,7 @@ def load_tcam(workdir: str | Path) -> TrainedTCAM:
     Raises:
       InputError: `workdir` holds no run, or one that is not trained to its end.
     """
-    workdir = Path(workdir).expanduser()
+    workdir = path_given(workdir, "workdir")
     config = load_config(workdir)
     class_names = read_classes(workdir)
     parallel = Parallel(config.parallel, jax.devices()[:1])

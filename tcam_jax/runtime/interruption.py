@@ -3,6 +3,7 @@
 It imports nothing heavy: a command can heed signals before JAX is loaded.
 """
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ T = TypeVar("T")
 EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: the same command, run again, goes on
 
 _BY_KEYBOARD = 128 + signal.SIGINT  # as shells have it
+_STOPPED = "stopped from the keyboard"
 
 
 class Interrupted(Exception):
@@ -84,14 +86,31 @@ class Interruption:
         self._signal = signal.Signals(number)
 
 
+def end_at_ctrl_c() -> None:
+    """Until `one_line_at_ctrl_c`, end the process with its line in the handler itself.
+
+    For while modules are imported: some written in C swallow a KeyboardInterrupt and go on, others
+    make an ImportError of it. Where SIGINT is ignored or somebody else's, it stays so.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+def _end(*_: object) -> None:
+    say(_STOPPED, error=True)
+    os._exit(_BY_KEYBOARD)
+
+
 @contextmanager
 def one_line_at_ctrl_c() -> Iterator[None]:
     """End the process with a line, in the place of a traceback, at Ctrl-C.
 
     For where nobody heeds signals yet, and for the second Ctrl-C where somebody does.
     """
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
-        say("stopped from the keyboard", error=True)
+        say(_STOPPED, error=True)
         sys.exit(_BY_KEYBOARD)

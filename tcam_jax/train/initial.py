@@ -15,6 +15,7 @@ from tcam_jax.models.weights.weight_files import read_tensors
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.counted import few
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.given import path_given
 from tcam_jax.runtime.json_files import read_json
 from tcam_jax.runtime.log import log
 from tcam_jax.train.checkpoint import read_variables
@@ -98,7 +99,7 @@ def load_weights(source: str, variables: Variables, model: TCAM) -> Pretrained:
 def _tensors(source: str) -> dict[str, np.ndarray]:
     if source in PUBLISHED:
         return published_tensors(source)
-    path = Path(source).expanduser()
+    path = path_given(source, "source")
     if not path.is_dir():
         return read_tensors(path)
     exported = path / "weights.safetensors"

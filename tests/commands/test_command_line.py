@@ -144,8 +144,8 @@ FROM_DEFAULTS = "from tcam_jax.config.defaults import get_config as g\ndef get_c
         (f"{FROM_DEFAULTS}return 1 / 0", "fails in line 3: ZeroDivisionError: division by zero"),
         (f"{FROM_DEFAULTS}raise ValueError('odd')", "fails in line 3: ValueError: odd"),
         (f"{FROM_DEFAULTS}open('/no/such')", "cannot be read: [Errno 2] No such file"),
-        (f"{FROM_DEFAULTS}g()", "must return"),
-        (f"{FROM_DEFAULTS}return 3", "must return a ConfigDict; it returns int"),
+        (f"{FROM_DEFAULTS}g()", "returns must be a ConfigDict; it is of type NoneType"),
+        (f"{FROM_DEFAULTS}return 3", "returns must be a ConfigDict; it is of type int"),
         (
             "from ml_collections import ConfigDict\nget_config = lambda: ConfigDict({'seed': 1})",
             "lacks checkpoint.every, .*: begin it with config = tcam_jax.config.defaults",

@@ -203,6 +203,6 @@ def complaints(events: list[dict]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    found = look(Path(sys.argv[1]), Path(sys.argv[2]))
+    found = look(*(Path(place).expanduser() for place in sys.argv[1:3]))
     print("\n".join(found) or "nothing is wrong")
     sys.exit(bool(found))

@@ -1,10 +1,16 @@
+import os
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from tcam_jax.runtime.interruption import Interrupted, Interruption, one_line_at_ctrl_c
+from tcam_jax.runtime.interruption import (
+    Interrupted,
+    Interruption,
+    end_at_ctrl_c,
+    one_line_at_ctrl_c,
+)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -64,3 +70,21 @@ def test_it_costs_no_heavy_import():
         "import sys, tcam_jax.runtime.interruption; assert not {'jax', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_imports_cannot_swallow_ctrl_c(monkeypatch, capfd):
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    ended = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    try:
+        end_at_ctrl_c()
+        signal.raise_signal(signal.SIGINT)  # nothing is raised that a module could catch
+        assert ended == [130] and capfd.readouterr().err == "stopped from the keyboard\n"
+        with pytest.raises(SystemExit, match="130"), one_line_at_ctrl_c():
+            signal.raise_signal(signal.SIGINT)
+        assert ended == [130]
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a command in the background
+        end_at_ctrl_c()
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

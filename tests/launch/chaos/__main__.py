@@ -50,7 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--folder", type=lambda text: Path(text).expanduser(), default=None)
     parser.add_argument("--kinds", type=lambda text: text.split(","), default=list(KINDS))
     options = parser.parse_args()
     if unknown := set(options.kinds) - set(KINDS):
