@@ -22,14 +22,17 @@ def write_dataset(data_dir: Path, num_frames: int) -> None:
     """Writes `video_folder/many` below `data_dir`: frames that all have the same small image."""
     import tensorflow_datasets as tfds
 
+    from tcam_jax.data.builders.features import frame_features
+
     folder = data_dir / "video_folder/many/1.0.0"
     folder.mkdir(parents=True)
-    image = tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg")
-    label = tfds.features.ClassLabel(names=["a", "b"])
-    features = tfds.features.FeaturesDict({"image": image, "label": label})
+    features = frame_features(["a", "b"])
     file = io.BytesIO()
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(file, "JPEG")
-    record = features.serialize_example({"image": file.getvalue(), "label": 0})
+    texts = dict.fromkeys(("frame_id", "video", "shot"), "")
+    numbers = {"label": 0, "index_in_shot": 0, "width": 16, "height": 16}
+    example = {"image": file.getvalue(), "boxes": [], **texts, **numbers}
+    record = features.serialize_example(example)
     starts = range(0, num_frames, FRAMES_PER_SHARD)
     lengths = [min(FRAMES_PER_SHARD, num_frames - start) for start in starts]
     template = tfds.core.ShardedFileTemplate(

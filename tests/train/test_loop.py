@@ -338,16 +338,25 @@ def test_stopped_after_bad_steps_that_nobody_had_looked_at(tmp_path):
     }
     config, parallel = ConfigDict(SAVING | saving), Parallel("jit", jax.devices()[:1])
     loop.run(stages["straight"], parallel, config, Interruption())
-    signalled = []
+    signalled, validated = [], threading.Event()
+
+    def validate(*arguments):
+        conclude = stages["stopped"].validate(*arguments)
+        validated.set()
+        return conclude
 
     def batches(first, end):
         for number, batch in enumerate(stages["stopped"].batches(first, end), start=first):
+            if number == 5:  # else the run would go on from step 0, which is not validated
+                assert validated.wait(60)
+                time.sleep(0.05)
             if number == 6 and not signalled:  # read two ahead, before step 5
                 signalled.append(signal.raise_signal(signal.SIGTERM))
             yield batch
 
     with Interruption() as stop, pytest.raises(Interrupted):
-        loop.run(stages["stopped"]._replace(batches=batches), parallel, config, stop)
+        stage = stages["stopped"]._replace(batches=batches, validate=validate)
+        loop.run(stage, parallel, config, stop)
     assert Checkpoints(tmp_path / "stopped" / "checkpoints").newest() == 5
     again = _stage(tmp_path / "stopped", bad=bad)._replace(**at_the_end)
     loop.run(again, parallel, config, Interruption())

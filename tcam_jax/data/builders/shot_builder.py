@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from tcam_jax.data import shot_table
 from tcam_jax.data.builders.dataset_report import REPORT_FILE, make_report
+from tcam_jax.data.builders.features import frame_features
 from tcam_jax.data.builders.findings import RULES, Findings
 from tcam_jax.data.builders.registry import training_size
 from tcam_jax.data.builders.shard_summary import ShardSummary
@@ -108,20 +108,9 @@ class ShotDatasetBuilder(tfds.core.dataset_builder.FileReaderBuilder, skip_regis
 
     def _info(self) -> tfds.core.DatasetInfo:
         check_class_names(self.class_names(), f"{self.name}/{self.builder_config.name}")
-        features = tfds.features.FeaturesDict(
-            {
-                "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
-                "label": tfds.features.ClassLabel(names=list(self.class_names())),
-                "frame_id": tfds.features.Text(),
-                "video": tfds.features.Text(),
-                "shot": tfds.features.Text(),
-                "index_in_shot": np.int32,
-                "width": np.int32,
-                "height": np.int32,
-                "boxes": tfds.features.Sequence(tfds.features.Tensor(shape=(4,), dtype=np.float32)),
-            }
+        info = self.dataset_info_from_configs(
+            features=frame_features(self.class_names()), disable_shuffling=True
         )
-        info = self.dataset_info_from_configs(features=features, disable_shuffling=True)
         # Nothing of ours is in TFDS's bucket; asked for it, it leaves an empty temporary folder.
         setattr(info, "initialize_from_bucket", lambda: None)  # noqa: B010
         return info
