@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
+from array_record.python.array_record_module import ArrayRecordReader
 from PIL import Image
 
 from tests.data.conftest import write_photo_folder
@@ -17,9 +19,9 @@ from tests.launch.chaos.commands import World, disturb, ends_well
 def _assert_same_files(one: Path, other: Path, names: tuple[str, ...] = ("",)) -> None:
     """The same files with the same bytes, of those whose names begin so."""
 
-    def contents(folder: Path) -> dict[str, bytes]:
+    def contents(folder: Path) -> dict[str, object]:
         return {
-            str(path.relative_to(folder)): path.read_bytes()
+            str(path.relative_to(folder)): _content(path)
             for path in folder.rglob("*")
             if path.is_file() and path.name != ".lock" and path.name.startswith(names)
         }
@@ -27,6 +29,15 @@ def _assert_same_files(one: Path, other: Path, names: tuple[str, ...] = ("",)) -
     here, there = contents(one), contents(other)
     different = {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)}
     assert not different, f"these differ, or are in one alone: {sorted(different)}"
+
+
+def _content(path: Path) -> object:
+    """Return the bytes; of records the features, which Protocol Buffers writes in any order."""
+    if "array_record" not in path.name:
+        return path.read_bytes()
+    reader = ArrayRecordReader(str(path))
+    examples = map(tf.train.Example.FromString, reader.read_all())
+    return [{k: v.SerializeToString() for k, v in x.features.feature.items()} for x in examples]
 
 
 class Other:
