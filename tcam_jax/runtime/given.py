@@ -7,15 +7,23 @@ from tcam_jax.runtime.errors import InputError
 
 
 def path_given(given: object, name: str) -> Path:
-    """Return the path that `given` is, with the home in the place of `~`.
+    """Return the path that `given` is, with the home in the place of `~`; nothing need be there.
 
     Raises:
-      InputError: it is no path; `name` is what the message calls it.
+      InputError: it is no path, or one that cannot be looked at: too long, in a folder that one may
+        not enter. `name` is what the message calls it.
     """
     # Of a user that does not exist, `Path.expanduser` raises; this leaves "~nobody" as it is.
     if isinstance(given, str | os.PathLike):
         expanded = os.path.expanduser(os.fspath(given))
         if isinstance(expanded, str):
+            try:
+                os.stat(expanded)
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except (OSError, ValueError) as error:
+                why = getattr(error, "strerror", None) or str(error)
+                raise InputError(f"{name}: {expanded} cannot be looked at ({why}).") from error
             return Path(expanded)
     raise InputError(f"{name} must be a path; got {type(given).__name__}.")
 

@@ -48,6 +48,21 @@ def test_what_is_no_path_is_named(take, given):
         take(given)
 
 
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [("x" * 300, "File name too long"), ("a\0b", "embedded null"), ("loop/run", "Too many levels")],
+    ids=["long", "null", "loop"],
+)
+@pytest.mark.parametrize("take", TAKE_A_FOLDER.values(), ids=TAKE_A_FOLDER)
+def test_a_path_that_cannot_be_looked_at(monkeypatch, tmp_path, take, given, why):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(
+        InputError, match=f"^(source|folder|workdir): .* cannot be looked at .{why}"
+    ):
+        take(given)
+
+
 def test_results_of_a_folder_in_the_home(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(InputError, match=rf"^{tmp_path}{os.sep}run{os.sep}results.json is not"):
