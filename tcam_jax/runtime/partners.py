@@ -2,8 +2,8 @@
 
 JAX's client notices that a process is silent, or that process 0 is gone, in a thread of C++, which
 logs "Terminating process because the JAX distributed service detected fatal errors", the stack, and
-aborts. A callback that it offers takes no Python function (jaxlib 0.10 to 0.12: std::bad_cast). So
-what libraries write to standard error comes by here: after that line the process ends at once, with
+aborts. A callback that it offers takes no Python function (std::bad_cast in jaxlib 0.10.2). So what
+libraries write to standard error comes by here: after that line the process ends at once, with
 a line of ours, while the thread that would abort it sleeps.
 """
 
