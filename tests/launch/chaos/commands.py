@@ -78,17 +78,14 @@ def disturb(
     world: World,
     start: Callable[[], subprocess.Popen],
     length: float,
-    heeds: bool,
     in_save: Callable[[], bool] | None = None,
 ) -> list[str]:
-    """Start and signal a command one to three times; return how each ended.
+    """Start and signal a command one to three times; return how each ended: saved, by it, or well.
 
     Args:
       world: the draws.
       start: what is started, again and again.
       length: seconds that it takes undisturbed.
-      heeds: it must end with status 75, or by the signal before it heeds any; otherwise any
-        status but 0 will do.
       in_save: tells whether it is saving now: then the half of the signals come then.
     """
     told: list[str] = []
@@ -105,8 +102,10 @@ def disturb(
                 f"{number.name}{where} after {delay:.1f} s: status {status} in "
                 f"{time.monotonic() - began:.1f} s"
             )
-            allowed = {75, -number} if heeds and number != signal.SIGKILL else {-number}
-            assert status in allowed or not heeds or status == 0, told[-1]
+            # Before anything heeds it: by the signal itself, at Ctrl-C with 130 and a line.
+            allowed = {-number, 130} if number == signal.SIGINT else {-number}
+            allowed |= {75} if number != signal.SIGKILL else set()
+            assert status in allowed or status == 0, told[-1]
         else:
             status = process.returncode
             told.append("ended before")

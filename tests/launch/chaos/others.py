@@ -46,7 +46,6 @@ class Other:
     Args:
       start: (world, name of the attempt) -> the process.
       made: (world, name) -> the folder to compare.
-      heeds: as of `disturb`.
       names: how the names of the files begin that are compared.
     """
 
@@ -54,10 +53,9 @@ class Other:
         self,
         start: Callable[[World, str], subprocess.Popen],
         made: Callable[[World, str], Path],
-        heeds: bool,
         names: tuple[str, ...] = ("",),
     ):
-        self._start, self._made, self._heeds, self._names = start, made, heeds, names
+        self._start, self._made, self._names = start, made, names
 
     def undisturbed(self, world: World, kind: str) -> float:
         """Run it twice, as the first one compiles; return its seconds."""
@@ -71,7 +69,7 @@ class Other:
 
     def run(self, world: World, kind: str, name: str, length: float) -> list[str]:
         """Disturb it, end it, compare."""
-        told = disturb(world, lambda: self._start(world, name), length, self._heeds)
+        told = disturb(world, lambda: self._start(world, name), length)
         ends_well(world, name, self._start(world, name))
         made = self._made(world, name)
         _assert_same_files(self._made(world, f"{kind}_undisturbed"), made, self._names)
@@ -120,9 +118,7 @@ def _report(world: World, name: str) -> subprocess.Popen:
 
 
 OTHERS = {
-    "prepare": Other(_prepare, lambda world, name: world.folder / name, heeds=False),
-    "predict": Other(_predict, lambda world, name: world.folder / name, heeds=True),
-    "report": Other(
-        _report, lambda world, name: world.folder / name, heeds=False, names=("report.",)
-    ),
+    "prepare": Other(_prepare, lambda world, name: world.folder / name),
+    "predict": Other(_predict, lambda world, name: world.folder / name),
+    "report": Other(_report, lambda world, name: world.folder / name, names=("report.",)),
 }

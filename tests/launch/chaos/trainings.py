@@ -25,7 +25,6 @@ def train(world: World, name: str, length: float) -> list[str]:
         world,
         lambda: world.train(workdir),
         length,
-        heeds=True,
         in_save=lambda: any(workdir.glob("*/checkpoints/.*")),
     )
     ends_well(world, name, world.train(workdir))
