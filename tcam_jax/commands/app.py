@@ -8,9 +8,9 @@ unless --host says otherwise.
 from absl import flags
 
 from tcam_jax.commands import command_line
+from tcam_jax.evaluate.boxes import REGIONS
 from tcam_jax.predict.page import build
 from tcam_jax.predict.page_server import serve
-from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runs.load import load
 from tcam_jax.runtime.extras import require
 

@@ -20,6 +20,7 @@ from tqdm import tqdm
 from tcam_jax.commands import command_line
 from tcam_jax.data.folder_walk import in_words
 from tcam_jax.data.video import promised_frames
+from tcam_jax.evaluate.boxes import REGIONS
 from tcam_jax.evaluate.threshold_rules import MAP_RULES
 from tcam_jax.predict.decision import LEAST_SCORE
 from tcam_jax.predict.formats import masks
@@ -30,7 +31,6 @@ from tcam_jax.predict.inputs import InputFrame, frames_of, read_files
 from tcam_jax.predict.many_files import Drawn, Masks, Overlays, in_brief, write_results
 from tcam_jax.predict.result_folder import RECORDS, ResultFolder
 from tcam_jax.predict.shards import share_of
-from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runs.load import fingerprint, load
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption

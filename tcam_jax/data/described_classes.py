@@ -12,14 +12,14 @@ _FEATURES = ("image", "label", "frame_id", "video", "shot", "width", "height", "
 
 
 def described_classes(folder: Path) -> tuple[str, ...]:
-    """The names of the classes of a prepared dataset, by class number.
+    """Return the names of the classes of a prepared dataset, by class number.
 
     TFDS would call them "0", "1" … where it cannot read them, and imports the modules of the Python
     classes that `features.json` names: any others than its own would be run.
 
     Raises:
-        InputError: what describes the dataset is damaged, lacks features, or names others' classes
-            of Python.
+      InputError: what describes the dataset is damaged, lacks features, or names others' classes of
+        Python.
     """
     count = _number_of_classes(folder / "features.json")
     path = folder / "label.labels.txt"

@@ -19,6 +19,9 @@ from skimage.filters import threshold_otsu
 
 from tcam_jax.evaluate.logit_map import multi_otsu_level_of_logits
 
+REGIONS = ("largest", "all")
+"""Which connected regions count, of scores and of predictions; of seeds: `pseudo_labels.roi`."""
+
 LEVELS = 256
 """Number of thresholds that can differ on a map quantised to 8 bits."""
 

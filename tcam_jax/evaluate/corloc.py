@@ -13,9 +13,8 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
-from tcam_jax.evaluate.boxes import level_of
+from tcam_jax.evaluate.boxes import REGIONS, level_of
 from tcam_jax.evaluate.level_boxes import LevelBoxes
-from tcam_jax.pseudo_labels.regions import REGIONS
 
 TAUS_VALIDATION = np.arange(0, 1, 0.004)
 """The reference's 250 thresholds for choosing tau on the validation split, float64."""

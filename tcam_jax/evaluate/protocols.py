@@ -32,12 +32,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from tcam_jax.evaluate.bootstrap import VideoBootstrap
-from tcam_jax.evaluate.boxes import level_of
+from tcam_jax.evaluate.boxes import REGIONS, level_of
 from tcam_jax.evaluate.corloc import TAUS_TEST, TAUS_VALIDATION, Localisation, hits
 from tcam_jax.evaluate.maps import OF_LOGITS
 from tcam_jax.evaluate.rows import ProtocolRow, Scores, mean_scores, scores_of, unknown_scores
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
-from tcam_jax.pseudo_labels.regions import REGIONS
 
 THRESHOLDS = ("val", "test", "val_per_class", "test_per_class", "fixed", "otsu")
 AGREEMENT = "agreement"

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from tcam_jax.data.truth import Truth, video_of
-from tcam_jax.evaluate.boxes import LEVELS, largest_box, otsu_level
+from tcam_jax.evaluate.boxes import LEVELS, REGIONS, largest_box, otsu_level
 from tcam_jax.evaluate.corloc import iou, overlaps_by_level, scale_boxes
 from tcam_jax.evaluate.level_boxes import level_boxes
 from tcam_jax.evaluate.logit_map import otsu_level_of_logits
@@ -17,7 +17,6 @@ from tcam_jax.evaluate.protocols import Judgement, ranks_of
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES, Evidence
 from tcam_jax.evaluate.walk import Batch, Job, Seen, walk
 from tcam_jax.models.tcam import Variables
-from tcam_jax.pseudo_labels.regions import REGIONS
 
 _Guide = tuple[np.ndarray, np.ndarray]  # a CAM and its frame
 

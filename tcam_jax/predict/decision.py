@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit
 
-from tcam_jax.evaluate.boxes import boxes_of_mask, threshold_level
+from tcam_jax.evaluate.boxes import REGIONS, boxes_of_mask, threshold_level
 from tcam_jax.evaluate.logit_map import logits_of
 from tcam_jax.evaluate.threshold_rules import MAP_RULES
 from tcam_jax.predict.inputs import InputFrame
 from tcam_jax.predict.prediction import Prediction
-from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.given import check_share
 

@@ -9,9 +9,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-REGIONS = ("largest", "all")
-"""Which connected regions count, of predicted boxes and scores."""
-
 DENSE_AREA = 0.05
 """Share of the frame that the densest region must have, as published."""
 

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from PIL import Image
 
+from tcam_jax.evaluate.boxes import REGIONS
 from tcam_jax.predict.prediction import Prediction
-from tcam_jax.pseudo_labels.regions import REGIONS
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import cannot_write, temporary_name
 
