@@ -1,0 +1,80 @@
+"""The family's methods as changes of a config: what a method is, over any dataset and encoder.
+
+A recipe says what is drawn, pooled and penalised. How long is trained, by which optimiser, on
+frames of which size, the strength of the loss `crf` (2e-9 in all of the family's publications) and
+whose boxes are compared are the dataset's config's, so that methods are compared with all else
+alike.
+"""
+
+from collections.abc import Callable, Mapping
+
+from ml_collections import ConfigDict
+
+from tcam_jax.config.rules import flatten
+from tcam_jax.runtime.errors import InputError
+
+Recipe = Callable[[ConfigDict], None]
+"""Changes a config into the method."""
+
+_PUBLISHED_CROP = 224  # pixels; numbers of seeds are of frames of this size
+
+
+def fcam(config: ConfigDict) -> None:
+    """Belharbi et al., "F-CAM: Full Resolution Class Activation Maps …", WACV 2022."""
+    _single_frames(config)
+    config.tcam.seeds.rule = "fcam"
+    config.tcam.losses.size.weight = 0.1
+
+
+def tcam(config: ConfigDict) -> None:
+    """Belharbi et al., "TCAM: Temporal Class Activation Maps …", WACV 2023."""
+    _single_frames(config)
+    config.tcam.window.n, config.tcam.window.cam_tmp = 1, True
+
+
+def colo_cam(config: ConfigDict) -> None:
+    """Belharbi et al., "CoLo-CAM …", Pattern Recognition 162:111358, 2025."""
+    _single_frames(config)
+    config.tcam.window.n, config.tcam.window.labelled = 1, "all"
+    config.tcam.seeds.rule, config.tcam.seeds.region = "colo_cam", "largest_box"
+    share = (config.dataset.crop / _PUBLISHED_CROP) ** 2
+    config.tcam.seeds.fg_pixels = config.tcam.seeds.bg_pixels = round(1000 * share)
+    config.tcam.losses.joint_color_crf.weight = 9.0
+
+
+RECIPES: dict[str, Recipe] = {"fcam": fcam, "tcam": tcam, "colo_cam": colo_cam}
+"""By name; a user's own joins them."""
+
+
+def use_recipe(config: ConfigDict, name: str) -> ConfigDict:
+    """Return a copy of a dataset's config, changed into the method of one of `RECIPES`.
+
+    Raises:
+      InputError: there is no such recipe.
+    """
+    if name not in RECIPES:
+        raise InputError(f"the recipe must be one of {', '.join(RECIPES)}; it is {name!r}.")
+    changed = config.copy_and_resolve_references()
+    RECIPES[name](changed)
+    return changed
+
+
+def overrides(config: ConfigDict, name: str) -> Mapping[str, object]:
+    """Return what the recipe changes of a config, {dotted field: value}."""
+    before, after = flatten(config), flatten(use_recipe(config, name))
+    return {field: value for field, value in after.items() if before.get(field) != value}
+
+
+def _single_frames(config: ConfigDict) -> None:
+    """What the whole family has in common, whatever the dataset's config has."""
+    section = config.tcam
+    section.window.n, section.window.mode = 0, "before"
+    section.window.cam_tmp, section.window.labelled = False, "target"
+    section.cam_method, section.seed_source, section.align_seeds = "layercam", "cam", False
+    section.seeds.rule, section.seeds.region, section.seeds.box = "reference", "all", "tight"
+    section.seeds.fg_pixels = section.seeds.bg_pixels = 1
+    section.losses.partial_ce.weight = 1.0
+    section.losses.size.weight = 0.01
+    for name in section.losses:
+        if name not in ("partial_ce", "crf", "size"):
+            section.losses[name].weight = 0.0
