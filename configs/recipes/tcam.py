@@ -2,7 +2,7 @@
 
     tcam train --config=configs/recipes/tcam.py:video_folder/NAME --workdir=runs/tcam
 
-CAMs of two neighbouring frames, max-pooled; one foreground and one background seed. docs/recipes/tcam.md
+CAMs of two neighbouring frames, max-pooled, one seed of each kind: docs/recipes/tcam.md
 """
 
 from ml_collections import ConfigDict
