@@ -23,11 +23,12 @@ from tcam_jax.runtime.shapes import fitted
 
 # Fields that came later, and what runs of before did.
 _LATER: dict[str, Any] = {
+    "dataset": {"middle_share": 1.0},
     "tcam": {
         "seeds": {"box": "tight"},
-        "window": {"labelled": "target"},
+        "window": {"labelled": "target", "sampling": "adjacent", "sigma_t": 10.0},
         "losses": {"joint_color_crf": {"kernel_scale": 1.0}},
-    }
+    },
 }
 RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 

@@ -9,14 +9,9 @@ import numpy as np
 
 from tcam_jax.data.bad_records import MOST_REDRAWS, BadRecords
 from tcam_jax.data.records import Split
-from tcam_jax.data.sampler import (
-    Visits,
-    redraw_target,
-    target_position,
-    window_indices,
-    windows_around,
-)
+from tcam_jax.data.sampler import Visits, redraw_target, window_indices
 from tcam_jax.data.seed_files import SeedFiles
+from tcam_jax.data.window_frames import ADJACENT, Sampling, target_position, windows_around
 from tcam_jax.runtime.errors import InputError
 
 Batch = dict[str, np.ndarray]
@@ -92,6 +87,7 @@ class TrainingWindows:
     bad: BadRecords
     seeds: SeedFiles | None
     source_size: int | None = None
+    sampling: Sampling = ADJACENT
 
     def drawn(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Records and validity of this process's windows, `[b, t]`, before anything is read."""
@@ -103,8 +99,10 @@ class TrainingWindows:
             n=self.n,
             mode=self.mode,
             visits=self.visits,
+            sampling=self.sampling,
+            rows=self.rows,
         )
-        return windows.records[self.rows], windows.valid[self.rows]
+        return windows.records, windows.valid
 
     def batch(self, step: int) -> Batch:
         """This process's part of the batch."""
@@ -172,7 +170,14 @@ class TrainingWindows:
     def _redrawn(self, step: int, slot: int, attempt: int) -> tuple[np.ndarray, np.ndarray]:
         table = self.split.table
         target = redraw_target(table, seed=self.seed, step=step, slot=slot, attempt=attempt)
-        records, valid = windows_around(table, np.array([target]), n=self.n, mode=self.mode)
+        records, valid = windows_around(
+            table,
+            np.array([target]),
+            n=self.n,
+            mode=self.mode,
+            sampling=self.sampling,
+            keys=[(self.seed, step, slot, attempt)],
+        )
         return records[0], valid[0]
 
 

@@ -19,6 +19,7 @@ from tcam_jax.data.records import Split
 from tcam_jax.data.sampler import ONCE, Visits
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
+from tcam_jax.data.window_frames import ADJACENT, Sampling
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 
@@ -40,6 +41,7 @@ def training_batches(
     with_boxes: bool = False,
     seed_dir: str | Path | None = None,
     source_size: int | None = None,
+    sampling: Sampling = ADJACENT,
 ) -> Iterator[Batch]:
     """Batches of shot windows for the steps first_step, first_step + 1, ...
 
@@ -64,6 +66,7 @@ def training_batches(
         with_boxes: also give the target frame's first box.
         seed_dir: also give every frame's map from this folder, see `seed_files.SeedFiles`.
         source_size: also give every frame as stored, resized straight to this size.
+        sampling: which frames are neighbours, see `window_frames.Sampling`.
 
     Returns:
         Iterator of dicts of (read-only) NumPy arrays, b counting this process's rows: `frames`
@@ -99,6 +102,7 @@ def training_batches(
         bad=BadRecords(split),
         seeds=None if seed_dir is None else SeedFiles(seed_dir),
         source_size=source_size,
+        sampling=sampling,
     )
     b, t = windows.drawn(first_step)[0].shape
     signature = {
