@@ -32,6 +32,8 @@ def get_config() -> ConfigDict:
     dataset.options = ConfigDict()
     # Frames of a shot in an epoch, spread over it; a shot of fewer gives each of them once.
     dataset.frames_per_shot = 1
+    # Share of every shot, around its middle, that training draws frames from; CoLo-CAM has 0.6
+    dataset.middle_share = 1.0
     dataset.balanced = False  # as many frames of every class in an epoch
     # The class, if there is one of this name, whose frames show none of the others: the classifier
     # learns it, TCAM is not trained on it, and a frame predicted so has no box.
@@ -84,6 +86,10 @@ def get_config() -> ConfigDict:
     tcam.window = ConfigDict()
     tcam.window.n = 1  # neighbouring frames on each side that the mode names
     tcam.window.mode = "before"  # the sides: before | after | before_after
+    # Which frames of a side: adjacent | gaussian (drawn, the nearer the likelier) | interval (one
+    # in each of n equal parts of it), see docs/recipes/colo_cam.md
+    tcam.window.sampling = "adjacent"
+    tcam.window.sigma_t = 10.0  # of gaussian: how far away neighbours are, frames
     tcam.window.cam_tmp = True  # pool their CAMs; False: each frame has its own
     tcam.window.pooling = "max"  # how: max | mean | softmax, see pseudo_labels/temporal.py
     # Move the neighbours' CAMs along the optical flow to where things are in the target first.

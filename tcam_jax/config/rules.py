@@ -12,7 +12,7 @@ from tcam_jax.config.defaults import get_config
 from tcam_jax.config.loss_rules import check_losses
 from tcam_jax.config.model_rules import check_encoder, check_head, reject
 from tcam_jax.data.duration import duration_of
-from tcam_jax.data.sampler import WindowMode
+from tcam_jax.data.window_frames import WindowMode, WindowSampling
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.evaluate.pseudo_boxes import PSEUDO_BOXES
 from tcam_jax.models.encoders.registry import ENCODERS
@@ -35,6 +35,7 @@ CHOICES: dict[str, Collection[Any]] = {
     "model.encoder": ENCODERS,
     "model.head": HEADS,
     "tcam.window.mode": get_args(WindowMode),
+    "tcam.window.sampling": get_args(WindowSampling),
     "tcam.window.labelled": ("target", "all"),
     "tcam.window.pooling": POOLINGS,
     "tcam.cam_method": CAM_METHODS,
@@ -52,10 +53,11 @@ _NEEDED_TO = {
     "tcam.seeds.rule": ("train",),
     "tcam.window.pooling": ("train",),
 }
-# Beyond these, a few frames would fill the memory.
+# Beyond these, a few frames would fill the memory; no share is more than all.
 _AT_MOST = {
     "dataset.resize": 8192,
     "dataset.crop": 8192,
+    "dataset.middle_share": 1,
     "eval.batch_size": 8192,
     "model.decoder_width": 64,
 }
@@ -63,12 +65,14 @@ _POSITIVE = (
     "dataset.resize",
     "dataset.crop",
     "dataset.frames_per_shot",
+    "dataset.middle_share",
     "classifier.batch_size",
     "classifier.optimizer.learning_rate",
     "classifier.optimizer.step_epochs",
     "tcam.batch_size",
     "tcam.optimizer.learning_rate",
     "tcam.optimizer.step_epochs",
+    "tcam.window.sigma_t",
     "tcam.seeds.fg_pixels",
     "tcam.seeds.bg_pixels",
     "eval.batch_size",

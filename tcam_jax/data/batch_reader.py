@@ -17,14 +17,9 @@ from tcam_jax.data.optical_flow import (
     window_flow,
 )
 from tcam_jax.data.records import Split
-from tcam_jax.data.sampler import (
-    Visits,
-    redraw_target,
-    target_position,
-    window_indices,
-    windows_around,
-)
+from tcam_jax.data.sampler import Visits, redraw_target, window_indices
 from tcam_jax.data.seed_files import SeedFiles
+from tcam_jax.data.window_frames import ADJACENT, Sampling, target_position, windows_around
 from tcam_jax.runtime.errors import InputError
 
 Batch = dict[str, np.ndarray]
@@ -127,6 +122,7 @@ class TrainingWindows:
     source_size: int | None = None
     with_flow: bool = False
     motion_of: str | None = None  # of which frames: target | all
+    sampling: Sampling = ADJACENT
 
     def drawn(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Records and validity of this process's windows, `[b, t]`, before anything is read."""
@@ -138,8 +134,10 @@ class TrainingWindows:
             n=self.n,
             mode=self.mode,
             visits=self.visits,
+            sampling=self.sampling,
+            rows=self.rows,
         )
-        return windows.records[self.rows], windows.valid[self.rows]
+        return windows.records, windows.valid
 
     def batch(self, step: int) -> Batch:
         """This process's part of the batch."""
@@ -231,7 +229,14 @@ class TrainingWindows:
     def _redrawn(self, step: int, slot: int, attempt: int) -> tuple[np.ndarray, np.ndarray]:
         table = self.split.table
         target = redraw_target(table, seed=self.seed, step=step, slot=slot, attempt=attempt)
-        records, valid = windows_around(table, np.array([target]), n=self.n, mode=self.mode)
+        records, valid = windows_around(
+            table,
+            np.array([target]),
+            n=self.n,
+            mode=self.mode,
+            sampling=self.sampling,
+            keys=[(self.seed, step, slot, attempt)],
+        )
         return records[0], valid[0]
 
 

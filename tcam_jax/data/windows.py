@@ -20,6 +20,7 @@ from tcam_jax.data.records import Split
 from tcam_jax.data.sampler import ONCE, Visits
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
+from tcam_jax.data.window_frames import ADJACENT, Sampling
 from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
 
@@ -43,6 +44,7 @@ def training_batches(
     source_size: int | None = None,
     flow: bool = False,
     motion_of: str | None = None,
+    sampling: Sampling = ADJACENT,
 ) -> Iterator[Batch]:
     """Batches of shot windows for the steps first_step, first_step + 1, ...
 
@@ -69,6 +71,7 @@ def training_batches(
         source_size: also give every frame as stored, resized straight to this size.
         flow: also give the optical flow from the targets to the other frames of their windows.
         motion_of: also give where things move: in the "target" frames, or in "all" frames.
+        sampling: which frames are neighbours, see `window_frames.Sampling`.
 
     Returns:
         Iterator of dicts of (read-only) NumPy arrays, b counting this process's rows: `frames`
@@ -108,6 +111,7 @@ def training_batches(
         source_size=source_size,
         with_flow=flow,
         motion_of=motion_of,
+        sampling=sampling,
     )
     b, t = windows.drawn(first_step)[0].shape
     signature = {

@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.data.geometry import random_geometry, sample_keys, transform
 from tcam_jax.data.protocol import Batch
-from tcam_jax.data.sampler import target_position
+from tcam_jax.data.window_frames import target_position
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.log_barrier import barrier_t
 from tcam_jax.losses.objective import global_counts, needs_window, objective, settings_at

@@ -81,6 +81,10 @@ def test_youtube_objects_has_the_published_numbers():
         ("eval.frames", -1, "0 or more; it is -1"),
         ("eval.select_by", "box", "one of boxes, cam, motion, selective_search; it is 'box'"),
         ("tcam.window.n", -1, "0 or more"),
+        ("tcam.window.sampling", "uniform", "adjacent, gaussian, interval; it is 'uniform'"),
+        ("tcam.window.sigma_t", 0.0, "greater than 0; it is 0.0"),
+        ("dataset.middle_share", 0.0, "greater than 0; it is 0.0"),
+        ("dataset.middle_share", 1.5, "at most 1; it is 1.5"),
         ("tcam.batch_size", 12, "a multiple of the 8 devices; it is 12"),
         ("tcam.accumulation", 3, "of the 8 devices times tcam.accumulation=3; it is 32"),
         ("classifier.accumulation", 0, "greater than 0; it is 0"),
@@ -209,7 +213,9 @@ def test_record_and_load(tmp_path):
 
 def test_a_config_of_before_fields_came_is_read(tmp_path):
     recorded = defaults.get_config().to_dict()
-    del recorded["tcam"]["seeds"]["box"], recorded["tcam"]["window"]["labelled"]
+    del recorded["tcam"]["seeds"]["box"], recorded["dataset"]["middle_share"]
+    for name in ("labelled", "sampling", "sigma_t"):
+        del recorded["tcam"]["window"][name]
     del recorded["tcam"]["losses"]["joint_color_crf"]["kernel_scale"]
     del recorded["eval"]["frames"], recorded["eval"]["every"], recorded["checkpoint"]["every"]
     recorded["eval"]["every_steps"], recorded["checkpoint"]["every_steps"] = 0, 100
@@ -217,6 +223,7 @@ def test_a_config_of_before_fields_came_is_read(tmp_path):
     config = load_config(tmp_path)
     assert (config.eval.every, config.eval.frames) == ("1 epoch", 0)
     assert (config.tcam.seeds.box, config.tcam.window.labelled) == ("tight", "target")
+    assert (config.tcam.window.sampling, config.dataset.middle_share) == ("adjacent", 1.0)
     assert config.tcam.losses.joint_color_crf.kernel_scale == 1.0
     assert config.checkpoint.every == "100 steps" and "every_steps" not in config.eval
 
