@@ -107,6 +107,9 @@ def get_config() -> ConfigDict:
     tcam.seeds.bg_pixels = 1  # background seeds, likewise
     # What of the Otsu region: all | largest | largest_box | densest, see docs/paper_vs_reference.md
     tcam.seeds.region = "all"
+    # Share of the steps after which they are drawn from the network's own maps (those of the
+    # average of its parameters, see optimizer.ema), not from CAMs; 1: never, see docs/losses.md
+    tcam.seeds.self_training_start = 1.0
     tcam.seeds.box = "tight"  # around it, for the loss empty_outside_box: tight | reference
 
     # Formulas and units: the file of each in tcam_jax/losses. A weight of 0 switches a loss off.
