@@ -85,6 +85,9 @@ def get_config() -> ConfigDict:
     tcam.window.n = 1  # neighbouring frames on each side that the mode names
     tcam.window.mode = "before"  # the sides: before | after | before_after
     tcam.window.cam_tmp = True  # pool their CAMs; False: each frame has its own
+    tcam.window.pooling = "max"  # how: max | mean | softmax, see pseudo_labels/temporal.py
+    # Move the neighbours' CAMs along the optical flow to where things are in the target first.
+    tcam.window.align = False
     # Frames with seeds and the losses of single frames: target | all (as CoLo-CAM), see
     # docs/losses.md
     tcam.window.labelled = "target"
@@ -110,6 +113,9 @@ def get_config() -> ConfigDict:
     # Share of the steps after which they are drawn from the network's own maps (those of the
     # average of its parameters, see optimizer.ema), not from CAMs; 1: never, see docs/losses.md
     tcam.seeds.self_training_start = 1.0
+    # Share that what moves (the camera's motion left out) has in the maps that seeds are drawn
+    # from, 0..1: 0 is the CAMs alone, see pseudo_labels/motion_prior.py
+    tcam.seeds.motion = 0.0
     tcam.seeds.box = "tight"  # around it, for the loss empty_outside_box: tight | reference
 
     # Formulas and units: the file of each in tcam_jax/losses. A weight of 0 switches a loss off.

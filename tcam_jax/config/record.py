@@ -24,8 +24,8 @@ from tcam_jax.runtime.shapes import fitted
 # Fields that came later, and what runs of before did.
 _LATER: dict[str, Any] = {
     "tcam": {
-        "seeds": {"box": "tight", "self_training_start": 1.0},
-        "window": {"labelled": "target"},
+        "seeds": {"box": "tight", "motion": 0.0, "self_training_start": 1.0},
+        "window": {"labelled": "target", "pooling": "max", "align": False},
         "losses": {"joint_color_crf": {"kernel_scale": 1.0}},
     }
 }

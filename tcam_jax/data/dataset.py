@@ -126,6 +126,8 @@ class Dataset:
         boxes: bool = False,
         seed_dir: str | None = None,
         source_size: int | None = None,
+        flow: bool = False,
+        motion_of: str | None = None,
     ) -> Iterator[Mapping[str, np.ndarray]]:
         """Return the batches number `first_step` … `num_steps` - 1, see `data.protocol`.
 
@@ -135,6 +137,8 @@ class Dataset:
           boxes: give the target frame's true box too.
           seed_dir: give the frames' maps from this folder too, see `data.seed_files.SeedFiles`.
           source_size: give the frames as stored, resized straight to this size, too.
+          flow: give the optical flow within the windows too.
+          motion_of: give where things move in the "target" frames, or in "all", too.
 
         Raises:
           InputError: see `data.windows.training_batches`.
@@ -156,6 +160,8 @@ class Dataset:
             with_boxes=boxes,
             seed_dir=seed_dir,
             source_size=source_size,
+            flow=flow,
+            motion_of=motion_of,
         )
 
     def frames_of_batch(self, number: int, batch_size: int) -> list[str]:
