@@ -25,7 +25,7 @@ from tcam_jax.runtime.shapes import fitted
 _LATER: dict[str, Any] = {
     "dataset": {"middle_share": 1.0},
     "tcam": {
-        "seeds": {"box": "tight", "motion": 0.0},
+        "seeds": {"box": "tight", "motion": 0.0, "self_training_start": 1.0},
         "window": {
             "labelled": "target",
             "sampling": "adjacent",

@@ -37,6 +37,7 @@ from tcam_jax.train.finished import Finished
 from tcam_jax.train.initial import check_alike, initial_variables, report_weights
 from tcam_jax.train.optimizer import check_optimizer, make_optimizer, make_schedule
 from tcam_jax.train.selection import cam_truth
+from tcam_jax.train.self_training import tell
 from tcam_jax.train.stage import Conclude, Stage, Validation
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
@@ -143,6 +144,7 @@ def tcam_stage(
     parts = _common(config, workdir / TCAM_DIR, data, parallel, train_localiser=True)
     if parts.initial.parts:  # the decoder of a whole network's file, or random as ever
         report_weights(parts.initial, LOCALISER_PARTS, config.model.pretrained)
+    tell(config, parts.lengths["num_steps"])
 
     stage1, like = Finished(workdir / CLASSIFIER_DIR), partial(parts.select, CLASSIFIER_PARTS)
     encoder_step = stage1.best_step(section.encoder_checkpoint)
@@ -179,7 +181,7 @@ def tcam_stage(
             tcam_step,
             **parts.for_step,
             steps_per_epoch=parts.lengths["steps_per_epoch"],
-            epochs=-(-parts.lengths["num_steps"] // parts.lengths["steps_per_epoch"]),
+            num_steps=parts.lengths["num_steps"],
         ),
         state=create_state(
             parts.select(LOCALISER_PARTS), parts.for_step["optimizer"], section.optimizer.ema
