@@ -188,7 +188,7 @@ def _row(field: str, value: Any, meaning: str) -> str:
 
 
 def _markdown(comment: str) -> str:
-    linked = re.sub(r"\bdocs/(\w+)\.md", r"[\1](\1.md)", comment)
+    linked = re.sub(r"\bdocs/((?:\w+/)*(\w+))\.md", r"[\2](\1.md)", comment)
     named = re.sub(r"(?<!`)\b[\w/]+\.py\b", r"`\g<0>`", linked)
     return named.replace("|", "\\|")
 

@@ -27,7 +27,7 @@ from tcam_jax.benchmark.torch_inference import at_least_float32, autocasting, la
 from tcam_jax.benchmark.torch_losses import NAMES, objective
 from tcam_jax.benchmark.torch_seeds import seed_maps
 from tcam_jax.benchmark.torch_twin import TCAM, Classifier
-from tcam_jax.data.sampler import target_position
+from tcam_jax.data.window_frames import target_position
 from tcam_jax.losses.objective import settings_at
 from tcam_jax.losses.schedule import is_on
 from tcam_jax.runtime.errors import InputError

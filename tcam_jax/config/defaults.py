@@ -32,6 +32,8 @@ def get_config() -> ConfigDict:
     dataset.options = ConfigDict()
     # Frames of a shot in an epoch, spread over it; a shot of fewer gives each of them once.
     dataset.frames_per_shot = 1
+    # Share of every shot, around its middle, that training draws frames from; CoLo-CAM has 0.6
+    dataset.middle_share = 1.0
     dataset.balanced = False  # as many frames of every class in an epoch
     # The class, if there is one of this name, whose frames show none of the others: the classifier
     # learns it, TCAM is not trained on it, and a frame predicted so has no box.
@@ -84,7 +86,14 @@ def get_config() -> ConfigDict:
     tcam.window = ConfigDict()
     tcam.window.n = 1  # neighbouring frames on each side that the mode names
     tcam.window.mode = "before"  # the sides: before | after | before_after
+    # Which frames of a side: adjacent | gaussian (drawn, the nearer the likelier) | interval (one
+    # in each of n equal parts of it), see docs/recipes/colo_cam.md
+    tcam.window.sampling = "adjacent"
+    tcam.window.sigma_t = 10.0  # of gaussian: how far away neighbours are, frames
     tcam.window.cam_tmp = True  # pool their CAMs; False: each frame has its own
+    tcam.window.pooling = "max"  # how: max | mean | softmax, see pseudo_labels/temporal.py
+    # Move the neighbours' CAMs along the optical flow to where things are in the target first.
+    tcam.window.align = False
     # Frames with seeds and the losses of single frames: target | all (as CoLo-CAM), see
     # docs/losses.md
     tcam.window.labelled = "target"
@@ -107,6 +116,12 @@ def get_config() -> ConfigDict:
     tcam.seeds.bg_pixels = 1  # background seeds, likewise
     # What of the Otsu region: all | largest | largest_box | densest, see docs/paper_vs_reference.md
     tcam.seeds.region = "all"
+    # Share of the steps after which they are drawn from the network's own maps (those of the
+    # average of its parameters, see optimizer.ema), not from CAMs; 1: never, see docs/losses.md
+    tcam.seeds.self_training_start = 1.0
+    # Share that what moves (the camera's motion left out) has in the maps that seeds are drawn
+    # from, 0..1: 0 is the CAMs alone, see pseudo_labels/motion_prior.py
+    tcam.seeds.motion = 0.0
     tcam.seeds.box = "tight"  # around it, for the loss empty_outside_box: tight | reference
 
     # Formulas and units: the file of each in tcam_jax/losses. A weight of 0 switches a loss off.

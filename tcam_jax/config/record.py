@@ -23,11 +23,18 @@ from tcam_jax.runtime.shapes import fitted
 
 # Fields that came later, and what runs of before did.
 _LATER: dict[str, Any] = {
+    "dataset": {"middle_share": 1.0},
     "tcam": {
-        "seeds": {"box": "tight"},
-        "window": {"labelled": "target"},
+        "seeds": {"box": "tight", "motion": 0.0, "self_training_start": 1.0},
+        "window": {
+            "labelled": "target",
+            "sampling": "adjacent",
+            "sigma_t": 10.0,
+            "pooling": "max",
+            "align": False,
+        },
         "losses": {"joint_color_crf": {"kernel_scale": 1.0}},
-    }
+    },
 }
 RECORDED_PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 

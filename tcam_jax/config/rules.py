@@ -17,13 +17,14 @@ from tcam_jax.config.model_rules import (
     reject,
 )
 from tcam_jax.data.duration import duration_of
-from tcam_jax.data.sampler import WindowMode
+from tcam_jax.data.window_frames import WindowMode, WindowSampling
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.evaluate.pseudo_boxes import PSEUDO_BOXES
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.heads import HEADS
 from tcam_jax.pseudo_labels.roi import BOXES, SEED_REGIONS
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
+from tcam_jax.pseudo_labels.temporal import POOLINGS
 from tcam_jax.runtime.counted import few
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.recurring import every
@@ -39,7 +40,9 @@ CHOICES: dict[str, Collection[Any]] = {
     "model.encoder": ENCODERS,
     "model.head": HEADS,
     "tcam.window.mode": get_args(WindowMode),
+    "tcam.window.sampling": get_args(WindowSampling),
     "tcam.window.labelled": ("target", "all"),
+    "tcam.window.pooling": POOLINGS,
     "tcam.cam_method": CAM_METHODS,
     "eval.map": METHOD_OF_MAP,
     "tcam.encoder_checkpoint": CHECKPOINT_ROLES,
@@ -50,11 +53,16 @@ CHOICES: dict[str, Collection[Any]] = {
     "tcam.seeds.region": SEED_REGIONS,
     "tcam.seeds.box": BOXES,
 }
-_NEEDED_TO = {"tcam.cam_method": ("train", "evaluate"), "tcam.seeds.rule": ("train",)}
-# Beyond these, a few frames would fill the memory.
+_NEEDED_TO = {
+    "tcam.cam_method": ("train", "evaluate"),
+    "tcam.seeds.rule": ("train",),
+    "tcam.window.pooling": ("train",),
+}
+# Beyond these, a few frames would fill the memory; no share is more than all.
 _AT_MOST = {
     "dataset.resize": 8192,
     "dataset.crop": 8192,
+    "dataset.middle_share": 1,
     "eval.batch_size": 8192,
     "model.decoder_width": 64,
 }
@@ -62,12 +70,14 @@ _POSITIVE = (
     "dataset.resize",
     "dataset.crop",
     "dataset.frames_per_shot",
+    "dataset.middle_share",
     "classifier.batch_size",
     "classifier.optimizer.learning_rate",
     "classifier.optimizer.step_epochs",
     "tcam.batch_size",
     "tcam.optimizer.learning_rate",
     "tcam.optimizer.step_epochs",
+    "tcam.window.sigma_t",
     "tcam.seeds.fg_pixels",
     "tcam.seeds.bg_pixels",
     "eval.batch_size",
@@ -176,10 +186,20 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
     if config.tcam.window.labelled == "all" and config.tcam.seed_source == "boxes":
         expected = 'cam or files with tcam.window.labelled="all": targets alone have true boxes'
         reject("tcam.seed_source", expected, "boxes")
+    window = config.tcam.window
+    if window.align and not window.cam_tmp:
+        reject("tcam.window.align", "False where window.cam_tmp=False: nothing is pooled", True)
+    if window.align and window.labelled == "all":
+        reject("tcam.window.align", 'False with window.labelled="all": maps go to the target', True)
+    if not 0 <= config.tcam.seeds.motion <= 1:
+        reject("tcam.seeds.motion", "0 to 1", config.tcam.seeds.motion)
+    if config.tcam.seeds.motion and config.tcam.seed_source == "boxes":
+        reject("tcam.seeds.motion", '0 with tcam.seed_source="boxes"', config.tcam.seeds.motion)
     from_files, folder = config.tcam.seed_source == "files", config.tcam.seed_dir
     if from_files != bool(folder):
         expected = "a folder of maps with" if from_files else "empty unless"
         reject("tcam.seed_dir", f'{expected} tcam.seed_source="files"', folder)
+    _check_self_training(config)
     if flat["precision"] == "float64" and jax.dtypes.canonicalize_dtype(float) == jnp.float32:
         reject("precision", "float32 or bfloat16 unless JAX_ENABLE_X64=1 is set", "float64")
     for section in ("classifier", "tcam"):
@@ -190,6 +210,20 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
             if m > 1:
                 expected += f" times {section}.accumulation={m}"
             reject(f"{section}.batch_size", expected, batch_size)
+
+
+def _check_self_training(config: ConfigDict) -> None:
+    start = config.tcam.seeds.self_training_start
+    if not 0 <= start <= 1:
+        reject("tcam.seeds.self_training_start", "from 0 to 1, a share of the steps", start)
+    if start == 1:
+        return
+    because = f"with tcam.seeds.self_training_start={start}"
+    if not config.tcam.optimizer.ema > 0:
+        expected = f"above 0, such as 0.99, {because}: that average makes the maps"
+        reject("tcam.optimizer.ema", expected, config.tcam.optimizer.ema)
+    if config.tcam.seed_source == "boxes":
+        reject("tcam.seed_source", f"cam or files {because}", "boxes")
 
 
 def _check_durations(config: ConfigDict) -> None:

@@ -18,6 +18,7 @@ from tcam_jax.data.sampler import Visits, steps_per_epoch, window_indices
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.data.truth import Truth, read_truth
+from tcam_jax.data.window_frames import ADJACENT, Sampling
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
 
@@ -61,7 +62,10 @@ class Dataset:
 
     def _open(self, split: str) -> Split:
         dataset = self._config.dataset
-        return open_split(dataset.data_dir, dataset.name, dataset.config, split)
+        whole = open_split(dataset.data_dir, dataset.name, dataset.config, split)
+        if split != "train" or dataset.middle_share == 1:
+            return whole
+        return replace(whole, table=whole.table.middle(dataset.middle_share))
 
     def _read_truth(self, split: str) -> Truth:
         return read_truth(self._split(split))
@@ -73,7 +77,7 @@ class Dataset:
         return {"folder": str(self._folder), "dataset": name, **read_origin(self._folder)}
 
     def records(self, split: str) -> Split:
-        """Return the records of `split` as they are stored, and their shot table."""
+        """Return the records of `split` as they are stored, and the table of the shots used."""
         return self._split(split)
 
     def steps_per_epoch(self, batch_size: int) -> int:
@@ -81,7 +85,7 @@ class Dataset:
         return steps_per_epoch(self._split("train").table, batch_size, self._visits)
 
     def training_size(self) -> TrainingSize:
-        """Return how many shots and frames there are to train on."""
+        """Return how many shots and frames there are to train on, see `dataset.middle_share`."""
         table = self._split("train").table
         return TrainingSize(table.num_shots, int((table.stop - table.start).sum()))
 
@@ -126,6 +130,9 @@ class Dataset:
         boxes: bool = False,
         seed_dir: str | None = None,
         source_size: int | None = None,
+        flow: bool = False,
+        motion_of: str | None = None,
+        sampling: Sampling = ADJACENT,
     ) -> Iterator[Mapping[str, np.ndarray]]:
         """Return the batches number `first_step` … `num_steps` - 1, see `data.protocol`.
 
@@ -135,6 +142,9 @@ class Dataset:
           boxes: give the target frame's true box too.
           seed_dir: give the frames' maps from this folder too, see `data.seed_files.SeedFiles`.
           source_size: give the frames as stored, resized straight to this size, too.
+          flow: give the optical flow within the windows too.
+          motion_of: give where things move in the "target" frames, or in "all", too.
+          sampling: which frames are neighbours.
 
         Raises:
           InputError: see `data.windows.training_batches`.
@@ -156,6 +166,9 @@ class Dataset:
             with_boxes=boxes,
             seed_dir=seed_dir,
             source_size=source_size,
+            flow=flow,
+            motion_of=motion_of,
+            sampling=sampling,
         )
 
     def frames_of_batch(self, number: int, batch_size: int) -> list[str]:

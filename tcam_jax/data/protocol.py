@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 from tcam_jax.data.class_names import check_class_names
 from tcam_jax.data.records import Split
 from tcam_jax.data.truth import Truth
+from tcam_jax.data.window_frames import Sampling
 from tcam_jax.runtime.errors import InputError
 
 Batch = Mapping[str, Array]
@@ -19,7 +20,9 @@ Batch = Mapping[str, Array]
 frames uint8 `[b, t, h, w, 3]`, valid bool `[b, t]`, label int32 `[b]`, slot int32 `[b]` (index in
 the global batch); where seeds come from true boxes, boxes float32 `[b, 4]` in 0..1; where they come
 from the user's own maps, seed_maps float32 `[b, t, h, w]`, 0..1; where the seeds' CAMs see source
-frames, sources uint8 `[b, t, s, s, 3]`.
+frames, sources uint8 `[b, t, s, s, 3]`; where these are pooled along the optical flow, flow float32
+`[b, t, g, g, 2]`, in shares of the frame (down, right); where motion is a prior, motion float32
+`[b, f, g, g]`, 0..1, of the f labelled frames of each window.
 """
 
 
@@ -61,17 +64,21 @@ class Data(Protocol):
         Args:
           batch_size: windows in the global batch, over all processes.
           n, mode: the frames of a window, in their order of time: the target and its neighbours,
-            see `data.sampler.window_offsets`; one that the shot does not have is black, and not
-            `valid`. The target is the last one of "before", the first of "after", the middle one
-            of "before_after".
+            see `data.window_frames.window_offsets`; one that the shot does not have is black, and
+            not `valid`. The target is the last one of "before", the first of "after", the middle
+            one of "before_after".
           first_step, num_steps: numbers of batches, from 0 over the whole training.
           rows: slots of the global batch, `[b here]`: the windows to give, in this order; their
             `slot` is this number. With one process and one device, all of them.
           boxes: give the target's true box too.
           seed_dir: give the maps of this folder too.
 
-        With `config.tcam.seed_view="source"` it is also asked for `source_size`: to give `sources`,
-        the frames resized from their sources straight to this size.
+        Only where the config wants more it is asked for more: with `tcam.seed_view="source"` for
+        `source_size`, to give `sources`, the frames resized from their sources straight to this
+        size; with another `tcam.window.sampling` than "adjacent" for `sampling`, a
+        `data.window_frames.Sampling`: which frames of the shot the neighbours are; with
+        `tcam.window.align` for `flow`, and with `tcam.seeds.motion` for `motion_of` the "target"
+        frames or "all", to give what `data.optical_flow` makes of the frames.
 
         Yields:
           frames uint8 `[b here, t, resize, resize, 3]`, RGB; valid, label, slot; see `Batch`.
@@ -134,26 +141,50 @@ class Original(Protocol):
         """What tells this dataset from others, JSON-able; `folder`, where it lies, may change."""
 
 
+def window_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
+    """Return the arguments of `training_batches` that say which frames make up stage 2's windows.
+
+    Raises:
+      InputError: they are not to be adjacent, and `data` has adjacent ones alone.
+    """
+    window = config.tcam.window
+    arguments: dict[str, Any] = {"n": window.n, "mode": window.mode}
+    if window.n > 0 and window.sampling != "adjacent":
+        _check_takes(data, "sampling", "config.tcam.window.sampling", window.sampling, "adjacent")
+        arguments["sampling"] = Sampling(window.sampling, window.sigma_t)
+    return arguments
+
+
 def seed_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
     """Return the arguments of `training_batches` that say what seeds need beside the frames.
 
     Raises:
-      InputError: CAMs are to see source frames, and `data` does not give any.
+      InputError: more is asked for than `data` gives, such as source frames or optical flow.
     """
     section = config.tcam
     arguments: dict[str, Any] = {
         "boxes": section.seed_source == "boxes",
         "seed_dir": section.seed_dir if section.seed_source == "files" else None,
     }
+    window, motion = section.window, section.seeds.motion
     if section.seed_source == "cam" and section.seed_view == "source":
-        if "source_size" not in inspect.signature(data.training_batches).parameters:
-            raise InputError(
-                "for config.tcam.seed_view=source, data.training_batches must take the argument "
-                f"source_size; that of {type(data).__name__} does not. Add it, or choose "
-                "config.tcam.seed_view=frame."
-            )
+        _check_takes(data, "source_size", "config.tcam.seed_view", "source", "frame")
         arguments["source_size"] = config.dataset.crop
+    if window.align and window.n:
+        _check_takes(data, "flow", "config.tcam.window.align", "True", "False")
+        arguments["flow"] = True
+    if motion:
+        _check_takes(data, "motion_of", "config.tcam.seeds.motion", str(motion), "0")
+        arguments["motion_of"] = window.labelled
     return arguments
+
+
+def _check_takes(data: Data, argument: str, field: str, value: str, instead: str) -> None:
+    if argument not in inspect.signature(data.training_batches).parameters:
+        raise InputError(
+            f"for {field}={value}, data.training_batches must take the argument {argument}; "
+            f"that of {type(data).__name__} does not. Add it, or choose {field}={instead}."
+        )
 
 
 def check_data(data: object) -> None:

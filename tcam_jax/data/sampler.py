@@ -7,15 +7,15 @@ frames of a shot, and as many of every class.
 """
 
 import functools
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 
 from tcam_jax.data.shot_table import ShotTable
+from tcam_jax.data.window_frames import ADJACENT, Sampling, WindowIndices, windows_around
 from tcam_jax.runtime.errors import InputError
 
-WindowMode = Literal["before", "after", "before_after"]
-
+# `data.window_frames` has another.
 _ORDER_STREAM, _TARGET_STREAM, _REDRAW_STREAM = 0, 1, 2
 
 
@@ -43,40 +43,6 @@ class _Parts(NamedTuple):
     stop: np.ndarray
 
 
-class WindowIndices(NamedTuple):
-    """The frames of one batch of windows.
-
-    `records` int64 `[b, t]`: record numbers. `valid` bool `[b, t]`: False where the window
-    reaches over an end of the shot; such a slot repeats the target's record.
-    """
-
-    records: np.ndarray
-    valid: np.ndarray
-
-
-def window_offsets(n: int, mode: str) -> np.ndarray:
-    """Frame numbers of a window relative to its target, int64 `[t]`.
-
-    Raises:
-        InputError: n is negative or the mode unknown.
-    """
-    if n < 0:
-        raise InputError(f"expected a number of neighbours n >= 0, got {n}; use 0 for one frame")
-    match mode:
-        case "before":
-            return np.arange(-n, 1)
-        case "after":
-            return np.arange(n + 1)
-        case "before_after":
-            return np.arange(-n, n + 1)
-    raise InputError(f"expected a window mode of {get_args(WindowMode)}, got {mode!r}")
-
-
-def target_position(n: int, mode: str) -> int:
-    """Place of the target frame on the window's t axis: last, first or middle."""
-    return int(np.flatnonzero(window_offsets(n, mode) == 0)[0])
-
-
 def steps_per_epoch(table: ShotTable, batch_size: int, visits: Visits = ONCE) -> int:
     """ceil(visits / batch_size), the number of batches in which an epoch visits every shot."""
     return _batches(_parts(table, visits), batch_size)
@@ -91,6 +57,8 @@ def window_indices(
     n: int,
     mode: str,
     visits: Visits = ONCE,
+    sampling: Sampling = ADJACENT,
+    rows: slice | np.ndarray = slice(None),
 ) -> WindowIndices:
     """The windows of global step `step` (0-based), the same on every host.
 
@@ -102,14 +70,17 @@ def window_indices(
         seed: of the order and of the targets.
         step: global step.
         batch_size: b, of the global batch.
-        n, mode: the frames of a window, see `window_offsets`.
+        n, mode: how many neighbours a target has, and on which sides, see
+            `window_frames.window_offsets`.
         visits: what an epoch visits.
+        sampling: which frames of these sides.
+        rows: slots of the global batch, in the order in which their windows are given.
 
     Returns:
-        `[b, t]` records and validity; t = n + 1, or 2n + 1 for mode "before_after".
+        `[rows, t]` records and validity; t = n + 1, or 2n + 1 for mode "before_after".
 
     Raises:
-        InputError: step, seed, n or batch_size out of range, or an unknown mode.
+        InputError: step, seed, n or batch_size out of range, or an unknown mode or sampling.
     """
     if step < 0 or seed < 0:
         raise InputError(f"expected seed >= 0 and step >= 0, got seed {seed} and step {step}")
@@ -123,24 +94,14 @@ def window_indices(
     else:
         by_class, groups = np.arange(len(parts.start)), (len(parts.start),)
     order, fraction = _epoch_draws(seed, epoch, groups, per_epoch * batch_size)
-    slots = slice(step_in_epoch * batch_size, (step_in_epoch + 1) * batch_size)
+    slots = np.arange(batch_size)[rows]
+    drawn = step_in_epoch * batch_size + slots
 
-    chosen = by_class[order[slots]]
+    chosen = by_class[order[drawn]]
     start, stop = parts.start[chosen], parts.stop[chosen]
-    targets = start + np.floor(fraction[slots] * (stop - start)).astype(np.int64)
-    return windows_around(table, targets, n=n, mode=mode)
-
-
-def windows_around(table: ShotTable, targets: np.ndarray, *, n: int, mode: str) -> WindowIndices:
-    """The windows of the target records int64 `[b]`, inside their shots: `[b, t]`.
-
-    Raises:
-        InputError: n is negative or the mode unknown.
-    """
-    shots = table.shot[targets]
-    records = targets[:, None] + window_offsets(n, mode)
-    valid = (records >= table.start[shots, None]) & (records < table.stop[shots, None])
-    return WindowIndices(np.where(valid, records, targets[:, None]), valid)
+    targets = start + np.floor(fraction[drawn] * (stop - start)).astype(np.int64)
+    keys = [(seed, step, slot, 0) for slot in slots.tolist()]
+    return windows_around(table, targets, n=n, mode=mode, sampling=sampling, keys=keys)
 
 
 def redraw_target(table: ShotTable, *, seed: int, step: int, slot: int, attempt: int) -> int:

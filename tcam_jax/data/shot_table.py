@@ -80,6 +80,20 @@ class ShotTable:
         numbers = np.where(kept, np.cumsum(kept) - 1, -1).astype(np.int32)
         return replace(self, shot=numbers[self.shot], start=self.start[kept], stop=self.stop[kept])
 
+    def middle(self, share: float) -> "ShotTable":
+        """The same shots, of each the ceil(share * frames) frames in its middle alone.
+
+        Where they cannot stand in the very middle, there is one frame more before them.
+
+        Args:
+            share: above 0, at most 1.
+        """
+        lengths = self.stop - self.start
+        # What is exact in decimals, such as 0.6 of 5, is not rounded up.
+        kept = np.ceil(share * lengths - 1e-9).astype(np.int64).clip(1)
+        start = self.start + (lengths - kept + 1) // 2
+        return replace(self, start=start, stop=start + kept)
+
     @classmethod
     def from_rows(cls, rows: Iterable[Row]) -> "ShotTable":
         """Numbers the videos and shots of `rows`, which come in record order.

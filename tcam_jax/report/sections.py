@@ -71,12 +71,15 @@ def summary(
         )
     losses = [name for name, loss in config.tcam.losses.items() if loss.weight or loss.final_weight]
     window = config.tcam.window
+    frames = f"n = {window.n} {window.mode}"
+    if window.n > 0 and window.sampling != "adjacent":
+        frames += f", {window.sampling}"
     facts = [
         ("Dataset", f"{results['dataset']} ({results['config']}), {results['split']} split"),
         ("Frames", f"{results['frames']} of {results['videos']} videos, {results['boxes']} boxes"),
         ("Network", f"{config.model.encoder}, head {config.model.head}"),
         ("Frames of the network", f"{config.dataset.crop} px, {config.precision}"),
-        ("Seeds", f"{config.tcam.cam_method}, n = {window.n} {window.mode}"),
+        ("Seeds", f"{config.tcam.cam_method}, {frames}"),
         ("Losses", ", ".join(losses)),
         ("Checkpoint", list(results["classification"])[-1]),
         ("Random seed", str(config.seed)),

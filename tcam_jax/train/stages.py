@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.data.duration import plan_of
-from tcam_jax.data.protocol import Data, seed_arguments
+from tcam_jax.data.protocol import Data, seed_arguments, window_arguments
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.models.encoders.registry import ENCODERS, backbone
@@ -38,6 +38,7 @@ from tcam_jax.train.frozen_encoder import classifier_training
 from tcam_jax.train.initial import check_alike, initial_variables, report_weights
 from tcam_jax.train.optimizer import check_optimizer, make_optimizer, make_schedule
 from tcam_jax.train.selection import cam_truth
+from tcam_jax.train.self_training import tell
 from tcam_jax.train.stage import Conclude, Stage, Validation
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
@@ -145,6 +146,7 @@ def tcam_stage(
     parts = _common(config, workdir / TCAM_DIR, data, parallel, train_localiser=True)
     if parts.initial.parts:  # the decoder of a whole network's file, or random as ever
         report_weights(parts.initial, LOCALISER_PARTS, config.model.pretrained)
+    tell(config, parts.lengths["num_steps"])
 
     stage1, like = Finished(workdir / CLASSIFIER_DIR), partial(parts.select, CLASSIFIER_PARTS)
     encoder_step = stage1.best_step(section.encoder_checkpoint)
@@ -181,7 +183,7 @@ def tcam_stage(
             tcam_step,
             **parts.for_step,
             steps_per_epoch=parts.lengths["steps_per_epoch"],
-            epochs=-(-parts.lengths["num_steps"] // parts.lengths["steps_per_epoch"]),
+            num_steps=parts.lengths["num_steps"],
         ),
         state=create_state(
             parts.select(LOCALISER_PARTS), parts.for_step["optimizer"], section.optimizer.ema
@@ -189,11 +191,10 @@ def tcam_stage(
         frozen=FrozenClassifiers(encoder, seeds, displaced),
         batches=lambda first, end: data.training_batches(
             batch_size=section.batch_size,
-            n=section.window.n,
-            mode=section.window.mode,
             first_step=first,
             num_steps=end,
             rows=parallel.slots(section.batch_size),
+            **window_arguments(data, config),
             **seed_arguments(data, config),
         ),
         frames_of=lambda number: data.frames_of_batch(number, section.batch_size),

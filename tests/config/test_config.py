@@ -81,6 +81,10 @@ def test_youtube_objects_has_the_published_numbers():
         ("eval.frames", -1, "0 or more; it is -1"),
         ("eval.select_by", "box", "one of boxes, cam, motion, selective_search; it is 'box'"),
         ("tcam.window.n", -1, "0 or more"),
+        ("tcam.window.sampling", "uniform", "adjacent, gaussian, interval; it is 'uniform'"),
+        ("tcam.window.sigma_t", 0.0, "greater than 0; it is 0.0"),
+        ("dataset.middle_share", 0.0, "greater than 0; it is 0.0"),
+        ("dataset.middle_share", 1.5, "at most 1; it is 1.5"),
         ("tcam.batch_size", 12, "a multiple of the 8 devices; it is 12"),
         ("tcam.accumulation", 3, "of the 8 devices times tcam.accumulation=3; it is 32"),
         ("classifier.accumulation", 0, "greater than 0; it is 0"),
@@ -180,6 +184,22 @@ def test_a_loss_needs_its_parameters_its_epochs_and_its_window():
         validate(config)
 
 
+def test_self_training_needs_an_average_and_maps():
+    config = defaults.get_config()
+    config.tcam.seeds.self_training_start = 0.5
+    with pytest.raises(InputError, match=r"ema must be above 0, .*start=0.5: that .*; it is 0\.0"):
+        validate(config)
+    config.tcam.optimizer.ema = 0.99
+    validate(config)
+    config.tcam.seed_source = "boxes"
+    with pytest.raises(InputError, match=r"seed_source must be cam or files with .*start=0\.5"):
+        validate(config)
+    for start in (-0.1, 1.1, float("nan")):
+        config.tcam.seeds.self_training_start = start
+        with pytest.raises(InputError, match="self_training_start must be from 0 to 1, a share"):
+            validate(config)
+
+
 def test_one_loss_at_least():
     config = defaults.get_config()
     for settings in config.tcam.losses.values():
@@ -209,7 +229,11 @@ def test_record_and_load(tmp_path):
 
 def test_a_config_of_before_fields_came_is_read(tmp_path):
     recorded = defaults.get_config().to_dict()
-    del recorded["tcam"]["seeds"]["box"], recorded["tcam"]["window"]["labelled"]
+    del recorded["dataset"]["middle_share"]
+    for name in ("box", "motion", "self_training_start"):
+        del recorded["tcam"]["seeds"][name]
+    for name in ("labelled", "sampling", "sigma_t", "pooling", "align"):
+        del recorded["tcam"]["window"][name]
     del recorded["tcam"]["losses"]["joint_color_crf"]["kernel_scale"]
     del recorded["eval"]["frames"], recorded["eval"]["every"], recorded["checkpoint"]["every"]
     recorded["eval"]["every_steps"], recorded["checkpoint"]["every_steps"] = 0, 100
@@ -217,6 +241,8 @@ def test_a_config_of_before_fields_came_is_read(tmp_path):
     config = load_config(tmp_path)
     assert (config.eval.every, config.eval.frames) == ("1 epoch", 0)
     assert (config.tcam.seeds.box, config.tcam.window.labelled) == ("tight", "target")
+    assert (config.tcam.window.sampling, config.dataset.middle_share) == ("adjacent", 1.0)
+    assert config.tcam.seeds.self_training_start == 1.0
     assert config.tcam.losses.joint_color_crf.kernel_scale == 1.0
     assert config.checkpoint.every == "100 steps" and "every_steps" not in config.eval
 

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from configs import video_folder
+from configs import demo, video_folder
 from tcam_jax.data.builders.registry import prepare
 from tcam_jax.data.dataset import Dataset
-from tcam_jax.data.protocol import seed_arguments
+from tcam_jax.data.protocol import seed_arguments, window_arguments
 from tcam_jax.data.records import open_split
+from tcam_jax.data.window_frames import Sampling
 
 
 def test_frames_stored_at_one_size_are_not_resized_to_another(tmp_path, photo_folder):
@@ -69,3 +70,40 @@ def test_seed_maps_come_from_the_named_folder(tmp_path, photo_data):
     maps, size = next(batches)["seed_maps"], config.dataset.resize
     assert maps.shape == (2, 2, size, size)
     np.testing.assert_allclose(maps, 0.25, atol=1e-6)
+
+
+def test_training_draws_from_the_middle_of_shots_and_neighbours_as_the_config_says(shapes_data):
+    config = demo.get_config()
+    config.dataset.data_dir = str(shapes_data)
+    whole = Dataset(config)
+    config.dataset.middle_share, config.tcam.window.n = 0.3, 2
+    data = Dataset(config)  # one of the three frames of every shot
+    shots = whole.training_size().shots
+    assert whole.training_size() == (shots, 3 * shots) and data.training_size() == (shots, shots)
+    assert data.steps_per_epoch(4) == whole.steps_per_epoch(4)
+    ids = {name for step in range(10) for name in data.frames_of_batch(step, 4)}
+    assert {name.rpartition("/")[2] for name in ids} == {"0001.jpg"}
+    settings = {"batch_size": 4, "first_step": 0, "num_steps": 1, "boxes": False}
+    batch = next(data.training_batches(**settings, **window_arguments(data, config)))
+    assert batch["valid"].tolist() == [[False, False, True]] * 4
+    assert len(data.truth("validation").records) == len(whole.truth("validation").records)
+
+
+def test_neighbours_are_asked_for_as_the_config_says(shapes_data):
+    config = demo.get_config()
+    config.dataset.data_dir, window = str(shapes_data), config.tcam.window
+    data = Dataset(config)
+    assert window_arguments(data, config) == {"n": 1, "mode": "before"}
+    window.sampling, window.sigma_t = "gaussian", 2.5
+    wanted = {"n": 1, "mode": "before", "sampling": Sampling("gaussian", 2.5)}
+    assert window_arguments(data, config) == wanted
+
+    class OfBefore(Dataset):
+        def training_batches(self, *, n, mode, boxes, seed_dir, **_):
+            """With adjacent frames alone, as a user's own may be."""
+
+    told = "window.sampling=gaussian, .* the argument sampling; that of OfBefore .*=adjacent"
+    with pytest.raises(ValueError, match=told):
+        window_arguments(OfBefore(config), config)
+    window.n = 0  # there are no neighbours to draw
+    assert window_arguments(OfBefore(config), config) == {"n": 0, "mode": "before"}

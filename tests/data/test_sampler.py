@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare
 
-from tcam_jax.data.sampler import ONCE, Visits, steps_per_epoch, target_position, window_indices
+from tcam_jax.data.sampler import ONCE, Visits, steps_per_epoch, window_indices
 from tcam_jax.data.shot_table import Row, ShotTable
+from tcam_jax.data.window_frames import target_position
 
 MODES = ("before", "after", "before_after")
 

@@ -9,9 +9,10 @@ from PIL import Image
 
 from tcam_jax.data.decode import decode_jpeg, resize
 from tcam_jax.data.records import Split, open_split
-from tcam_jax.data.sampler import target_position, window_indices
+from tcam_jax.data.sampler import window_indices
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
+from tcam_jax.data.window_frames import target_position
 from tcam_jax.data.windows import training_batches
 from tcam_jax.runtime.errors import InputError
 from tests.data.builders.hand_made import hand_made, jpeg, shot

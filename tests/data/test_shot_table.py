@@ -53,6 +53,26 @@ def test_the_shots_of_a_class_can_be_left_out():
         whole.without(0).without(1)
 
 
+def test_the_middle_of_every_shot_alone():
+    lengths = (1, 2, 3, 4, 5, 10)
+    whole = ShotTable.from_rows(
+        Row("v", f"s{shot}", index, 0, False)
+        for shot, length in enumerate(lengths)
+        for index in range(length)
+    )
+    middle = whole.middle(0.6)
+    places = [
+        (int(middle.start[s] - whole.start[s]), int(middle.stop[s] - whole.start[s]))
+        for s in range(whole.num_shots)
+    ]
+    assert places == [(0, 1), (0, 2), (1, 3), (1, 4), (1, 4), (2, 8)]
+    assert middle.num_records == whole.num_records
+    np.testing.assert_array_equal(middle.shot, whole.shot)
+    for share, kept in ((1e-9, 1), (1.0, 10)):
+        table = whole.middle(share)
+        assert table.stop[-1] - table.start[-1] == kept
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

@@ -12,11 +12,13 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from PIL import Image
 
 from tcam_jax.data.records import open_split
-from tcam_jax.data.sampler import target_position, window_indices
+from tcam_jax.data.sampler import window_indices
+from tcam_jax.data.window_frames import ADJACENT, Sampling, target_position
 from tcam_jax.data.windows import frame_batches, training_batches
 from tests.data.builders.hand_made import hand_made, shot
 
 SETTINGS = {"seed": 2, "batch_size": 6, "n": 2, "mode": "before", "resize_size": 64}
+SAMPLINGS = (ADJACENT, Sampling("gaussian", 1.0), Sampling("interval"))
 
 
 @pytest.fixture(scope="module")
@@ -58,17 +60,25 @@ def test_decoding_and_resizing_equal_pillow_within_one_level(train, size):
 
 
 @pytest.mark.parametrize(
-    ("n", "mode"), [(0, "before"), (2, "before"), (9, "after"), (1, "before_after")]
+    ("n", "mode", "sampling"),
+    [
+        (0, "before", ADJACENT),
+        (2, "before", ADJACENT),
+        (9, "after", ADJACENT),
+        (1, "before_after", ADJACENT),
+        (1, "before_after", Sampling("gaussian", 1.0)),
+        (2, "after", Sampling("interval")),
+    ],
 )
-def test_batches_equal_a_direct_reading(train, n, mode):
-    settings = SETTINGS | {"n": n, "mode": mode}
+def test_batches_equal_a_direct_reading(train, n, mode, sampling):
+    settings = SETTINGS | {"n": n, "mode": mode, "sampling": sampling}
     size = settings["resize_size"]
     pictures = {r: read_with_pillow(train, r, size) for r in range(train.table.num_records)}
     batches = list(training_batches(train, first_step=0, num_steps=4, **settings))
     assert len(batches) == 4
     for step, batch in enumerate(batches):
         records, valid = window_indices(
-            train.table, seed=2, step=step, batch_size=6, n=n, mode=mode
+            train.table, seed=2, step=step, batch_size=6, n=n, mode=mode, sampling=sampling
         )
         assert batch["frames"].shape == (*records.shape, size, size, 3)
         np.testing.assert_array_equal(batch["valid"], valid)
@@ -80,17 +90,21 @@ def test_batches_equal_a_direct_reading(train, n, mode):
             assert_within_one_level(batch["frames"][place], pictures[int(records[place])])
 
 
-def test_starting_later_gives_the_rest_of_the_stream(train):
-    whole = list(training_batches(train, first_step=0, num_steps=9, **SETTINGS))
-    rest = list(training_batches(train, first_step=5, num_steps=4, **SETTINGS))
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_starting_later_gives_the_rest_of_the_stream(train, sampling):
+    settings = SETTINGS | {"sampling": sampling}
+    whole = list(training_batches(train, first_step=0, num_steps=9, **settings))
+    rest = list(training_batches(train, first_step=5, num_steps=4, **settings))
     for one, two in zip(whole[5:], rest, strict=True):
         assert_equal_batches(one, two)
 
 
-def test_hosts_take_rows_of_the_same_batch(train):
-    whole = next(training_batches(train, first_step=3, num_steps=1, **SETTINGS))
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_hosts_take_rows_of_the_same_batch(train, sampling):
+    settings = SETTINGS | {"sampling": sampling}
+    whole = next(training_batches(train, first_step=3, num_steps=1, **settings))
     for rows in (slice(0, 2), slice(2, 6)):
-        part = next(training_batches(train, first_step=3, num_steps=1, rows=rows, **SETTINGS))
+        part = next(training_batches(train, first_step=3, num_steps=1, rows=rows, **settings))
         assert_equal_batches(part, {key: value[rows] for key, value in whole.items()})
 
 

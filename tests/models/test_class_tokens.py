@@ -82,7 +82,7 @@ def networks():
 def test_logits_and_features_equal_torch(networks):
     twin, _, _, images, output = networks
     keep = {}
-    logits = twin(channels_first(images), keep)
+    logits = twin(channels_first(images), keep).numpy()
     np.testing.assert_allclose(output.logits, logits, atol=1e-4)
     assert output.maps is None and np.ptp(logits, axis=0).min() > 1e-2
     for name, tokens in keep.items():
@@ -139,7 +139,8 @@ def test_gradients_of_what_comes_later_do_not_reach_the_logits(networks):
 
 def test_what_this_head_does_not_have_is_refused(networks):
     _, _, variables, images, output = networks
-    maps = partial(class_activation_maps, MODEL, variables, images, output, jnp.array(CLASS_OF))
+    frames, classes = jnp.asarray(images), jnp.array(CLASS_OF)
+    maps = partial(class_activation_maps, MODEL, variables, frames, output, classes)
     for stage in ("norm", f"block{DEPTH}"):
         with pytest.raises(InputError, match=f"gradcam at {stage}: expected one of block1, .*nded"):
             maps("gradcam", stage)
