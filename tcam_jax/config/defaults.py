@@ -91,6 +91,9 @@ def get_config() -> ConfigDict:
     tcam.window.sampling = "adjacent"
     tcam.window.sigma_t = 10.0  # of gaussian: how far away neighbours are, frames
     tcam.window.cam_tmp = True  # pool their CAMs; False: each frame has its own
+    tcam.window.pooling = "max"  # how: max | mean | softmax, see pseudo_labels/temporal.py
+    # Move the neighbours' CAMs along the optical flow to where things are in the target first.
+    tcam.window.align = False
     # Frames with seeds and the losses of single frames: target | all (as CoLo-CAM), see
     # docs/losses.md
     tcam.window.labelled = "target"
@@ -113,6 +116,9 @@ def get_config() -> ConfigDict:
     tcam.seeds.bg_pixels = 1  # background seeds, likewise
     # What of the Otsu region: all | largest | largest_box | densest, see docs/paper_vs_reference.md
     tcam.seeds.region = "all"
+    # Share that what moves (the camera's motion left out) has in the maps that seeds are drawn
+    # from, 0..1: 0 is the CAMs alone, see pseudo_labels/motion_prior.py
+    tcam.seeds.motion = 0.0
     tcam.seeds.box = "tight"  # around it, for the loss empty_outside_box: tight | reference
 
     # Formulas and units: the file of each in tcam_jax/losses. A weight of 0 switches a loss off.

@@ -70,6 +70,7 @@ def _single_frames(config: ConfigDict) -> None:
     section = config.tcam
     section.window.n, section.window.mode = 0, "before"
     section.window.cam_tmp, section.window.labelled = False, "target"
+    section.window.pooling, section.window.align, section.seeds.motion = "max", False, 0.0
     section.cam_method, section.seed_source, section.align_seeds = "layercam", "cam", False
     section.seeds.rule, section.seeds.region, section.seeds.box = "reference", "all", "tight"
     section.seeds.fg_pixels = section.seeds.bg_pixels = 1

@@ -25,8 +25,14 @@ from tcam_jax.runtime.shapes import fitted
 _LATER: dict[str, Any] = {
     "dataset": {"middle_share": 1.0},
     "tcam": {
-        "seeds": {"box": "tight"},
-        "window": {"labelled": "target", "sampling": "adjacent", "sigma_t": 10.0},
+        "seeds": {"box": "tight", "motion": 0.0},
+        "window": {
+            "labelled": "target",
+            "pooling": "max",
+            "align": False,
+            "sampling": "adjacent",
+            "sigma_t": 10.0,
+        },
         "losses": {"joint_color_crf": {"kernel_scale": 1.0}},
     },
 }

@@ -19,6 +19,7 @@ from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.heads import HEADS
 from tcam_jax.pseudo_labels.roi import BOXES, SEED_REGIONS
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
+from tcam_jax.pseudo_labels.temporal import POOLINGS
 from tcam_jax.runtime.counted import few
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.recurring import every
@@ -36,6 +37,7 @@ CHOICES: dict[str, Collection[Any]] = {
     "tcam.window.mode": get_args(WindowMode),
     "tcam.window.sampling": get_args(WindowSampling),
     "tcam.window.labelled": ("target", "all"),
+    "tcam.window.pooling": POOLINGS,
     "tcam.cam_method": CAM_METHODS,
     "eval.map": METHOD_OF_MAP,
     "tcam.encoder_checkpoint": CHECKPOINT_ROLES,
@@ -46,7 +48,11 @@ CHOICES: dict[str, Collection[Any]] = {
     "tcam.seeds.region": SEED_REGIONS,
     "tcam.seeds.box": BOXES,
 }
-_NEEDED_TO = {"tcam.cam_method": ("train", "evaluate"), "tcam.seeds.rule": ("train",)}
+_NEEDED_TO = {
+    "tcam.cam_method": ("train", "evaluate"),
+    "tcam.seeds.rule": ("train",),
+    "tcam.window.pooling": ("train",),
+}
 # Beyond these, a few frames would fill the memory; no share is more than all.
 _AT_MOST = {
     "dataset.resize": 8192,
@@ -174,6 +180,15 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
     if config.tcam.window.labelled == "all" and config.tcam.seed_source == "boxes":
         expected = 'cam or files with tcam.window.labelled="all": targets alone have true boxes'
         reject("tcam.seed_source", expected, "boxes")
+    window = config.tcam.window
+    if window.align and not window.cam_tmp:
+        reject("tcam.window.align", "False where window.cam_tmp=False: nothing is pooled", True)
+    if window.align and window.labelled == "all":
+        reject("tcam.window.align", 'False with window.labelled="all": maps go to the target', True)
+    if not 0 <= config.tcam.seeds.motion <= 1:
+        reject("tcam.seeds.motion", "0 to 1", config.tcam.seeds.motion)
+    if config.tcam.seeds.motion and config.tcam.seed_source == "boxes":
+        reject("tcam.seeds.motion", '0 with tcam.seed_source="boxes"', config.tcam.seeds.motion)
     from_files, folder = config.tcam.seed_source == "files", config.tcam.seed_dir
     if from_files != bool(folder):
         expected = "a folder of maps with" if from_files else "empty unless"

@@ -8,6 +8,14 @@ from typing import Any
 import numpy as np
 
 from tcam_jax.data.bad_records import MOST_REDRAWS, BadRecords
+from tcam_jax.data.optical_flow import (
+    FLOW_STRIDE,
+    MOTION_DISTANCES,
+    Grey,
+    grey,
+    motion_map,
+    window_flow,
+)
 from tcam_jax.data.records import Split
 from tcam_jax.data.sampler import Visits, redraw_target, window_indices
 from tcam_jax.data.seed_files import SeedFiles
@@ -70,6 +78,31 @@ class Frames:
         return example["image"]
 
 
+class _GreyFrames:
+    """The brightness of a batch's frames and of others near them, each decoded once."""
+
+    def __init__(self, split: Split, size: int, decoder: Decoder, bad: BadRecords):
+        self._split, self._size, self._decode, self._bad = split, size, decoder, bad
+        self._known: dict[int, Grey | None] = {}
+
+    def get(self, record: int) -> Grey | None:
+        """The frame of a record; None for a damaged one, which `bad` is told."""
+        if record not in self._known:
+            self._known[record] = self._read(record)
+        return self._known[record]
+
+    def _read(self, record: int) -> Grey | None:
+        if record in self._bad:
+            return None
+        frames = Frames(self._split, (1,), self._size, self._decode)
+        try:
+            frames.put((0,), record)
+        except InputError as error:
+            self._bad.add(record, error)
+            return None
+        return grey(frames.pixels[0])
+
+
 @dataclass(frozen=True)
 class TrainingWindows:
     """Makes the batch of one step, see `windows.training_batches`. Safe for many threads."""
@@ -88,6 +121,8 @@ class TrainingWindows:
     seeds: SeedFiles | None
     source_size: int | None = None
     sampling: Sampling = ADJACENT
+    with_flow: bool = False
+    motion_of: str | None = None  # of which frames: target | all
 
     def drawn(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """Records and validity of this process's windows, `[b, t]`, before anything is read."""
@@ -134,6 +169,11 @@ class TrainingWindows:
             batch["sources"] = frames.sources
         if self.with_boxes:
             batch["boxes"] = np.stack([frames.boxes[record] for record in targets.tolist()])
+        if self.with_flow:
+            batch["flow"] = window_flow(frames.pixels, valid, target)
+        if self.motion_of is not None:
+            labelled = records if self.motion_of == "all" else records[:, target, None]
+            batch["motion"] = self._motion_maps(labelled)
         if self.seeds is not None:
             shown = np.where(valid, records, targets[:, None])
             batch["seed_maps"] = self._seed_maps(self.seeds, shown)
@@ -153,6 +193,25 @@ class TrainingWindows:
             else:
                 maps[place] = seeds.read_resized(self.split.read_frame_id(record), self.size)
                 places[record] = place
+        return maps
+
+    def _motion_maps(self, records: np.ndarray) -> np.ndarray:
+        """Where things move in the frames of records `[b, f]`: float32 `[b, f, g, g]`, 0..1.
+
+        Seen against those near them in their shots, which need not be in the window.
+        """
+        table, seen = self.split.table, _GreyFrames(self.split, self.size, self.decoder, self.bad)
+        g = -(-self.size // FLOW_STRIDE)
+        maps = np.zeros((*records.shape, g, g), np.float32)
+        for place in np.ndindex(records.shape):
+            record = int(records[place])
+            shot = table.shot[record]
+            near = [record + away for away in MOTION_DISTANCES]
+            inside = [other for other in near if table.start[shot] <= other < table.stop[shot]]
+            others = [seen.get(other) for other in inside]
+            now = seen.get(record)
+            if now is not None:
+                maps[place] = motion_map(now, [other for other in others if other is not None])
         return maps
 
     def _put(self, frames: Frames, place: tuple[int, ...], record: np.int64) -> bool:

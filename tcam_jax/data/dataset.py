@@ -131,6 +131,8 @@ class Dataset:
         seed_dir: str | None = None,
         source_size: int | None = None,
         sampling: Sampling = ADJACENT,
+        flow: bool = False,
+        motion_of: str | None = None,
     ) -> Iterator[Mapping[str, np.ndarray]]:
         """Return the batches number `first_step` … `num_steps` - 1, see `data.protocol`.
 
@@ -141,6 +143,8 @@ class Dataset:
           seed_dir: give the frames' maps from this folder too, see `data.seed_files.SeedFiles`.
           source_size: give the frames as stored, resized straight to this size, too.
           sampling: which frames are neighbours.
+          flow: give the optical flow within the windows too.
+          motion_of: give where things move in the "target" frames, or in "all", too.
 
         Raises:
           InputError: see `data.windows.training_batches`.
@@ -163,6 +167,8 @@ class Dataset:
             seed_dir=seed_dir,
             source_size=source_size,
             sampling=sampling,
+            flow=flow,
+            motion_of=motion_of,
         )
 
     def frames_of_batch(self, number: int, batch_size: int) -> list[str]:

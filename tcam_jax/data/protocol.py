@@ -20,7 +20,9 @@ Batch = Mapping[str, Array]
 frames uint8 `[b, t, h, w, 3]`, valid bool `[b, t]`, label int32 `[b]`, slot int32 `[b]` (index in
 the global batch); where seeds come from true boxes, boxes float32 `[b, 4]` in 0..1; where they come
 from the user's own maps, seed_maps float32 `[b, t, h, w]`, 0..1; where the seeds' CAMs see source
-frames, sources uint8 `[b, t, s, s, 3]`.
+frames, sources uint8 `[b, t, s, s, 3]`; where these are pooled along the optical flow, flow float32
+`[b, t, g, g, 2]`, in shares of the frame (down, right); where motion is a prior, motion float32
+`[b, f, g, g]`, 0..1, of the f labelled frames of each window.
 """
 
 
@@ -72,9 +74,11 @@ class Data(Protocol):
           seed_dir: give the maps of this folder too.
 
         With `config.tcam.seed_view="source"` it is also asked for `source_size`: to give `sources`,
-        the frames resized from their sources straight to this size. With another
-        `config.tcam.window.sampling` than "adjacent" it is also asked for `sampling`, a
-        `data.window_frames.Sampling`: which frames of the shot the neighbours are.
+        the frames resized from their sources straight to this size. With `tcam.window.align` for
+        `flow`, with `tcam.seeds.motion` for `motion_of` the "target" frames or "all": to give what
+        `data.optical_flow.window_flow` and `motion_map` make of the frames. With another
+        `tcam.window.sampling` than "adjacent" for `sampling`, a `data.window_frames.Sampling`:
+        which frames of the shot the neighbours are.
 
         Yields:
           frames uint8 `[b here, t, resize, resize, 3]`, RGB; valid, label, slot; see `Batch`.
@@ -137,43 +141,36 @@ class Original(Protocol):
         """What tells this dataset from others, JSON-able; `folder`, where it lies, may change."""
 
 
-def window_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
-    """Return the arguments of `training_batches` that say which frames make up stage 2's windows.
-
-    Raises:
-      InputError: they are not to be adjacent, and `data` has adjacent ones alone.
-    """
-    window = config.tcam.window
-    arguments: dict[str, Any] = {"n": window.n, "mode": window.mode}
-    if window.n > 0 and window.sampling != "adjacent":
-        _check_takes(data, "sampling", "config.tcam.window.sampling", window.sampling, "adjacent")
-        arguments["sampling"] = Sampling(window.sampling, window.sigma_t)
-    return arguments
-
-
 def seed_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
-    """Return the arguments of `training_batches` that say what seeds need beside the frames.
+    """Return the arguments of `training_batches` that say what seeds are made of.
 
     Raises:
-      InputError: CAMs are to see source frames, and `data` does not give any.
+      InputError: more is asked for than `data` gives, such as source frames or optical flow.
     """
     section = config.tcam
     arguments: dict[str, Any] = {
         "boxes": section.seed_source == "boxes",
         "seed_dir": section.seed_dir if section.seed_source == "files" else None,
     }
+    asked: dict[str, tuple[Any, str, str]] = {}
+    if section.window.sampling != "adjacent" and section.window.n:
+        sampling = Sampling(section.window.sampling, section.window.sigma_t)
+        asked["sampling"] = sampling, f"window.sampling={sampling.name}", "window.sampling=adjacent"
     if section.seed_source == "cam" and section.seed_view == "source":
-        _check_takes(data, "source_size", "config.tcam.seed_view", "source", "frame")
-        arguments["source_size"] = config.dataset.crop
+        asked["source_size"] = config.dataset.crop, "seed_view=source", "seed_view=frame"
+    if section.window.align and section.window.n:
+        asked["flow"] = True, "window.align=True", "window.align=False"
+    if section.seeds.motion:
+        labelled = section.window.labelled
+        asked["motion_of"] = labelled, f"seeds.motion={section.seeds.motion}", "seeds.motion=0"
+    for name, (value, wanted, instead) in asked.items():
+        if name not in inspect.signature(data.training_batches).parameters:
+            raise InputError(
+                f"for config.tcam.{wanted}, data.training_batches must take the argument {name}; "
+                f"that of {type(data).__name__} does not. Add it, or choose config.tcam.{instead}."
+            )
+        arguments[name] = value
     return arguments
-
-
-def _check_takes(data: Data, argument: str, field: str, value: str, instead: str) -> None:
-    if argument not in inspect.signature(data.training_batches).parameters:
-        raise InputError(
-            f"for {field}={value}, data.training_batches must take the argument {argument}; "
-            f"that of {type(data).__name__} does not. Add it, or choose {field}={instead}."
-        )
 
 
 def check_data(data: object) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from tcam_jax.data.bad_records import BadRecords
 from tcam_jax.data.batch_reader import Batch, Frames, TrainingWindows
 from tcam_jax.data.decode import decode_into, tf  # TensorFlow as set up there
+from tcam_jax.data.optical_flow import FLOW_STRIDE
 from tcam_jax.data.records import Split
 from tcam_jax.data.sampler import ONCE, Visits
 from tcam_jax.data.seed_check import check_seed_files
@@ -42,6 +43,8 @@ def training_batches(
     seed_dir: str | Path | None = None,
     source_size: int | None = None,
     sampling: Sampling = ADJACENT,
+    flow: bool = False,
+    motion_of: str | None = None,
 ) -> Iterator[Batch]:
     """Batches of shot windows for the steps first_step, first_step + 1, ...
 
@@ -67,6 +70,8 @@ def training_batches(
         seed_dir: also give every frame's map from this folder, see `seed_files.SeedFiles`.
         source_size: also give every frame as stored, resized straight to this size.
         sampling: which frames are neighbours, see `window_frames.Sampling`.
+        flow: also give the optical flow from the targets to the other frames of their windows.
+        motion_of: also give where things move: in the "target" frames, or in "all" frames.
 
     Returns:
         Iterator of dicts of (read-only) NumPy arrays, b counting this process's rows: `frames`
@@ -75,7 +80,9 @@ def training_batches(
         int32 `[b]`, the place in the global batch; with_boxes: `boxes` float32 `[b, 4]`, x0, y0,
         x1, y1 in 0..1 of the frame's width and height; seed_dir: `seed_maps` float32
         `[b, t, s, s]`, 0..1, of the frames that are in the same places; source_size: `sources`
-        uint8 `[b, t, source_size, source_size, 3]`, likewise.
+        uint8 `[b, t, source_size, source_size, 3]`, likewise; flow: `flow` float32
+        `[b, t, g, g, 2]`, see `optical_flow.window_flow`; motion_of: `motion` float32
+        `[b, f, g, g]`, 0..1, see `optical_flow.motion_map`, f = 1 or t.
 
     Raises:
         InputError: a sampler's argument out of range, boxes or seed maps asked for but absent, or
@@ -103,6 +110,8 @@ def training_batches(
         seeds=None if seed_dir is None else SeedFiles(seed_dir),
         source_size=source_size,
         sampling=sampling,
+        with_flow=flow,
+        motion_of=motion_of,
     )
     b, t = windows.drawn(first_step)[0].shape
     signature = {
@@ -113,6 +122,12 @@ def training_batches(
     }
     if source_size is not None:
         signature["sources"] = tf.TensorSpec([b, t, source_size, source_size, 3], tf.uint8)
+    g = -(-resize_size // FLOW_STRIDE)
+    if motion_of is not None:
+        f = t if motion_of == "all" else 1
+        signature["motion"] = tf.TensorSpec([b, f, g, g], tf.float32)
+    if flow:
+        signature["flow"] = tf.TensorSpec([b, t, g, g, 2], tf.float32)
     if with_boxes:
         signature["boxes"] = tf.TensorSpec([b, 4], tf.float32)
     if windows.seeds is not None:
