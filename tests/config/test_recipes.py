@@ -94,6 +94,10 @@ def test_the_published_numbers(base):
         )
 
 
+def test_tcam_is_what_youtube_objects_has():
+    assert overrides(youtube_objects.get_config(), "tcam") == {}
+
+
 @pytest.mark.parametrize("base", ["mine", "youtube_object/v1.0", "recipes", "", "/v1.0"])
 def test_a_base_that_there_is_not(base):
     there = "colo_cam.py takes a dataset config of configs/ .*demo, moving_photos, video_folder"
