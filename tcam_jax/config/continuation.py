@@ -90,6 +90,8 @@ def _follow_the_length(section: str, flat: dict[str, Any]) -> Iterator[str]:
     schedule = flat[f"{section}.optimizer.schedule"]
     if schedule not in _OPEN_ENDED:
         yield f"optimizer.schedule={schedule}"
+    if section == "tcam" and 0 < flat["tcam.seeds.self_training_start"] < 1:
+        yield "seeds.self_training_start"
     for field, value in flat.items():
         if field.startswith(f"{section}.losses.") and field.endswith(".final_weight"):
             end = flat.get(field.replace("final_weight", "end_epoch"))

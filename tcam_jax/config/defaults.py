@@ -116,6 +116,9 @@ def get_config() -> ConfigDict:
     tcam.seeds.bg_pixels = 1  # background seeds, likewise
     # What of the Otsu region: all | largest | largest_box | densest, see docs/paper_vs_reference.md
     tcam.seeds.region = "all"
+    # Share of the steps after which they are drawn from the network's own maps (those of the
+    # average of its parameters, see optimizer.ema), not from CAMs; 1: never, see docs/losses.md
+    tcam.seeds.self_training_start = 1.0
     # Share that what moves (the camera's motion left out) has in the maps that seeds are drawn
     # from, 0..1: 0 is the CAMs alone, see pseudo_labels/motion_prior.py
     tcam.seeds.motion = 0.0

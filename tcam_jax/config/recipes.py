@@ -83,6 +83,7 @@ def _single_frames(config: ConfigDict) -> None:
     section.cam_method, section.seed_source, section.align_seeds = "layercam", "cam", False
     section.seeds.rule, section.seeds.region, section.seeds.box = "reference", "all", "tight"
     section.seeds.fg_pixels = section.seeds.bg_pixels = 1
+    section.seeds.self_training_start = 1.0
     section.losses.partial_ce.weight = 1.0
     section.losses.size.weight = 0.01
     for name in section.losses:

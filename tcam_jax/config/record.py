@@ -25,13 +25,13 @@ from tcam_jax.runtime.shapes import fitted
 _LATER: dict[str, Any] = {
     "dataset": {"middle_share": 1.0},
     "tcam": {
-        "seeds": {"box": "tight", "motion": 0.0},
+        "seeds": {"box": "tight", "motion": 0.0, "self_training_start": 1.0},
         "window": {
             "labelled": "target",
-            "pooling": "max",
-            "align": False,
             "sampling": "adjacent",
             "sigma_t": 10.0,
+            "pooling": "max",
+            "align": False,
         },
         "losses": {"joint_color_crf": {"kernel_scale": 1.0}},
     },

@@ -193,6 +193,7 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
     if from_files != bool(folder):
         expected = "a folder of maps with" if from_files else "empty unless"
         reject("tcam.seed_dir", f'{expected} tcam.seed_source="files"', folder)
+    _check_self_training(config)
     if flat["precision"] == "float64" and jax.dtypes.canonicalize_dtype(float) == jnp.float32:
         reject("precision", "float32 or bfloat16 unless JAX_ENABLE_X64=1 is set", "float64")
     for section in ("classifier", "tcam"):
@@ -203,6 +204,20 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
             if m > 1:
                 expected += f" times {section}.accumulation={m}"
             reject(f"{section}.batch_size", expected, batch_size)
+
+
+def _check_self_training(config: ConfigDict) -> None:
+    start = config.tcam.seeds.self_training_start
+    if not 0 <= start <= 1:
+        reject("tcam.seeds.self_training_start", "from 0 to 1, a share of the steps", start)
+    if start == 1:
+        return
+    because = f"with tcam.seeds.self_training_start={start}"
+    if not config.tcam.optimizer.ema > 0:
+        expected = f"above 0, such as 0.99, {because}: that average makes the maps"
+        reject("tcam.optimizer.ema", expected, config.tcam.optimizer.ema)
+    if config.tcam.seed_source == "boxes":
+        reject("tcam.seed_source", f"cam or files {because}", "boxes")
 
 
 def _check_durations(config: ConfigDict) -> None:

@@ -130,9 +130,9 @@ class Dataset:
         boxes: bool = False,
         seed_dir: str | None = None,
         source_size: int | None = None,
-        sampling: Sampling = ADJACENT,
         flow: bool = False,
         motion_of: str | None = None,
+        sampling: Sampling = ADJACENT,
     ) -> Iterator[Mapping[str, np.ndarray]]:
         """Return the batches number `first_step` … `num_steps` - 1, see `data.protocol`.
 
@@ -142,9 +142,9 @@ class Dataset:
           boxes: give the target frame's true box too.
           seed_dir: give the frames' maps from this folder too, see `data.seed_files.SeedFiles`.
           source_size: give the frames as stored, resized straight to this size, too.
-          sampling: which frames are neighbours.
           flow: give the optical flow within the windows too.
           motion_of: give where things move in the "target" frames, or in "all", too.
+          sampling: which frames are neighbours.
 
         Raises:
           InputError: see `data.windows.training_batches`.
@@ -166,9 +166,9 @@ class Dataset:
             with_boxes=boxes,
             seed_dir=seed_dir,
             source_size=source_size,
-            sampling=sampling,
             flow=flow,
             motion_of=motion_of,
+            sampling=sampling,
         )
 
     def frames_of_batch(self, number: int, batch_size: int) -> list[str]:

@@ -73,12 +73,12 @@ class Data(Protocol):
           boxes: give the target's true box too.
           seed_dir: give the maps of this folder too.
 
-        With `config.tcam.seed_view="source"` it is also asked for `source_size`: to give `sources`,
-        the frames resized from their sources straight to this size. With `tcam.window.align` for
-        `flow`, with `tcam.seeds.motion` for `motion_of` the "target" frames or "all": to give what
-        `data.optical_flow.window_flow` and `motion_map` make of the frames. With another
-        `tcam.window.sampling` than "adjacent" for `sampling`, a `data.window_frames.Sampling`:
-        which frames of the shot the neighbours are.
+        Only where the config wants more it is asked for more: with `tcam.seed_view="source"` for
+        `source_size`, to give `sources`, the frames resized from their sources straight to this
+        size; with another `tcam.window.sampling` than "adjacent" for `sampling`, a
+        `data.window_frames.Sampling`: which frames of the shot the neighbours are; with
+        `tcam.window.align` for `flow`, and with `tcam.seeds.motion` for `motion_of` the "target"
+        frames or "all", to give what `data.optical_flow` makes of the frames.
 
         Yields:
           frames uint8 `[b here, t, resize, resize, 3]`, RGB; valid, label, slot; see `Batch`.

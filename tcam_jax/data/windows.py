@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from tcam_jax.data.bad_records import BadRecords
-from tcam_jax.data.batch_reader import Batch, Frames, TrainingWindows
+from tcam_jax.data.batch_frames import Frames
+from tcam_jax.data.batch_reader import Batch, TrainingWindows
 from tcam_jax.data.decode import decode_into, tf  # TensorFlow as set up there
 from tcam_jax.data.optical_flow import FLOW_STRIDE
 from tcam_jax.data.records import Split
@@ -42,9 +43,9 @@ def training_batches(
     with_boxes: bool = False,
     seed_dir: str | Path | None = None,
     source_size: int | None = None,
-    sampling: Sampling = ADJACENT,
     flow: bool = False,
     motion_of: str | None = None,
+    sampling: Sampling = ADJACENT,
 ) -> Iterator[Batch]:
     """Batches of shot windows for the steps first_step, first_step + 1, ...
 
@@ -69,9 +70,9 @@ def training_batches(
         with_boxes: also give the target frame's first box.
         seed_dir: also give every frame's map from this folder, see `seed_files.SeedFiles`.
         source_size: also give every frame as stored, resized straight to this size.
-        sampling: which frames are neighbours, see `window_frames.Sampling`.
         flow: also give the optical flow from the targets to the other frames of their windows.
         motion_of: also give where things move: in the "target" frames, or in "all" frames.
+        sampling: which frames are neighbours, see `window_frames.Sampling`.
 
     Returns:
         Iterator of dicts of (read-only) NumPy arrays, b counting this process's rows: `frames`
@@ -109,9 +110,9 @@ def training_batches(
         bad=BadRecords(split),
         seeds=None if seed_dir is None else SeedFiles(seed_dir),
         source_size=source_size,
-        sampling=sampling,
         with_flow=flow,
         motion_of=motion_of,
+        sampling=sampling,
     )
     b, t = windows.drawn(first_step)[0].shape
     signature = {

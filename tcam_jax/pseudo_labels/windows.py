@@ -1,11 +1,11 @@
 """From a batch of shot windows to all that the decoder learns from, but the losses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
 import jax
-from jaxtyping import Array
+from jaxtyping import Array, Float
 from ml_collections import ConfigDict
 
 from tcam_jax.data.geometry import random_geometry, sample_keys, transform
@@ -15,6 +15,9 @@ from tcam_jax.pseudo_labels.roi import object_box, region_of_interest
 from tcam_jax.pseudo_labels.sampling import SEED_RULES
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers, features_and_seed_maps
 from tcam_jax.pseudo_labels.seeds import seed_map
+
+ChooseMaps = Callable[[Mapping[str, Array], Float[Array, "f h w"]], Float[Array, "f h w"]]
+"""(features, maps), see `features_and_seed_maps` -> the maps that seeds are drawn from."""
 
 
 class LabelledWindows(NamedTuple):
@@ -37,6 +40,7 @@ def label_windows(
     *,
     config: ConfigDict,
     model: TCAM,
+    choose_maps: ChooseMaps | None = None,
 ) -> LabelledWindows:
     """Crop the windows, look at them with the frozen classifiers, draw seeds in labelled frames.
 
@@ -47,6 +51,7 @@ def label_windows(
       target: position of the target frame on the t axis.
       whole_window: whether all frames are decoded, not the target alone.
       config, model: the run's.
+      choose_maps: may put other maps in the place of the classifier's.
     """
     crop, resize = config.dataset.crop, config.dataset.resize
     keys = sample_keys(config.seed, number, batch["slot"])
@@ -58,6 +63,8 @@ def label_windows(
     features, maps = features_and_seed_maps(
         frozen, batch, views, geometry, target, whole_window, config=config, model=model
     )
+    if choose_maps is not None:
+        maps = choose_maps(features, maps)
     rule = SEED_RULES[config.tcam.seeds.rule]
     if config.tcam.seed_source == "boxes":
         # No pixel of a true box is better than another: all of it, and all around it.

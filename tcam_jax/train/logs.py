@@ -38,6 +38,9 @@ class MetricsWriter:
       directory: of the stage.
       resumed_step: the restored step; -1 for none.
       validated: the restored step's validation was finished.
+
+    Attributes:
+      lines_before: those that were kept of before the resume.
     """
 
     def __init__(self, directory: Path, resumed_step: int, validated: bool = True):
@@ -51,7 +54,7 @@ class MetricsWriter:
             made_anew = of_validation and not validated and line["step"] == resumed_step
             return line["step"] <= resumed_step and not made_anew
 
-        kept = [line for line in read_metrics(self._path) if stays(line)]
+        self.lines_before = kept = [line for line in read_metrics(self._path) if stays(line)]
         write_whole(self._path, "".join(json.dumps(line) + "\n" for line in kept))
         self._timing.touch()
         self._events = directory / "tensorboard"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.log import log
 from tcam_jax.train.logs import MetricsWriter, Progress
+from tcam_jax.train.seed_overfitting import SeedOverfitting
 from tcam_jax.train.stage import Stage, Validation
 
 
@@ -26,6 +27,7 @@ class StageLogs:
             self._writer = MetricsWriter(stage.directory, step, validated)
 
         processes.broadcast(open_writer)
+        self._overfitting = SeedOverfitting(self._writer.lines_before if self._writer else ())
 
     def advance(self) -> None:
         """Count one started step."""
@@ -38,6 +40,7 @@ class StageLogs:
         if self._writer is not None:
             metrics = {**(means or {}), "skipped": float(skipped)}
             self._writer.write(step, step / self._steps_per_epoch, metrics, timing)
+            self._overfitting.see(step, metrics)
         self._progress.report(step, means and means["loss"], timing)
 
     def validation_begins(self) -> None:
@@ -52,6 +55,8 @@ class StageLogs:
             self._writer.release(step, step / self._steps_per_epoch, metrics)
             self._writer.show(step, "validation_maps", picture)
         log.info("%s step %d: %s", self._name, step, _words(metrics))
+        if self._writer is not None and (told := self._overfitting.see(step, metrics)):
+            log.warning("%s: %s", self._name, told)
 
     def sync(self) -> None:
         """Return when the lines are on disk: none may be missing there in a checkpoint's."""

@@ -34,9 +34,11 @@ from tcam_jax.runtime.recurring import every
 from tcam_jax.train.alignment import seed_displacement
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.finished import Finished
+from tcam_jax.train.frozen_encoder import classifier_training
 from tcam_jax.train.initial import check_alike, initial_variables, report_weights
 from tcam_jax.train.optimizer import check_optimizer, make_optimizer, make_schedule
 from tcam_jax.train.selection import cam_truth
+from tcam_jax.train.self_training import tell
 from tcam_jax.train.stage import Conclude, Stage, Validation
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
@@ -87,10 +89,11 @@ def classifier_stage(
     `truth`: the validation frames with the boxes that select, see `train.selection`.
     """
     section = config.classifier
-    parts = _common(config, workdir / CLASSIFIER_DIR, data, parallel, train_classifier=True)
+    evaluated = make_model(config, len(data.class_names))
+    training = classifier_training(config, evaluated)
+    parts = _common(config, workdir / CLASSIFIER_DIR, data, parallel, **training)
     if not parts.resumed:
         report_weights(parts.initial, CLASSIFIER_PARTS, config.model.pretrained)
-    evaluated = make_model(config, len(data.class_names))
     measure = make_validation(config, data, parallel, evaluated, config.tcam.cam_method, truth)
 
     def judged(measured: Measured) -> Validation:
@@ -143,6 +146,7 @@ def tcam_stage(
     parts = _common(config, workdir / TCAM_DIR, data, parallel, train_localiser=True)
     if parts.initial.parts:  # the decoder of a whole network's file, or random as ever
         report_weights(parts.initial, LOCALISER_PARTS, config.model.pretrained)
+    tell(config, parts.lengths["num_steps"])
 
     stage1, like = Finished(workdir / CLASSIFIER_DIR), partial(parts.select, CLASSIFIER_PARTS)
     encoder_step = stage1.best_step(section.encoder_checkpoint)
@@ -179,7 +183,7 @@ def tcam_stage(
             tcam_step,
             **parts.for_step,
             steps_per_epoch=parts.lengths["steps_per_epoch"],
-            epochs=-(-parts.lengths["num_steps"] // parts.lengths["steps_per_epoch"]),
+            num_steps=parts.lengths["num_steps"],
         ),
         state=create_state(
             parts.select(LOCALISER_PARTS), parts.for_step["optimizer"], section.optimizer.ema

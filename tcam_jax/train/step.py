@@ -26,6 +26,7 @@ from tcam_jax.models.tcam import TCAM
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.pseudo_labels.windows import LabelledWindows, label_windows
 from tcam_jax.train.optimizer import Schedule
+from tcam_jax.train.self_training import own_maps_from
 from tcam_jax.train.state import TrainState
 from tcam_jax.train.update import Metrics, accumulate, map_microbatches, over_devices, update
 
@@ -93,7 +94,7 @@ def tcam_step(
     schedule: Schedule,
     steps_per_epoch: int,
     axis_name: str | None,
-    epochs: int | None = None,
+    num_steps: int | None = None,
 ) -> tuple[TrainState, Metrics]:
     """Stage 2: one step of the decoder on seeds from temporal CAMs.
 
@@ -103,24 +104,35 @@ def tcam_step(
     statistics, those beyond a shot's end too). With `tcam.window.labelled` "all" every frame of a
     window has seeds of its own, and is a sample of the losses of single frames.
 
-    `epochs`: of the training, where it is not `config.tcam.epochs` that says how long it is.
+    `num_steps`: of the training, where it is not `config.tcam.epochs` that says how long it is.
     """
     crop = config.dataset.crop
     losses = settings_at(config.tcam.losses, crop)
     every_frame = config.tcam.window.labelled == "all"
     whole_window = every_frame or needs_window(losses)
     target = target_position(config.tcam.window.n, config.tcam.window.mode)
+    num_steps = num_steps or config.tcam.epochs * steps_per_epoch
+    choose_maps = own_maps_from(
+        state, config=config, model=model, num_steps=num_steps, target=target
+    )
 
     def label(part: Batch) -> LabelledWindows:
         return label_windows(
-            frozen, part, state.batch_number, target, whole_window, config=config, model=model
+            frozen,
+            part,
+            state.batch_number,
+            target,
+            whole_window,
+            config=config,
+            model=model,
+            choose_maps=choose_maps,
         )
 
     seen = map_microbatches(label, batch)
     m = batch["label"].shape[0]
     finished_epochs = state.step // steps_per_epoch
     t = barrier_t(finished_epochs, **config.tcam.barrier)
-    when = {"epoch": finished_epochs + 1, "epochs": epochs or config.tcam.epochs}
+    when = {"epoch": finished_epochs + 1, "epochs": -(-num_steps // steps_per_epoch)}
 
     def inputs_of(part: LabelledWindows, map_logits: Array) -> LossInputs:
         window = valid = None

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from tcam_jax.data.protocol import Data
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.kept_batches import KeptBatches
-from tcam_jax.evaluate.maps import make_forward
+from tcam_jax.evaluate.maps import OF_DECODER, make_forward
 from tcam_jax.evaluate.selection_scores import selection_corloc, selection_scores
 from tcam_jax.evaluate.split import accuracy, scaled_truth
 from tcam_jax.evaluate.walk import Batch
@@ -20,6 +20,7 @@ from tcam_jax.predict.drawing.overlays import NO_BOXES, contact_sheet, draw_over
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.parallel import Parallel
 
+FOREGROUND = "validation_foreground"  # percent of the pixels of TCAM's maps
 SHOWN = 4  # frames in the picture, of as many classes, if a batch here has as many
 
 
@@ -114,6 +115,8 @@ def make_validation(
             scores = jax.tree.map(processes.all_reduce_sum, here)
             correct, corloc = accuracy(scores, truth), selection_corloc(scores, truth)
             metrics = {"validation_accuracy": correct, f"validation_{corloc_name}": corloc}
+            if method in OF_DECODER:
+                metrics[FOREGROUND] = 100.0 * float(scores.areas.mean())
             return Measured(metrics, correct, corloc, drawn)
 
         return conclude

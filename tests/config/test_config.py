@@ -184,6 +184,22 @@ def test_a_loss_needs_its_parameters_its_epochs_and_its_window():
         validate(config)
 
 
+def test_self_training_needs_an_average_and_maps():
+    config = defaults.get_config()
+    config.tcam.seeds.self_training_start = 0.5
+    with pytest.raises(InputError, match=r"ema must be above 0, .*start=0.5: that .*; it is 0\.0"):
+        validate(config)
+    config.tcam.optimizer.ema = 0.99
+    validate(config)
+    config.tcam.seed_source = "boxes"
+    with pytest.raises(InputError, match=r"seed_source must be cam or files with .*start=0\.5"):
+        validate(config)
+    for start in (-0.1, 1.1, float("nan")):
+        config.tcam.seeds.self_training_start = start
+        with pytest.raises(InputError, match="self_training_start must be from 0 to 1, a share"):
+            validate(config)
+
+
 def test_one_loss_at_least():
     config = defaults.get_config()
     for settings in config.tcam.losses.values():
@@ -213,8 +229,10 @@ def test_record_and_load(tmp_path):
 
 def test_a_config_of_before_fields_came_is_read(tmp_path):
     recorded = defaults.get_config().to_dict()
-    del recorded["tcam"]["seeds"]["box"], recorded["dataset"]["middle_share"]
-    for name in ("labelled", "sampling", "sigma_t"):
+    del recorded["dataset"]["middle_share"]
+    for name in ("box", "motion", "self_training_start"):
+        del recorded["tcam"]["seeds"][name]
+    for name in ("labelled", "sampling", "sigma_t", "pooling", "align"):
         del recorded["tcam"]["window"][name]
     del recorded["tcam"]["losses"]["joint_color_crf"]["kernel_scale"]
     del recorded["eval"]["frames"], recorded["eval"]["every"], recorded["checkpoint"]["every"]
@@ -224,6 +242,7 @@ def test_a_config_of_before_fields_came_is_read(tmp_path):
     assert (config.eval.every, config.eval.frames) == ("1 epoch", 0)
     assert (config.tcam.seeds.box, config.tcam.window.labelled) == ("tight", "target")
     assert (config.tcam.window.sampling, config.dataset.middle_share) == ("adjacent", 1.0)
+    assert config.tcam.seeds.self_training_start == 1.0
     assert config.tcam.losses.joint_color_crf.kernel_scale == 1.0
     assert config.checkpoint.every == "100 steps" and "every_steps" not in config.eval
 

@@ -43,6 +43,7 @@ def test_a_classifier_on_which_tcam_stands_may_not(workdir):
     [
         ("tcam.optimizer.schedule", "cosine", "optimizer.schedule=cosine follows"),
         ("tcam.losses.size.final_weight", 0.1, "tcam.losses.size.final_weight follows"),
+        ("tcam.seeds.self_training_start", 0.5, "seeds.self_training_start follows"),
     ],
 )
 def test_what_follows_the_whole_length_keeps_it(tmp_path, field, value, named):

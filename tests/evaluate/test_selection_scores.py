@@ -79,6 +79,7 @@ def test_figures_are_those_of_the_whole_evaluation(maps, method, most):
     scores = _scores(maps, truth, method)
     assert accuracy(scores, truth) == accuracy(whole, truth) < 100.0
     np.testing.assert_array_equal(scores.logits, whole.logits)
+    np.testing.assert_allclose(scores.areas, [np.mean(levels / 255 >= 0.5) for levels in maps])
     judged = judge(whole, truth, method)
     if judged is None:
         assert most == 0 and selection_corloc(scores, truth) is None

@@ -105,6 +105,7 @@ def test_tensorboard_shows_numbers_and_the_maps_of_fixed_frames(run, stage, name
                     seen.setdefault(value.tag, []).append(event.step)
     lines = [json.loads(line) for line in (run / stage / "metrics.jsonl").read_text().splitlines()]
     assert names | {"validation_accuracy", validation} <= set(seen)
+    assert ("validation_foreground" in seen) == (stage == "tcam")
     validated = [line["step"] for line in lines if validation in line]
     assert list(pictures) == seen[validation] == validated and len(validated) == 3
     first, *_, last = pictures.values()

@@ -109,7 +109,8 @@ def train(config, stage, mode, devices, dtype, steps, accumulation=1, frozen_nor
         step = partial(tcam_step, **shared, steps_per_epoch=2)
     traces = Traces(step)
     mapped = parallel.compile(traces)
-    state = parallel.replicate(create_state(select(variables, parts), shared["optimizer"]))
+    state = create_state(select(variables, parts), shared["optimizer"], section.optimizer.ema)
+    state = parallel.replicate(state)
     frozen = parallel.replicate(frozen)
     slots = parallel.slots(section.batch_size)
     metrics = []

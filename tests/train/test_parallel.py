@@ -66,6 +66,27 @@ def test_microbatches_add_up_to_the_batch_where_batch_norm_is_frozen(config):
         assert 16 < valid < 32 and first["loss_size"][1] == first["loss_crf"][1] == valid
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("mode", "devices"), [("pmap", 2), ("shard_map", 4)])
+def test_a_step_that_teaches_itself_is_the_same_everywhere(config, mode, devices):
+    """Of two steps, the second one's seeds come from the network's own maps of every frame."""
+    every_loss_on(config)
+    config.tcam.losses.joint_color_crf.weight = 0.0  # adaptive: a microbatch's own weight
+    config.tcam.window.labelled = "all"
+    config.tcam.epochs, config.tcam.seeds.self_training_start = 1, 0.5
+    config.tcam.optimizer.ema = 0.5
+    options = {"dtype": jnp.float64, "steps": 2, "frozen_norm": True}
+    with jax.enable_x64(True):
+        one, (_, own), _ = train(config, "tcam", "jit", 1, **options)
+        state, (_, split), traced = train(config, "tcam", mode, devices, **options, accumulation=2)
+        assert traced == 1
+        _assert_close(state, jax.device_get(one))
+        config.tcam.seeds.self_training_start = 1.0
+        _, (_, from_cams), _ = train(config, "tcam", "jit", 1, **options)
+    np.testing.assert_allclose(split["loss"][0], own["loss"][0], rtol=1e-9)
+    assert own["loss_partial_ce"][1] > 0 and own["loss"][0] != from_cams["loss"][0]
+
+
 def test_a_microbatch_has_consecutive_slots_whatever_the_devices():
     for mode in ("pmap", "shard_map", "jit"):
         for devices in (1, 2, 4):
