@@ -141,22 +141,8 @@ class Original(Protocol):
         """What tells this dataset from others, JSON-able; `folder`, where it lies, may change."""
 
 
-def window_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
-    """Return the arguments of `training_batches` that say which frames make up stage 2's windows.
-
-    Raises:
-      InputError: they are not to be adjacent, and `data` has adjacent ones alone.
-    """
-    window = config.tcam.window
-    arguments: dict[str, Any] = {"n": window.n, "mode": window.mode}
-    if window.n > 0 and window.sampling != "adjacent":
-        _check_takes(data, "sampling", "config.tcam.window.sampling", window.sampling, "adjacent")
-        arguments["sampling"] = Sampling(window.sampling, window.sigma_t)
-    return arguments
-
-
 def seed_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
-    """Return the arguments of `training_batches` that say what seeds need beside the frames.
+    """Return the arguments of `training_batches` that say what seeds are made of.
 
     Raises:
       InputError: more is asked for than `data` gives, such as source frames or optical flow.
@@ -177,14 +163,6 @@ def seed_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
         _check_takes(data, "motion_of", "config.tcam.seeds.motion", str(motion), "0")
         arguments["motion_of"] = window.labelled
     return arguments
-
-
-def _check_takes(data: Data, argument: str, field: str, value: str, instead: str) -> None:
-    if argument not in inspect.signature(data.training_batches).parameters:
-        raise InputError(
-            f"for {field}={value}, data.training_batches must take the argument {argument}; "
-            f"that of {type(data).__name__} does not. Add it, or choose {field}={instead}."
-        )
 
 
 def check_data(data: object) -> None:
