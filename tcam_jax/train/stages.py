@@ -34,6 +34,7 @@ from tcam_jax.runtime.recurring import every
 from tcam_jax.train.alignment import seed_displacement
 from tcam_jax.train.checkpoint import Checkpoints
 from tcam_jax.train.finished import Finished
+from tcam_jax.train.frozen_encoder import classifier_training
 from tcam_jax.train.initial import check_alike, initial_variables, report_weights
 from tcam_jax.train.optimizer import check_optimizer, make_optimizer, make_schedule
 from tcam_jax.train.selection import cam_truth
@@ -88,10 +89,11 @@ def classifier_stage(
     `truth`: the validation frames with the boxes that select, see `train.selection`.
     """
     section = config.classifier
-    parts = _common(config, workdir / CLASSIFIER_DIR, data, parallel, train_classifier=True)
+    evaluated = make_model(config, len(data.class_names))
+    training = classifier_training(config, evaluated)
+    parts = _common(config, workdir / CLASSIFIER_DIR, data, parallel, **training)
     if not parts.resumed:
         report_weights(parts.initial, CLASSIFIER_PARTS, config.model.pretrained)
-    evaluated = make_model(config, len(data.class_names))
     measure = make_validation(config, data, parallel, evaluated, config.tcam.cam_method, truth)
 
     def judged(measured: Measured) -> Validation:
