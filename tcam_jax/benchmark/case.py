@@ -17,7 +17,8 @@ TCAM_STEP = "stage 2 step"
 WITHOUT = {name: f"stage 2 step without {name}" for name in LOSSES}
 CRF = "CRF alone"
 EVALUATION = "evaluation"
-_SLOW_CAMS = ("ablationcam", "scorecam")  # a forward pass for each channel: hours on a CPU
+# A forward pass for each channel: hours on a CPU.
+_SLOW_CAMS = ("ablationcam", "scorecam", "sscam", "iscam")
 
 _TWINS = ("resnet", "vgg", "efficientnet_lite", "vit", "deit")
 WITH_TWIN = tuple(name for name in ENCODERS if name.startswith(_TWINS))  # in PyTorch

@@ -1,10 +1,9 @@
 """CAM methods that need no gradient: the head's own map, and those that look at or change features.
 
-`cam`, `eigencam` and `ablationcam` take (features `[y, x, c]`, head, class index), `scorecam` also
-the frame; they return the raw map `[y, x]`.
+All take (features `[y, x, c]`, head, class index) and return the raw map `[y, x]`. Those that score
+the frame behind masks: `cams.mask_methods`.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -12,7 +11,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from tcam_jax.cams.head import ClassIndex, Head, weighted_sum
-from tcam_jax.cams.normalise import min_max
 
 # Channels changed and classified at once, a frame; more is faster where the memory allows.
 CHANNELS_AT_ONCE = 16
@@ -72,34 +70,6 @@ def ablationcam(
     channels = jnp.arange(features.shape[-1])
     remaining = jax.lax.map(without, channels, batch_size=CHANNELS_AT_ONCE)
     return jax.nn.relu(weighted_sum(features, head.scores(features)[class_index] - remaining))
-
-
-def scorecam(
-    features: Float[Array, "y x c"],
-    frame: Float[Array, "h w 3"],
-    scores: Callable[[Array], Array],
-    class_index: ClassIndex,
-) -> Float[Array, "y x"]:
-    """ScoreCAM (Wang et al., CVPRW 2020): channels weighted by what the frame scores behind them.
-
-    Each channel, enlarged to the frame and scaled to 0..1, masks the frame; the softmax over the
-    channels of the masked frames' logits gives the weights (the published baseline's score is the
-    same for all channels and drops out). One forward pass a channel: slow.
-
-    Args:
-      features: of the frame, `[y, x, c]`.
-      frame: normalised, `[h, w, 3]`.
-      scores: normalised frame to class logits `[k]`.
-      class_index: the class.
-    """
-
-    def through(channel: Array) -> Array:
-        enlarged = jax.image.resize(features[:, :, channel], frame.shape[:2], "linear")
-        return scores(frame * min_max(enlarged)[:, :, None])[class_index]
-
-    channels = jnp.arange(features.shape[-1])
-    logits = jax.lax.map(through, channels, batch_size=CHANNELS_AT_ONCE)
-    return jax.nn.relu(weighted_sum(features, jax.nn.softmax(logits)))
 
 
 def rollout(features: Float[Array, "y x 1"], head: Head, class_index: ClassIndex) -> Array:

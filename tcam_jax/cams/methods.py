@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from tcam_jax.cams import gradient_free_methods as free
 from tcam_jax.cams import gradient_methods as gradient
+from tcam_jax.cams import mask_methods as masks
 from tcam_jax.cams.head import ClassIndex, Head, gradient_of
 from tcam_jax.cams.normalise import min_max
 from tcam_jax.models.heads import HeadOutput
@@ -30,15 +31,17 @@ CAM_METHODS: dict[str, Callable[..., Array]] = {
     "eigencam": free.eigencam,
     "ablationcam": free.ablationcam,
     "smoothgradcampp": gradient.smoothgradcampp,
-    "scorecam": free.scorecam,
+    "scorecam": masks.scorecam,
+    "sscam": masks.sscam,
+    "iscam": masks.iscam,
     "rollout": free.rollout,
 }
 # These see the frame too, and have arguments of their own.
-FRAME_METHODS = ("smoothgradcampp", "scorecam")
+FRAME_METHODS = ("smoothgradcampp", "scorecam", "sscam", "iscam")
 # These are maps of the encoder's own, of no class: see `Encoder.maps`.
 ENCODER_MAPS = ("rollout",)
 # These already run the network for many channels of a frame at once: frame by frame, then.
-CHANNEL_BY_CHANNEL = ("ablationcam", "scorecam")
+CHANNEL_BY_CHANNEL = ("ablationcam", "scorecam", "sscam", "iscam")
 
 # Smooth GradCAM++: noisy versions of a normalised frame, and the noise's standard deviation.
 NOISY_SAMPLES = 4
@@ -78,29 +81,34 @@ def class_activation_maps(
       output: `model.classify` of these frames, which is not done again.
       classes: index of each frame's class: the true one, or the predicted one as above.
       method: one of `CAM_METHODS`.
-      stage: the encoder feature that is looked at, one of `model.declared.features`; None: the
-        last. `cam` is a map of the last one, whatever head there is.
+      stage: the encoder feature that is looked at, one of `model.stages`; None: the last of them,
+        of which alone there is a `cam`.
 
     Returns:
       Maps in the feature's resolution: `[b, y, x]`, the smallest value 0 and the largest 1.
 
     Raises:
-      InputError: there is no such method or stage, or it is `cam` at another stage than the last.
+      InputError: there is no such method or stage, or not of this encoder and this head.
 
     Source:
       Each method's file names its paper; TCAM's seeds are LayerCAM's maps, pooled over time.
     """
-    encoder = model.declared
-    features = [feature.name for feature in encoder.features]
-    stages, stage = features[-1:] if method == "cam" else features, stage or features[-1]
+    encoder, stages = model.declared, model.stages
+    stage = stage or stages[-1]
+    stages = stages[-1:] if method == "cam" else stages
     for given, known in ((method, CAM_METHODS), (stage, stages)):
         if given not in known:
             raise InputError(f"{method} at {stage}: expected one of {', '.join(known)}")
     if method in ENCODER_MAPS and method not in encoder.maps:
         raise InputError(f"{method} is no map of this encoder; take another CAM method.")
+    if method == "cam" and output.maps is None:
+        raise InputError("cam is a map of the head's own, and this head has none; take gradcam.")
     beside = tuple(output.features[name] for name in encoder.beside(stage))
     if method == "smoothgradcampp" and beside:
-        raise InputError(f"smoothgradcampp needs {features[-1]} or an encoder without tokens.")
+        raise InputError(
+            f"smoothgradcampp needs the feature {encoder.features[-1].name} and a head that reads "
+            "it, or an encoder without tokens; take another CAM method."
+        )
 
     def classify(seen: Float[Array, "n h w 3"]) -> ClassifierOutput:
         return cast(ClassifierOutput, model.apply(variables, seen, method="classify"))
@@ -113,9 +121,10 @@ def class_activation_maps(
             seen = frame + frame_noise(frame.shape)
             noisy = features[None] if linear else _float32(classify(seen).features[stage])
             return min_max(gradient.smoothgradcampp(features, noisy, head, class_index))
-        if method == "scorecam":
+        if method in FRAME_METHODS:
             scores = lambda masked: classify(masked[None]).logits[0]  # noqa: E731
-            return min_max(free.scorecam(features, frame, scores, class_index))
+            key = {"key": jax.random.key(0)} if method == "sscam" else {}
+            return min_max(CAM_METHODS[method](features, frame, scores, class_index, **key))
         return class_activation_map(method, features, head, class_index)
 
     seen_features = output.features[method if method in ENCODER_MAPS else stage]
@@ -141,7 +150,7 @@ def classifier_head(model: TCAM, variables: Variables, stage: str, *beside: Arra
     kernel = model.apply(variables, method="linear_kernel") if stage == model.last else None
     return Head(
         scores=lambda features: of_one(features).logits[0],
-        maps=lambda features: of_one(features).maps[0],
+        maps=lambda features: cast(Array, of_one(features).maps)[0],
         kernel=cast(Array | None, kernel),
         # As `classify` has run them, not mapped frame by frame: a convolution's form depends on the
         # batch (`models.cpu.winograd`), and XLA sees that these layers' outputs are there already.

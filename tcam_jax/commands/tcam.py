@@ -12,6 +12,7 @@ from tcam_jax.runtime.terminal import say
 
 COMMANDS = {
     "prepare": "read videos or frames into a dataset, or only say what is wrong with them",
+    "seed_maps": "maps of the training frames by CLIP or CLIPSeg, to draw seeds from",
     "train": "train both stages and evaluate; goes on where it was stopped",
     "evaluate": "score a trained run",
     "predict": "classes, boxes and overlays for images and videos",

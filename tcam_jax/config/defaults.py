@@ -53,7 +53,7 @@ def get_config() -> ConfigDict:
     # Attributes of it; a flag changes only what a config file has set.
     config.model.encoder_options = ConfigDict()
     config.model.decoder_width = 1.0  # factor of the decoder's channels
-    # The classification head: wgap | gap | max | lse | wildcat | attention_mil
+    # The classification head: wgap | gap | max | lse | wildcat | attention_mil | class_tokens
     config.model.head = "wgap"
     # Attributes of it, such as sharpness of lse; a flag changes only what a config file has set.
     config.model.head_options = ConfigDict()

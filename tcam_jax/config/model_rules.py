@@ -13,6 +13,8 @@ from tcam_jax.runtime.errors import InputError
 # Options of the heads here, likewise.
 _POSITIVE_OPTIONS = ("sharpness", "modalities", "top", "hidden")
 _OPTIONS_FROM_ZERO = ("bottom", "alpha")
+# CAM methods that a head of class tokens does not have: the first is a map of the head's own.
+_NEED_FEATURES = ("cam", "smoothgradcampp")
 # Attributes of every head and encoder module, which no config sets.
 _EVERY_HEAD = ("num_classes", "parent", "name")
 _EVERY_ENCODER = ("output_stride", "train", "axis_name", "dtype", "parent", "name")
@@ -42,10 +44,27 @@ def check_encoder(config: ConfigDict) -> None:
     if config.dataset.crop % encoder.frame_multiple:
         expected = f"a multiple of {encoder.frame_multiple} for {config.model.encoder}"
         reject("dataset.crop", expected, config.dataset.crop)
-    for method in config.eval.cam_methods:
+
+
+def check_what_is_read(config: ConfigDict) -> None:
+    """Check that the encoder has what the head and the CAM methods read.
+
+    Raises:
+      InputError: see `rules.validate`.
+    """
+    head, name = config.model.head, config.model.encoder
+    encoder = backbone(config)()
+    of_tokens = getattr(HEADS[head], "reads_class_tokens", False)  # a user's own may not say
+    if of_tokens and encoder.class_tokens is None:
+        reject("model.head", f"one of features, such as wgap, for {name}: no class tokens", head)
+    for method in config.eval.cam_methods:  # tcam.cam_method is among them
+        why = None
         if method in ENCODER_MAPS and method not in encoder.maps:
-            expected = f"without {method}, which {config.model.encoder} does not have"
-            reject("eval.cam_methods", expected, config.eval.cam_methods)
+            why = f"which {name} does not have"
+        if of_tokens and method in _NEED_FEATURES:
+            why = f"which needs a head of features, not {head}"
+        if why:
+            reject("eval.cam_methods", f"without {method}, {why}", config.eval.cam_methods)
 
 
 def check_head(name: str, options: ConfigDict) -> None:

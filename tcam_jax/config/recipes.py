@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from ml_collections import ConfigDict
 
 from tcam_jax.config.rules import flatten
+from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.runtime.errors import InputError
 
 Recipe = Callable[[ConfigDict], None]
@@ -51,7 +52,44 @@ def colo_cam(config: ConfigDict) -> None:
         config.tcam.optimizer.step_epochs = 5
 
 
-RECIPES: dict[str, Recipe] = {"fcam": fcam, "tcam": tcam, "colo_cam": colo_cam}
+def trcam_v(config: ConfigDict) -> None:
+    """Murtaza et al., "Leveraging Transformers for WSOL in Unconstrained Videos", ANNPR 2024.
+
+    A transformer that the config has stays, with its weights; others, which have no class tokens,
+    give way to DeiT-S, whose weights are for a flag to say.
+    """
+    _single_frames(config)
+    if ENCODERS[config.model.encoder]().class_tokens is None:
+        config.model.encoder, config.model.pretrained = "deit_small_patch16", ""
+        config.model.output_stride, config.model.encoder_options = None, ConfigDict()
+    config.model.head, config.model.head_options = "class_tokens", ConfigDict()
+    config.classifier.optimizer.multipliers = (("^encoder/", 0.0),)
+    # The published seeds are CLIP's, from files; without them, the transformer's own.
+    config.tcam.cam_method, config.eval.cam_methods = "gradcam", ("gradcam", "rollout")
+    config.tcam.losses.size.weight = 0.0
+
+
+def best(config: ConfigDict) -> None:
+    """What won on moving_photos and moving_shapes when parts were combined: docs/recipes/best.md.
+
+    TCAM, but seeds come from where the class is seen and something moves, and there are many.
+    """
+    tcam(config)
+    config.tcam.seeds.motion = 0.5
+    config.tcam.seeds.rule = "paper"
+    share = (config.dataset.crop / 160) ** 2  # chosen at 160 pixels
+    config.tcam.seeds.fg_pixels = config.tcam.seeds.bg_pixels = max(1, round(64 * share))
+    config.tcam.align_seeds = True
+    config.eval.map = "crf"
+
+
+RECIPES: dict[str, Recipe] = {
+    "fcam": fcam,
+    "tcam": tcam,
+    "colo_cam": colo_cam,
+    "trcam_v": trcam_v,
+    "best": best,
+}
 """By name; a user's own joins them."""
 
 

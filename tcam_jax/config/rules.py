@@ -10,7 +10,12 @@ from ml_collections import ConfigDict
 from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.config.defaults import get_config
 from tcam_jax.config.loss_rules import check_losses
-from tcam_jax.config.model_rules import check_encoder, check_head, reject
+from tcam_jax.config.model_rules import (
+    check_encoder,
+    check_head,
+    check_what_is_read,
+    reject,
+)
 from tcam_jax.data.duration import duration_of
 from tcam_jax.data.window_frames import WindowMode, WindowSampling
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
@@ -159,6 +164,7 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
         reject("eval.frames", "0 or more", config.eval.frames)
     check_encoder(config)
     check_head(config.model.head, config.model.head_options)
+    check_what_is_read(config)
     if use == "predict":
         return
     by = ("boxes", "cam", *PSEUDO_BOXES)

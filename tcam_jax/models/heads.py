@@ -1,11 +1,11 @@
 """Classification heads of the weakly supervised localisation literature: features in, logits out.
 
-Every head also returns its native class maps, `[b, y, x, k]`: what each place contributes to, or
-scores for, each class. They are its CAMs. All heads compute in float32 at
-least: they are small, and the logits decide.
+Every head of features also returns its native class maps, `[b, y, x, k]`: what each place
+contributes to, or scores for, each class. They are its CAMs. A head of class tokens has none. All
+heads compute in float32 at least: they are small, and the logits decide.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -16,10 +16,10 @@ _xavier = nn.initializers.xavier_uniform()
 
 
 class HeadOutput(NamedTuple):
-    """Class logits `[b, k]` and native class maps `[b, y, x, k]`, of any range."""
+    """Class logits `[b, k]` and native class maps `[b, y, x, k]`, of any range; None: no maps."""
 
     logits: Float[Array, "b k"]
-    maps: Float[Array, "b y x k"]
+    maps: Float[Array, "b y x k"] | None
 
 
 class _Head(nn.Module):
@@ -27,9 +27,12 @@ class _Head(nn.Module):
 
     Attributes:
       num_classes: k.
+      reads_class_tokens: it is given the encoder's `class_tokens` instead of its last feature.
     """
 
     num_classes: int
+
+    reads_class_tokens: ClassVar[bool] = False
 
     def linear_kernel(self) -> Float[Array, "c k"] | None:
         """Return W where logits = mean(features) @ W + bias; None for any other head."""
@@ -163,6 +166,29 @@ class AttentionMIL(_Head):
         return HeadOutput(logits, attention * jnp.einsum("byxc,ck->byxk", features, kernel))
 
 
+class ClassTokens(_Head):
+    """A linear layer on a transformer's class tokens of its last blocks, one after the other.
+
+    The classifier of TrCAM-V (Murtaza et al., ANNPR 2024) on a frozen transformer, as DINO's linear
+    evaluation of its small ones (Caron et al., ICCV 2021), whose draw of the first weights it has.
+    No place has a score of its own: a gradient method shows where the tokens' evidence is.
+    """
+
+    reads_class_tokens: ClassVar[bool] = True
+
+    @nn.compact
+    def __call__(self, tokens: Float[Array, "b n c"]) -> HeadOutput:
+        """Map the class tokens `[b, n, c]` to logits."""
+        tokens = _at_least_float32(tokens)
+        linear = nn.Dense(
+            self.num_classes,
+            kernel_init=nn.initializers.normal(0.01),
+            dtype=tokens.dtype,
+            name="fc",
+        )
+        return HeadOutput(linear(tokens.reshape(tokens.shape[0], -1)), None)
+
+
 def _at_least_float32(x: Array) -> Array:
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
@@ -179,4 +205,5 @@ HEADS: dict[str, type[_Head]] = {
     "lse": LSE,
     "wildcat": WILDCAT,
     "attention_mil": AttentionMIL,
+    "class_tokens": ClassTokens,
 }

@@ -19,9 +19,10 @@ from jaxtyping import Array, Float, Num
 from tcam_jax.data.geometry import normalise
 from tcam_jax.models import cpu
 from tcam_jax.models.cpu.convolution import KERNEL_TERMS, kernel_terms
-from tcam_jax.models.encoders.encoder import Encoder
+from tcam_jax.models.encoders.encoder import ClassTokens, Encoder
 from tcam_jax.models.heads import WGAP, HeadOutput
 from tcam_jax.models.unet import MapHead, UNetDecoder
+from tcam_jax.runtime.errors import InputError
 
 # The submodules of each part, that is, the top-level keys of its variables.
 CLASSIFIER_PARTS = ("encoder", "classification_head")
@@ -36,8 +37,8 @@ class ClassifierOutput(NamedTuple):
     """What the classifier knows of a batch of frames."""
 
     logits: Float[Array, "b k"]
-    maps: Float[Array, "b y x k"]  # the head's native class maps, any range
-    features: Mapping[str, Array]  # by the encoder's names, each [b, y, x, c]
+    maps: Float[Array, "b y x k"] | None  # the head's native class maps, any range; None: none
+    features: Mapping[str, Array]  # by the encoder's names, each [b, y, x, c], and what it adds
 
 
 class TCAM(nn.Module):
@@ -49,6 +50,7 @@ class TCAM(nn.Module):
         `models.encoders.registry`.
       head: makes the classification head, given `num_classes`: one of `models.heads`.
       train_classifier: the encoder's batch norm uses batch statistics (stage 1).
+      freeze_encoder: no gradient reaches the encoder's parameters from the logits.
       train_localiser: the decoder's batch norm uses batch statistics (stage 2).
       axis_name: device axis for synchronised batch norm, or None.
       dtype: dtype of the computation.
@@ -59,6 +61,7 @@ class TCAM(nn.Module):
     backbone: Callable[..., Encoder]
     head: Callable[..., nn.Module] = WGAP
     train_classifier: bool = False
+    freeze_encoder: bool = False
     train_localiser: bool = False
     axis_name: str | None = None
     dtype: DTypeLike = jnp.float32
@@ -71,9 +74,47 @@ class TCAM(nn.Module):
         return self.backbone(parent=None)
 
     @property
+    def read(self) -> str:
+        """The name of what the head reads: the last feature, or the class tokens.
+
+        Raises:
+          InputError: it reads class tokens, and the encoder has none.
+        """
+        return self._class_tokens.name if self._reads_class_tokens else self.last
+
+    @property
     def last(self) -> str:
-        """The name of the feature that the head reads."""
+        """The name of the last feature."""
         return self.declared.features[-1].name
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of the features that have a part in the logits, in their order.
+
+        CAMs look at the last one unless they are told otherwise.
+
+        Raises:
+          InputError: as `read`.
+        """
+        names = [feature.name for feature in self.declared.features]
+        last = self._class_tokens.feature if self._reads_class_tokens else names[-1]
+        return tuple(names[: names.index(last) + 1])
+
+    @property
+    def _reads_class_tokens(self) -> bool:
+        head = self.head(num_classes=self.num_classes, parent=None)
+        return getattr(head, "reads_class_tokens", False)  # a user's own head may not say
+
+    @property
+    def _class_tokens(self) -> ClassTokens:
+        tokens = self.declared.class_tokens
+        if tokens is None:
+            raise InputError(
+                "a head of class tokens needs an encoder that has some, such as "
+                f"deit_small_patch16; {type(self.declared).__name__} has none. Choose such an "
+                "encoder, or a head of features, such as wgap."
+            )
+        return tokens
 
     def normalise(self, frames: Num[Array | np.ndarray, "*b h w 3"]) -> Float[Array, "*b h w 3"]:
         """Bring frames of 0..255 to what the encoder expects."""
@@ -100,7 +141,10 @@ class TCAM(nn.Module):
     def classify(self, frames: Float[Array, "b h w 3"]) -> ClassifierOutput:
         """Return logits, class maps and features of normalised `frames [b, h, w, 3]`."""
         features = self.encoder(frames)
-        logits, maps = self.classification_head(features[self.last])
+        read = features[self.read]
+        if self.freeze_encoder:
+            read = jax.lax.stop_gradient(read)
+        logits, maps = self.classification_head(read)
         return ClassifierOutput(logits, maps, features)
 
     def classify_from(
@@ -110,8 +154,9 @@ class TCAM(nn.Module):
 
         `beside`: what the encoder needs besides, see `Encoder.beside`.
         """
-        if stage != self.last:
-            features = self.encoder(features, stage, *beside)[self.last]
+        read = self.read
+        if stage != read:
+            features = self.encoder(features, stage, *beside)[read]
         return self.classification_head(features)
 
     def linear_kernel(self) -> Float[Array, "c k"] | None:

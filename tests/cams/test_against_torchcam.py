@@ -156,48 +156,6 @@ def test_gradcampp_but_for_torchcams_lost_denominator(networks, classes):
     assert np.abs(wrong - expected).max() > 0.05, "the lost division would not matter here"
 
 
-class _FullResolution(torch.nn.Module):
-    """Two convolutions that keep the size: no mask needs enlarging."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.features = torch.nn.Sequential(
-            torch.nn.Conv2d(3, 12, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(12, 10, 1)
-        )
-        self.last = torch.nn.ReLU()
-        self.fc = torch.nn.Linear(10, CLASSES)
-        self.fc.weight.data.mul_(30)
-
-    def forward(self, images):
-        return self.fc(self.last(self.features(images)).mean((2, 3)))
-
-
-def test_scorecam_where_no_mask_is_enlarged(classes):
-    """torch-cam scales masks before it enlarges them, the paper after: the same at full size."""
-    from tcam_jax.cams.gradient_free_methods import scorecam
-
-    network = _FullResolution().eval()
-    images = np.random.default_rng(0).normal(size=(IMAGES, 9, 9, 3)).astype(np.float32)
-    with torch.no_grad():
-        theirs = _theirs(torchcam.ScoreCAM(network, "last"), network, images, classes)
-    w1, b1, w2, b2 = (x.detach().numpy() for x in network.features.parameters())
-    fc_w, fc_b = (x.detach().numpy() for x in network.fc.parameters())
-
-    def features(image):
-        x = jax.lax.conv_general_dilated(
-            image[None], w1, (1, 1), "SAME", dimension_numbers=("NHWC", "OIHW", "NHWC")
-        )
-        return jax.nn.relu(jax.nn.relu(x[0] + b1) @ w2[:, :, 0, 0].T + b2)
-
-    def scores(image):
-        return features(image).mean((0, 1)) @ fc_w.T + fc_b
-
-    one = lambda x, c: min_max(scorecam(features(x), x, scores, c))  # noqa: E731
-    ours = jax.vmap(one)(jnp.asarray(images), jnp.asarray(classes))
-    _assert_close(ours, theirs)
-
-
 def test_layercam_of_the_predicted_class(networks):
     network, model, variables, images, output = networks
     predicted = np.array(output.logits.argmax(-1))

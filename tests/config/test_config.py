@@ -94,7 +94,11 @@ def test_youtube_objects_has_the_published_numbers():
         ("checkpoint.skips_before_rollback", 0, "greater than 0"),
         ("tcam.seeds.rule", "papers", "one of reference, paper"),
         ("eval.cam_methods", ("cam", "gradcm"), r"made of cam, gradcam, .*; it is \['gradcm'\]"),
-        ("model.head", "gmp", "one of wgap, gap, max, lse, wildcat, attention_mil; it is 'gmp'"),
+        (
+            "model.head",
+            "gmp",
+            "one of wgap, gap, max, lse, wildcat, attention_mil, class_tokens; it is 'gmp'",
+        ),
         ("model.head_options.sharpness", 2.0, "must be made of nothing; it is 'sharpness'"),
         ("classifier.label_smoothing", 1.0, "at least 0 and less than 1; it is 1.0"),
         ("tcam.seeds.region", "biggest", "one of all, largest, .*; it is 'biggest'"),

@@ -27,6 +27,19 @@ class Feature(NamedTuple):
     stride: int
 
 
+class ClassTokens(NamedTuple):
+    """Class tokens that a head may read in the place of the last feature.
+
+    Attributes:
+      name: of the output `[b, n, c]`: those after each of the last n blocks.
+      feature: the last feature that has a part in them. What comes after it does not reach them:
+        CAMs look there.
+    """
+
+    name: str
+    feature: str
+
+
 class Renaming(NamedTuple):
     """How a library names an encoder's tensors.
 
@@ -83,6 +96,11 @@ class Encoder(nn.Module):
     def features(self) -> tuple[Feature, ...]:
         """The outputs, from the finest to the last, which the classification head reads."""
         raise NotImplementedError
+
+    @property
+    def class_tokens(self) -> ClassTokens | None:
+        """Those that heads may read; None: there are none, as in a convolutional network."""
+        return None
 
     def __call__(
         self, x: Float[Array, "b h w c"], after: str | None = None

@@ -62,7 +62,7 @@ def test_whole_networks_go_both_ways(depth):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("head", [name for name in HEADS if name != "class_tokens"])
 def test_every_head_goes_both_ways(head):
     model = TCAM(num_classes=4, backbone=ENCODERS["resnet18"], head=HEADS[head])
     variables = init_variables(model, jax.random.key(0), 32)
