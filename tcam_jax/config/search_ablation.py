@@ -59,6 +59,21 @@ def _frames(n: int) -> Knob:
     return lambda config: {"tcam.window.n": n, **off}
 
 
+def _along_the_flow(n: int) -> Knob:
+    """Another number of neighbours, whose maps go to where things are in the target."""
+    return lambda config: {
+        "tcam.window.n": n,
+        "tcam.window.cam_tmp": True,
+        "tcam.window.labelled": "target",
+        "tcam.window.align": True,
+    }
+
+
+def _self_training(config: ConfigDict) -> Mapping[str, Any]:
+    ema = config.tcam.optimizer.ema or 0.95
+    return {"tcam.seeds.self_training_start": 0.5, "tcam.optimizer.ema": ema}
+
+
 KNOBS: dict[str, tuple[str, Knob]] = {
     "lr_up": ("learning rate × 3", times(3.0, "optimizer.learning_rate")),
     "lr_down": ("learning rate ÷ 3", times(1 / 3, "optimizer.learning_rate")),
@@ -84,6 +99,16 @@ KNOBS: dict[str, tuple[str, Knob]] = {
     "n2": ("n = 2", _frames(2)),
     "n4": ("n = 4", _frames(4)),
     "pooling": ("CAMs pooled over time, or not", _other_pooling),
+    "n4_aligned": ("n = 4, along the optical flow", _along_the_flow(4)),
+    "n8": ("n = 8", _frames(8)),
+    "n8_aligned": ("n = 8, along the optical flow", _along_the_flow(8)),
+    "pooled_mean": ("the mean over time", to("mean", "window.pooling")),
+    "pooled_softmax": ("softmax over time", to("softmax", "window.pooling")),
+    "motion_0": ("motion's share of the seed maps: 0", to(0.0, "seeds.motion")),
+    "motion_25": ("motion's share: 0.25", to(0.25, "seeds.motion")),
+    "motion_50": ("motion's share: 0.5", to(0.5, "seeds.motion")),
+    "motion_75": ("motion's share: 0.75", to(0.75, "seeds.motion")),
+    "self_training": ("seeds of its own maps from the half on", _self_training),
     "joint_1": ("joint colour term of 1", _in_window("joint_color_crf", 1.0)),
     "joint_4": ("joint colour term of 4", _in_window("joint_color_crf", 4.0)),
     "consistency": ("temporal consistency of 1", _in_window("temporal_consistency", 1.0)),
