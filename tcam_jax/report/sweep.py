@@ -74,7 +74,7 @@ def beginning(summary: Summary, workdir: Path) -> Beginning:
         figure = number(mean)
         explanation = (
             f"CorLoc of {plain_title(row['title'])}, the best row of {table['title']}: percent of "
-            f"frames, mean over classes and {len(row['runs'])} seeds, {origin}; "
+            f"frames, mean over classes and seeds ({len(row['runs'])}), {origin}; "
             f"{summary['split']} split."
         )
     seeds = {seed for x in summary["tables"] for row in x["rows"] for seed in row["runs"]}
@@ -82,7 +82,7 @@ def beginning(summary: Summary, workdir: Path) -> Beginning:
         ("Dataset, network", name_of(summary)),
         ("Split", summary["split"]),
         ("Random seeds", ", ".join(sorted(seeds, key=int))),
-        *((x["title"], f"{len(x['rows'])} rows") for x in summary["tables"]),
+        *((f"Rows of {x['title']}", str(len(x["rows"]))) for x in summary["tables"]),
     ]
     files = (
         file_of_split("ablation.md", summary["split"]),
@@ -149,7 +149,7 @@ def curves_section(table: AblationTable, workdir: Path) -> Section | None:
             if (points := _curve(_folder(table, run, workdir) / stage / "metrics.jsonl", metric))
         }
         if lines:
-            svg = line_plot(lines, "epoch", "", f"{name}, against the epoch", (6.4, 3.4))
+            svg = line_plot(lines, "epoch", "", f"{name}, against the epoch", (4.4, 3.0))
             plots.append(Plot(svg, f"{name}, against the epoch"))
     if not plots:
         return None
@@ -158,14 +158,14 @@ def curves_section(table: AblationTable, workdir: Path) -> Section | None:
 
 
 def _curve(path: Path, metric: str) -> tuple[list[float], list[float]] | None:
-    """Return epochs and values of the metric whose name matches; None where there is none."""
+    """Return epochs and values of the metric whose name matches; None where they make no line."""
     points = [
         (line["epoch"], value)
         for line in read_metrics(path)
         for name, value in line.items()
         if re.fullmatch(metric, name) and None not in (value, line.get("epoch"))
     ]
-    return ([x for x, _ in points], [y for _, y in points]) if points else None
+    return ([x for x, _ in points], [y for _, y in points]) if len(points) > 1 else None
 
 
 def _folder(table: AblationTable, run: str, workdir: Path) -> Path:

@@ -99,6 +99,7 @@ def test_curves_are_a_line_a_run(tmp_path):
             {"step": 1, "epoch": 0.1, "loss": loss},
             {"step": 2, "epoch": 1.0, "loss": 1.0, "validation_corloc_tcam": 50.0},
             {"step": 3, "epoch": 2.0, "loss": 0.5, "validation_corloc_tcam": None},
+            {"step": 4, "epoch": 3.0, "validation_corloc_tcam": 60.0, "validation_accuracy": 9.0},
         ]
         (folder / "metrics.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
     section = curves_section(SUMMARY["tables"][0], tmp_path)
