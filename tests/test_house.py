@@ -116,7 +116,7 @@ def test_one_module_of_each_medium_writes_what_users_name():
         r"csv\.(writer|DictWriter)": {"runtime/csv_rows.py"},
         r'" \| "\.join': {"runtime/markdown.py"},
         # "$x$" is no formula there, names in HTML are escaped.
-        r"\.savefig\(": {"report/curves.py", "report/ablation_plots.py"},
+        r"\.savefig\(": {"report/svg.py", "report/ablation_plots.py"},
         r"jinja2\.Environment\(": {"report/page.py"},
     }
     for path in MODULES:

@@ -16,7 +16,7 @@ from tcam_jax.predict.drawing.fonts import drawable
 from tcam_jax.predict.formats.records import Records
 from tcam_jax.predict.formats.registry import FORMATS, convert
 from tcam_jax.predict.given_files import find_given
-from tcam_jax.report import ablation, ablation_plots
+from tcam_jax.report import ablation_plots, ablation_tables
 from tcam_jax.report.csv_file import to_csv
 from tcam_jax.report.curves import line_plot
 from tcam_jax.report.page import Group, Section, Summary, render
@@ -47,12 +47,16 @@ RESULTS = {
         "corloc_frames": 3.0, "per_class": [-1.5, None],
     }],
 }  # fmt: skip
+SPREADS = {name: {"mean": 1.0, "std": None} for name in ("without_boxes", "val", "test")}
 SUMMARY = {
-    "dataset": CLASS, "split": "test",
-    "tables": [{"name": "t", "title": CLASS, "note": CLASS, "rows": [{
-        "run": "r", "title": CLASS, "method": "tcam", "published": -1.5,
-        "runs": {"0": {"val": -1.5, "test": 2.0, "accuracy": None}},
-        "val": {"mean": 1.0, "std": None}, "test": {"mean": 2.0, "std": None},
+    "dataset": CLASS, "config": CLASS, "encoder": CLASS, "split": "test",
+    "tables": [{"name": "t", "title": CLASS, "note": CLASS, "baseline": CLASS, "rows": [{
+        "run": "r", "title": CLASS, "method": "tcam", "rule": CLASS, "published": -1.5,
+        "runs": {"0": {
+            "without_boxes": 1.5, "val": -1.5, "test": 2.0, "accuracy": None, "seconds": 60.0,
+        }},
+        **SPREADS, "against_cam": {"mean": -1.5, "interval": [-2.0, 1.0]}, "against_baseline": None,
+        "cost": None,
     }]}],
 }  # fmt: skip
 
@@ -74,7 +78,7 @@ def written(folder: Path) -> str:
 
 @pytest.mark.parametrize(
     "text",
-    [lambda _: to_csv(RESULTS), lambda _: ablation.to_csv(SUMMARY), written],
+    [lambda _: to_csv(RESULTS), lambda _: ablation_tables.to_csv(SUMMARY), written],
     ids=["report", "ablation", "predictions"],
 )
 def test_in_csv_no_cell_is_a_formula_and_numbers_are_numbers(tmp_path, text):

@@ -1,49 +1,54 @@
-"""Reproduce the paper's ablations: tcam ablate --config=configs/demo.py --workdir=DIR.
+"""Train variants of a config and compare them: tcam ablate --config=configs/demo.py --workdir=DIR.
 
-Trains the variants of tcam_jax/config/paper_ablations.py over seeds: the loss table (Table 3), the
-temporal range (Fig. 3), where seeds come from. One classifier a seed serves all its variants. A
-sweep that was stopped goes on; finished runs are only read. After every run the tables so far are
-written into the workdir: ablation.json, .csv, .md, losses.png, temporal.png.
+Tables, each a list of changes to the config, over seeds: losses (the paper's Table 3), temporal
+(Fig. 3), seeds (where they come from), bounds (seeds from true boxes), extra_losses, recipes (every
+method of the family), search (what each knob of stage 2 is worth). One classifier a seed serves all
+variants that would train the same. A sweep that was stopped goes on; finished runs are only read.
+After every run the tables so far are written into the workdir: ablation.json, .csv, .md, and a
+picture a table; at the end, or by `tcam report --workdir=DIR`, the page sweep.html.
 
 --full: n = 0 to 10, all CAM methods, further losses, every table over every seed.
+--split=validation: to choose by, without looking at the test split; files have it in their names.
 """
 
 import json
-import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
 from absl import flags
 from ml_collections import ConfigDict
 
-from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.commands import command_line, config_flag
-from tcam_jax.config.ablation import Ablation, Variant
-from tcam_jax.config.continuation import CHANGEABLE
-from tcam_jax.config.paper_ablations import ablations
-from tcam_jax.config.record import load_config
-from tcam_jax.config.rules import flatten, validate
+from tcam_jax.config.ablation import Ablation, RunKey, planned, with_methods
+from tcam_jax.config.ablation_tables import TABLES, tables_of
+from tcam_jax.config.rules import validate
 from tcam_jax.data.builders.registry import prepare, prepared_folder
-from tcam_jax.evaluate.results import read_results
-from tcam_jax.report.ablation import Summary, summarise, to_csv, to_markdown
+from tcam_jax.evaluate.results import file_of_split
+from tcam_jax.report.ablation import Summary, score_shown
 from tcam_jax.report.ablation_plots import bars, temporal_range
+from tcam_jax.report.ablation_scores import FinishedRun, read_run, summarise
+from tcam_jax.report.ablation_tables import to_csv, to_markdown
+from tcam_jax.report.sweep import sweep_page
+from tcam_jax.runs.cost import measure_costs
+from tcam_jax.runs.evaluate import evaluate_run
 from tcam_jax.runs.experiment import train_and_evaluate
+from tcam_jax.runs.shared_classifier import share_classifier
 from tcam_jax.runtime import devices
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.terminal import say
 from tcam_jax.train.stage import is_finished
-from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR
+from tcam_jax.train.stages import TCAM_DIR
 
 _CONFIG = config_flag.define_config()
 _WORKDIR = command_line.define_path("workdir", "folder of the sweep")
 _SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "training seeds")
 _FULL = flags.DEFINE_bool("full", False, "every table in full, over every seed")
-
-_COPYING = "copying_"
+_TABLES = flags.DEFINE_list("tables", [], f"of {', '.join(TABLES)}; by default those of the paper")
+_SPLIT = flags.DEFINE_enum("split", "test", ["validation", "test"], "what to score the runs on")
 
 
 def ablate(
@@ -52,108 +57,95 @@ def ablate(
     tables: Sequence[Ablation],
     seeds: Sequence[int],
     stop: Interruption | None = None,
+    split: str = "test",
 ) -> Summary:
     """Train what is missing, write the tables after each run; return them.
+
+    Args:
+      config: what the tables change.
+      workdir: of the sweep.
+      tables: see `config.ablation_tables.tables_of`.
+      seeds: of the runs.
+      stop: asked at safe points.
+      split: on which the runs are scored; with "validation" the test split is not looked at.
 
     Raises:
       InputError: a variant does not fit the config, or a run cannot be started.
       Interrupted: `stop` was requested; the run under way is saved.
     """
-    planned = dict(_planned(config, tables, seeds))
-    for one in planned.values():  # what is wrong in the list should not surface after an hour
+    stop, tables = stop or Interruption(), [with_methods(table, config) for table in tables]
+    runs = dict(planned(config, tables, seeds))
+    for one in runs.values():  # what is wrong in the list should not surface after an hour
         validate(one)
-    folders = {key: workdir / f"seed{key[1]}" / key[0] for key in planned}
-    results = {  # a sweep that goes on starts with the tables it had
-        key: read_results(folder)
+    folders = {key: workdir / f"seed{key[1]}" / key[0] for key in runs}
+    finished = {  # a sweep that goes on starts with the tables it had
+        key: read_run(folder, runs[key], split)
         for key, folder in folders.items()
-        if is_finished(folder / TCAM_DIR) and (folder / "results.json").exists()
+        if is_finished(folder / TCAM_DIR)
+        and (folder / file_of_split("results.json", split)).exists()
     }
     start = time.monotonic()
-    for number, (key, one) in enumerate(planned.items(), start=1):
-        dataset = (one.dataset.name, one.dataset.config)
-        if one.dataset.name == "moving_shapes" and not prepared_folder(
-            one.dataset.data_dir, *dataset
-        ):
-            prepare(*dataset, one.dataset.data_dir)  # generated: nobody has to fetch anything
+    for number, (key, one) in enumerate(runs.items(), start=1):
+        _prepare(one)
         folder = folders[key]
-        _share_classifier(folder, one)
-        results[key] = train_and_evaluate(one, folder, stop)
+        share_classifier(folder, one)
+        train_and_evaluate(one, folder, stop, split=split)
+        finished[key] = read_run(folder, one, split)
+        if not finished[key].is_comparable:  # it was evaluated by a version of before
+            evaluate_run(folder, split, data_dir=one.dataset.data_dir)
+            finished[key] = read_run(folder, one, split)
         jax.clear_caches()  # no run uses another's programs
-        summary = summarise(tables, results)
-        _write(summary, workdir)
+        summary = _write(tables, finished, workdir)
         minutes = (time.monotonic() - start) / 60
-        say(f"run {number} of {len(planned)}: {folder}, {minutes:.0f} min so far")
+        say(f"run {number} of {len(runs)}: {folder}, {minutes:.0f} min so far")
+    if _measure(tables, runs, folders, seeds, stop):
+        finished = {key: read_run(folders[key], runs[key], split) for key in runs}
+        summary = _write(tables, finished, workdir)
     return summary
 
 
-def _planned(
-    config: ConfigDict, tables: Sequence[Ablation], seeds: Sequence[int]
-) -> Iterator[tuple[tuple[str, int], ConfigDict]]:
-    overrides: dict[str, Variant] = {}
+def _prepare(config: ConfigDict) -> None:
+    """Generate what nobody has to fetch, where it is not there."""
+    dataset = config.dataset
+    if dataset.name == "moving_shapes" and not prepared_folder(
+        dataset.data_dir, dataset.name, dataset.config
+    ):
+        prepare(dataset.name, dataset.config, dataset.data_dir)
+
+
+def _measure(
+    tables: Sequence[Ablation],
+    runs: Mapping[RunKey, ConfigDict],
+    folders: Mapping[RunKey, Path],
+    seeds: Sequence[int],
+    stop: Interruption,
+) -> bool:
+    """Measure what the first seed's runs cost, where it is not known; tell whether any was."""
+    methods: dict[str, list[str]] = {}
     for table in tables:
-        for seed in seeds if table.every_seed else seeds[:1]:
-            for variant in table.variants:
-                first = overrides.setdefault(variant.run, variant)
-                if first.overrides != variant.overrides:
-                    raise InputError(
-                        f"the rows {first.title!r} and {variant.title!r} share the run "
-                        f"{variant.run!r} and must have the same overrides; rename one."
-                    )
-                one = config.copy_and_resolve_references()
-                try:
-                    one.update_from_flattened_dict({**variant.overrides, "seed": seed})
-                except (KeyError, TypeError) as error:
-                    raise InputError(
-                        f"the overrides of the run {variant.run!r} must be fields of the config, "
-                        f"with values of their types: {error.args[0]}"
-                    ) from error
-                if variant.method in CAM_METHODS and variant.method not in one.eval.cam_methods:
-                    raise InputError(
-                        f"config.eval.cam_methods must have {variant.method} in it for the row "
-                        f"{variant.title!r}; it is {one.eval.cam_methods}."
-                    )
-                yield (variant.run, seed), one
+        for variant in table.variants:
+            methods.setdefault(variant.run, []).append(variant.method)
+    of_first = [(runs[key], folders[key], methods[key[0]]) for key in runs if key[1] == seeds[0]]
+    return measure_costs(stop.between(of_first))
 
 
-def _share_classifier(folder: Path, config: ConfigDict) -> None:
-    """Give a new run the same classifier of another run, if there is one, whole or not at all."""
-    if folder.exists():
-        return
-    for stage in sorted(folder.parent.glob(f"*/{CLASSIFIER_DIR}")):
-        run = stage.parent
-        if run.name.startswith(_COPYING) or not is_finished(stage):
-            continue
-        if _same_classifier(load_config(run), config):
-            copy = folder.with_name(_COPYING + folder.name)
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(stage, copy / CLASSIFIER_DIR)
-            copy.rename(folder)
-            return
+def _write(
+    tables: Sequence[Ablation], finished: Mapping[RunKey, FinishedRun], workdir: Path
+) -> Summary:
+    summary = summarise(tables, finished)
 
+    def path(name: str) -> Path:
+        return workdir / file_of_split(name, summary["split"])
 
-def _same_classifier(other: ConfigDict, config: ConfigDict) -> bool:
-    """Tell whether the first stage of `other` is what `config` would train and select."""
-    ours, theirs = flatten(config), flatten(other)
-    compared = {
-        field
-        for field in ours.keys() | theirs.keys()
-        if field.split(".")[0] in ("seed", "precision", "dataset", "model", "classifier")
-    }.difference(CHANGEABLE)
-    if config.dataset.name == "moving_shapes":
-        compared -= {"dataset.config"}  # they have the same frames
-    if "best_localization" in (config.tcam.encoder_checkpoint, config.tcam.seed_checkpoint):
-        compared |= {"tcam.cam_method"}  # it decides which step that is
-    return all(ours.get(field) == theirs.get(field) for field in compared)
-
-
-def _write(summary: Summary, workdir: Path) -> None:
-    write_whole(workdir / "ablation.json", json.dumps(summary, indent=1) + "\n")
-    write_whole(workdir / "ablation.csv", to_csv(summary))
-    write_whole(workdir / "ablation.md", to_markdown(summary) + "\n")
+    write_whole(path("ablation.json"), json.dumps(summary, indent=1) + "\n")
+    write_whole(path("ablation.csv"), to_csv(summary))
+    write_whole(path("ablation.md"), to_markdown(summary) + "\n")
     for table in summary["tables"]:
-        if any(row["val"]["mean"] is not None for row in table["rows"]):
+        shown = score_shown(table["rows"])
+        if any(row[shown]["mean"] is not None for row in table["rows"]):
             draw = temporal_range if table["name"] == "temporal" else bars
-            draw(table, summary["dataset"], workdir / f"{table['name']}.png")
+            draw(table, summary["dataset"], path(f"{table['name']}.png"))
+    return summary
 
 
 def main() -> None:
@@ -164,11 +156,14 @@ def main() -> None:
         )
     seeds = list(dict.fromkeys(int(seed) for seed in _SEEDS.value))
     config, workdir = _CONFIG.value, Path(_WORKDIR.value)
-    tables = ablations(config.dataset.name, _FULL.value)
+    tables = tables_of(config, _FULL.value, [name.strip() for name in _TABLES.value])
     with Interruption() as stop:
         devices.prepare(config)
-        say(*to_markdown(ablate(config, workdir, tables, seeds, stop)).split("\n"))
-    say(f"tables and plots: {workdir}")
+        summary = ablate(config, workdir, tables, seeds, stop, _SPLIT.value)
+        page = workdir / file_of_split("sweep.html", summary["split"])
+        write_whole(page, sweep_page(summary, workdir))
+        say(*to_markdown(summary).split("\n"))
+    say(f"tables and plots: {page}")
 
 
 def run() -> None:

@@ -189,6 +189,9 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
     window = config.tcam.window
     if window.align and not window.cam_tmp:
         reject("tcam.window.align", "False where window.cam_tmp=False: nothing is pooled", True)
+    if window.pooling != "max" and not window.cam_tmp:
+        expected = "max where window.cam_tmp=False: nothing is pooled"
+        reject("tcam.window.pooling", expected, window.pooling)
     if window.align and window.labelled == "all":
         reject("tcam.window.align", 'False with window.labelled="all": maps go to the target', True)
     if not 0 <= config.tcam.seeds.motion <= 1:

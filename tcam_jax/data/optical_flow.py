@@ -21,6 +21,9 @@ Flow = Float[np.ndarray, "y x 2"]
 _GRID = 4  # pixels between those by which the camera's motion is found
 _TOLERANCE = 1.0  # pixels by which these may miss it
 _LEAST = 1 / 512  # of the frame's side: what moves less than that does not count as moving
+# Share of the places that must agree on the camera's motion. Of neighbours in moving_photos a sixth
+# or more do, a quarter or more of most; of frames that show different scenes, an eighth at most.
+_AGREEING = 0.15
 _MARGIN = 4  # pixels, half the flow's patch, from the edge
 
 
@@ -61,11 +64,14 @@ def optical_flow(now: Grey, other: Grey) -> Flow:
 
 
 def own_motion(flow: Flow) -> OwnMotion | None:
-    """Return the motion of things in a flow; None if no two places agree on what the camera did."""
+    """Return the motion of things in a flow; None where what the camera did cannot be told.
+
+    So it is between frames of different scenes, or too far apart, whose flow is wrong throughout.
+    """
     height, width = flow.shape[:2]
     places = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
     seen = places[::_GRID, ::_GRID].reshape(-1, 2)
-    fitted, _ = cv2.estimateAffine2D(
+    fitted, agreeing = cv2.estimateAffine2D(
         seen,
         seen + flow[::_GRID, ::_GRID].reshape(-1, 2),
         method=cv2.RANSAC,
@@ -73,7 +79,7 @@ def own_motion(flow: Flow) -> OwnMotion | None:
         confidence=0.999,
     )
     camera = cast(np.ndarray | None, fitted)  # OpenCV's types do not know of None
-    if camera is None:
+    if camera is None or agreeing.mean() < _AGREEING:
         return None
     still = places @ camera[:, :2].T + camera[:, 2]
     known = ((still >= _MARGIN) & (still < [width - _MARGIN, height - _MARGIN])).all(-1)
@@ -89,13 +95,13 @@ def smooth_motion(now: Grey, others: Sequence[Grey]) -> Float[np.ndarray, "y x"]
       others: frames near it in its shot, of its size, one or more.
 
     Returns:
-      The mean over the others, smoothed; 0 everywhere if what the camera did is not known.
+      The mean over the others, smoothed; 0 everywhere if the camera's motion is known to none.
     """
     motion, counted = np.zeros(now.shape, np.float32), np.zeros(now.shape, np.float32)
     for other in others:
         found = own_motion(optical_flow(now, other))
         if found is None:
-            return np.zeros(now.shape, np.float32)
+            continue
         motion += found.pixels
         counted += found.known
     smooth = cv2.GaussianBlur(motion / np.maximum(counted, 1), (0, 0), max(now.shape) / 64)

@@ -141,22 +141,8 @@ class Original(Protocol):
         """What tells this dataset from others, JSON-able; `folder`, where it lies, may change."""
 
 
-def window_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
-    """Return the arguments of `training_batches` that say which frames make up stage 2's windows.
-
-    Raises:
-      InputError: they are not to be adjacent, and `data` has adjacent ones alone.
-    """
-    window = config.tcam.window
-    arguments: dict[str, Any] = {"n": window.n, "mode": window.mode}
-    if window.n > 0 and window.sampling != "adjacent":
-        _check_takes(data, "sampling", "config.tcam.window.sampling", window.sampling, "adjacent")
-        arguments["sampling"] = Sampling(window.sampling, window.sigma_t)
-    return arguments
-
-
 def seed_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
-    """Return the arguments of `training_batches` that say what seeds need beside the frames.
+    """Return the arguments of `training_batches` that say what seeds are made of.
 
     Raises:
       InputError: more is asked for than `data` gives, such as source frames or optical flow.
@@ -166,25 +152,25 @@ def seed_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
         "boxes": section.seed_source == "boxes",
         "seed_dir": section.seed_dir if section.seed_source == "files" else None,
     }
-    window, motion = section.window, section.seeds.motion
+    asked: dict[str, tuple[Any, str, str]] = {}
+    if section.window.sampling != "adjacent" and section.window.n:
+        sampling = Sampling(section.window.sampling, section.window.sigma_t)
+        asked["sampling"] = sampling, f"window.sampling={sampling.name}", "window.sampling=adjacent"
     if section.seed_source == "cam" and section.seed_view == "source":
-        _check_takes(data, "source_size", "config.tcam.seed_view", "source", "frame")
-        arguments["source_size"] = config.dataset.crop
-    if window.align and window.n:
-        _check_takes(data, "flow", "config.tcam.window.align", "True", "False")
-        arguments["flow"] = True
-    if motion:
-        _check_takes(data, "motion_of", "config.tcam.seeds.motion", str(motion), "0")
-        arguments["motion_of"] = window.labelled
+        asked["source_size"] = config.dataset.crop, "seed_view=source", "seed_view=frame"
+    if section.window.align and section.window.n:
+        asked["flow"] = True, "window.align=True", "window.align=False"
+    if section.seeds.motion:
+        labelled = section.window.labelled
+        asked["motion_of"] = labelled, f"seeds.motion={section.seeds.motion}", "seeds.motion=0"
+    for name, (value, wanted, instead) in asked.items():
+        if name not in inspect.signature(data.training_batches).parameters:
+            raise InputError(
+                f"for config.tcam.{wanted}, data.training_batches must take the argument {name}; "
+                f"that of {type(data).__name__} does not. Add it, or choose config.tcam.{instead}."
+            )
+        arguments[name] = value
     return arguments
-
-
-def _check_takes(data: Data, argument: str, field: str, value: str, instead: str) -> None:
-    if argument not in inspect.signature(data.training_batches).parameters:
-        raise InputError(
-            f"for {field}={value}, data.training_batches must take the argument {argument}; "
-            f"that of {type(data).__name__} does not. Add it, or choose {field}={instead}."
-        )
 
 
 def check_data(data: object) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from tcam_jax.data.bad_records import BadRecords
-from tcam_jax.data.batch_reader import Batch, Frames, TrainingWindows
+from tcam_jax.data.batch_frames import Frames
+from tcam_jax.data.batch_reader import Batch, TrainingWindows
 from tcam_jax.data.decode import decode_into, tf  # TensorFlow as set up there
 from tcam_jax.data.optical_flow import FLOW_STRIDE
 from tcam_jax.data.records import Split

@@ -5,8 +5,10 @@ class), not the frames: Efron and Tibshirani, "An Introduction to the Bootstrap"
 intervals. The threshold is not chosen anew, and another training would differ by more.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from jaxtyping import Bool, Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num, Shaped
 
 RESAMPLES, COVERAGE = 1000, 0.95
 
@@ -33,8 +35,12 @@ class VideoBootstrap:
         self._first_of_class = np.searchsorted(class_of, present)  # videos are sorted by class
         self._frames = self._of_classes(np.bincount(self._videos, minlength=count))
 
-    def class_means(self, correct: Bool[np.ndarray, "frames"]) -> Float[np.ndarray, "resamples"]:
-        """Return the mean over classes of the share of `correct` frames, percent, per resample."""
+    def class_means(self, correct: Shaped[np.ndarray, "frames"]) -> Float[np.ndarray, "resamples"]:
+        """Return the mean over classes of the share of `correct` frames, percent, per resample.
+
+        Args:
+          correct: yes or no; or numbers, such as the share of several runs that are.
+        """
         found = np.bincount(self._videos, correct, minlength=self._draws.shape[1])
         return 100 * (self._of_classes(found) / self._frames).mean(axis=1)
 
@@ -48,3 +54,36 @@ def interval(values: Float[np.ndarray, "resamples"]) -> list[float]:
     """Return the percentile interval [low, high] that covers `COVERAGE` of `values`."""
     tail = 50 * (1 - COVERAGE)
     return np.percentile(values, [tail, 100 - tail]).tolist()
+
+
+class Difference(NamedTuple):
+    """Of two CorLocs, in points.
+
+    Attributes:
+      mean: over classes and runs.
+      interval: [low, high], of `COVERAGE`.
+    """
+
+    mean: float
+    interval: list[float]
+
+
+def paired_difference(
+    ours: Bool[np.ndarray, "runs frames"],
+    theirs: Bool[np.ndarray, "others frames"],
+    labels: Int[np.ndarray, "frames"],
+    videos: Int[np.ndarray, "frames"],
+) -> Difference:
+    """Return by how much one method's CorLoc is above another's, on the same frames.
+
+    The mean over classes of each run, averaged over runs (seeds). The same resampled videos count
+    for both methods and all runs, so what makes a video easy or hard for both drops out.
+
+    Args:
+      ours, theirs: which frames each run's boxes hit.
+      labels, videos: as of `VideoBootstrap`.
+    """
+    gain = ours.mean(axis=0) - theirs.mean(axis=0)
+    of_classes = [gain[labels == label].mean() for label in np.unique(labels)]
+    samples = VideoBootstrap(labels, videos).class_means(gain)
+    return Difference(100 * float(np.mean(of_classes)), interval(samples))

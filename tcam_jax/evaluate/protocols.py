@@ -34,7 +34,7 @@ from jaxtyping import Bool, Float, Int
 from tcam_jax.evaluate.bootstrap import VideoBootstrap
 from tcam_jax.evaluate.boxes import REGIONS, level_of
 from tcam_jax.evaluate.corloc import TAUS_TEST, TAUS_VALIDATION, Localisation, hits
-from tcam_jax.evaluate.maps import OF_LOGITS
+from tcam_jax.evaluate.maps import OF_LOGITS, TCAM_CRF
 from tcam_jax.evaluate.rows import ProtocolRow, Scores, mean_scores, scores_of, unknown_scores
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
 
@@ -56,6 +56,21 @@ def thresholds_of(method: str) -> tuple[str, ...]:
 def own_rule(method: str) -> str:
     """Return the threshold that each map of a method takes where none was chosen."""
     return "multi_otsu" if method in OF_LOGITS else "otsu"
+
+
+def rule_without_boxes(method: str, pseudo_boxes: bool) -> str:
+    """Return the threshold of a method, one of `thresholds_of`, where no true box is looked at.
+
+    CAMs' regions are larger than objects, so the agreement with them is not for refined maps, which
+    are almost of two values and cut themselves better.
+
+    Args:
+      method: whose map.
+      pseudo_boxes: there are those that select checkpoints, see `config.eval.select_by`.
+    """
+    if method in OF_LOGITS and (pseudo_boxes or method != TCAM_CRF):
+        return AGREEMENT
+    return own_rule(method)
 
 
 class Judgement(NamedTuple):

@@ -78,13 +78,14 @@ class Results(Rows):
 
 
 class FrameLine(TypedDict):
-    """A line of `predictions.jsonl`, see `runs.evaluate`."""
+    """A line of `predictions.jsonl`, see `evaluate.frame_lines`."""
 
     id: str
     label: str
     probabilities: dict[str, Share]
     boxes: dict[str, Box]
     iou: dict[str, Share | None]
+    iou_without_boxes: NotRequired[dict[str, Share | None]]  # runs of before have none
 
 
 def fixed_box_rows(truth: Truth, size: int, num_classes: int) -> list[Row]:
@@ -161,22 +162,31 @@ def write_results(path: Path, results: Results) -> None:
     write_whole(path, text + "\n")
 
 
-def read_results(workdir: str | Path) -> Results:
-    """Read `workdir/results.json`.
+def file_of_split(name: str, split: str) -> str:
+    """Return what a file of results is called: that of the test split has no other's name in it."""
+    path = Path(name)
+    return name if split == "test" else f"{path.stem}_{split}{path.suffix}"
+
+
+def read_results(workdir: str | Path, split: str = "test") -> Results:
+    """Read `workdir/results.json`, or that of another split.
 
     Raises:
       InputError: there is none, it is damaged, or of another schema.
     """
     workdir = path_given(workdir, "workdir")
-    path = workdir / "results.json"
+    path = workdir / file_of_split("results.json", split)
+    command = f"tcam evaluate --workdir={workdir}"
+    if split != "test":
+        command += f" --split={split}"
     if not path.is_file():
-        raise InputError(f"{path} is not there; make it with `tcam evaluate --workdir={workdir}`.")
-    advice = f"Make it anew with `tcam evaluate --workdir={workdir}`."
+        raise InputError(f"{path} is not there; make it with `{command}`.")
+    advice = f"Make it anew with `{command}`."
     content = read_json(path, dict[str, Any], advice)
     if content.get("schema") != SCHEMA:
         raise InputError(
             f"{path} has schema {content.get('schema')!r}, this version reads {SCHEMA}; "
-            f"make it anew with `tcam evaluate --workdir={workdir}`."
+            f"make it anew with `{command}`."
         )
     try:
         results: Results = fitted(content, Results)

@@ -134,9 +134,7 @@ def _in_crops(
         flow = batch["flow"]
         if from_crop:
             flow = jax.vmap(lambda window, g: _flow_in_crop(window, g, config))(flow, geometry)
-        pooled = jax.vmap(lambda *window: _aligned(*window, size, config))(
-            maps, flow, batch["valid"]
-        )
+        pooled = jax.vmap(partial(_aligned, size=size, config=config))(maps, flow, batch["valid"])
     else:
         pooled = _labelled(maps, batch["valid"], target, config)
         pooled = jax.vmap(lambda cam: resize_map(cam, size))(pooled)

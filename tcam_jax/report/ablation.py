@@ -1,44 +1,53 @@
-"""Tables of an ablation: the same experiment with one thing changed, over seeds.
+"""Tables of an ablation as data: the same experiment with one thing changed, over seeds.
 
-`ablation.json`, schema 1:
-  schema: 1
-  dataset, split: what was evaluated
-  tables: [{name, title, note, rows}], each row
+`ablation.json`, schema 2; of another split than test its name is in the file's:
+  schema: 2
+  dataset, config, encoder, split: what was trained on, by which network, and what was evaluated
+  tables: [{name, title, note, baseline, rows}]; baseline: title of the row that the others are
+    compared with, or ""; each row
     run: folder of the run, below seedS/
     title: what was changed
-    method: "tcam", a CAM method of that run, or a fixed box
+    method: a map of TCAM, a CAM method of that run, or a fixed box
+    rule: the threshold without boxes, see `evaluate.protocols`; null for fixed boxes, and where no
+      run is finished
     published: mean CorLoc on YouTube-Objects v1.0 in the paper, or null
-    runs: {seed: {"val", "test", "accuracy"}}: mean CorLoc over classes, percent, with the threshold
-      chosen on validation and maximised on the evaluated split; classification accuracy, percent
-      (fixed boxes have one CorLoc and no accuracy)
-    val, test: {"mean", "std"} over the runs; std (n - 1) is null for one run and for fixed boxes
-CorLoc is null where the split has no boxes; a run that is not finished is left out.
+    runs: {seed: {"without_boxes", "val", "test", "accuracy", "seconds"}}: mean CorLoc over classes,
+      percent, with the threshold of `rule`, chosen on validation, and maximised on the evaluated
+      split; classification accuracy, percent (fixed boxes have one CorLoc and no accuracy);
+      training time of both stages
+    without_boxes, val, test: {"mean", "std"} over the runs; std (n - 1) is null for one run and for
+      fixed boxes
+    against_cam, against_baseline: {"mean", "interval"}: by how much `without_boxes` is above
+      LayerCAM's, and the baseline's, on the same seeds; see `evaluate.bootstrap.paired_difference`
+    cost: {"parameters", "localiser", "milliseconds"}: of the network, trained in stage 2, and the
+      time of one frame; see `runs.cost`
+CorLoc is null where the split has no boxes; a run that is not finished is left out; all else is
+null where it is not known. Schema 1, of before, had neither config, encoder, baseline and rule, nor
+without_boxes, seconds, comparisons and costs.
 """
 
-import io
-import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
-from tcam_jax.config.ablation import Ablation
-from tcam_jax.evaluate.results import Results, find_row
-from tcam_jax.report.table import Table, number
-from tcam_jax.report.table import to_markdown as table_to_markdown
-from tcam_jax.runtime.csv_rows import row_writer
+from tcam_jax.evaluate.results import file_of_split
 from tcam_jax.runtime.json_files import damaged, read_json
-from tcam_jax.runtime.markdown import markdown
-from tcam_jax.runtime.shapes import Percent
+from tcam_jax.runtime.shapes import Between, Count, Length, Percent, fitted
 
-SCHEMA: Literal[1] = 1
+SCHEMA: Literal[2] = 2
+
+Threshold = Literal["without_boxes", "val", "test"]
+Points = Annotated[float, Between(-100, 100)]
 
 
 class RunScores(TypedDict):
-    """Of one run, percent, see the module."""
+    """Of one run, percent and seconds, see the module."""
 
+    without_boxes: Percent | None
     val: Percent | None
     test: Percent | None
     accuracy: Percent | None
+    seconds: float | None
 
 
 class Spread(TypedDict):
@@ -48,16 +57,36 @@ class Spread(TypedDict):
     std: float | None
 
 
+class Comparison(TypedDict):
+    """Points of CorLoc above another row, see the module."""
+
+    mean: Points
+    interval: Annotated[list[Points], Length(2)]
+
+
+class RowCost(TypedDict):
+    """See the module."""
+
+    parameters: Count
+    localiser: Count
+    milliseconds: float | None
+
+
 class AblationRow(TypedDict):
     """A row of a table, see the module."""
 
     run: str
     title: str
     method: str
+    rule: str | None
     published: float | None
     runs: dict[str, RunScores]
+    without_boxes: Spread
     val: Spread
     test: Spread
+    against_cam: Comparison | None
+    against_baseline: Comparison | None
+    cost: RowCost | None
 
 
 class AblationTable(TypedDict):
@@ -66,160 +95,90 @@ class AblationTable(TypedDict):
     name: str
     title: str
     note: str
+    baseline: str
     rows: list[AblationRow]
 
 
 class Summary(TypedDict):
     """The content of `ablation.json`, see the module."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     dataset: str
+    config: str
+    encoder: str
     split: str
     tables: list[AblationTable]
 
 
 def read_summary(path: Path) -> Summary:
-    """Read an `ablation.json`.
+    """Read an `ablation.json`, one of before too.
 
     Raises:
       InputError: it is damaged, or none of ours.
     """
     advice = "Make it anew with the same `tcam ablate`, or move it away: it is no part of the run."
-    summary: Summary = read_json(path, Summary, advice)
+    content = read_json(path, dict[str, Any], advice)
+    if content.get("schema") == 1:
+        content = _in_todays_words(content)
+    try:
+        summary: Summary = fitted(content, Summary)
+    except ValueError as error:
+        raise damaged(path, str(error), advice) from error
     for table in summary["tables"]:
         seeds = {seed for row in table["rows"] for seed in row["runs"]}
         if not all(seed.isascii() and seed.isdecimal() for seed in seeds):
             raise damaged(
                 path, f"its seeds must be whole numbers; they are {sorted(seeds)}", advice
             )
+        runs = {row["run"] for row in table["rows"]}
+        if not all(Path(run).name == run and run != ".." and "\0" not in run for run in runs):
+            raise damaged(
+                path, f"its runs must be names of folders; they are {sorted(runs)}", advice
+            )
     return summary
 
 
-def summarise(ablations: Sequence[Ablation], results: Mapping[tuple[str, int], Results]) -> Summary:
-    """Collect the scores of the finished runs.
+def summaries_in(workdir: Path) -> list[Summary]:
+    """Return the summaries of a sweep's folder, of the test split first.
 
-    Args:
-      ablations: the tables.
-      results: {(run, seed): its results, see `evaluate.results`}, not empty.
-
-    Returns:
-      The content of `ablation.json`, see the module.
+    Raises:
+      InputError: one is damaged.
     """
-    some = next(iter(results.values()))
-    tables: list[AblationTable] = []
-    for ablation in ablations:
-        rows: list[AblationRow] = []
-        for variant in ablation.variants:
-            runs = {
-                str(seed): _scores(found, variant.method)
-                for (run, seed), found in results.items()
-                if run == variant.run
-            }
-            rows.append(
-                {
-                    "run": variant.run,
-                    "title": variant.title,
-                    "method": variant.method,
-                    "published": variant.published,
-                    "runs": runs,
-                    "val": _spread(runs.values(), "val"),
-                    "test": _spread(runs.values(), "test"),
-                }
-            )
-        tables.append(
-            {"name": ablation.name, "title": ablation.title, "note": ablation.note, "rows": rows}
-        )
-    return {
-        "schema": SCHEMA,
-        "dataset": some["dataset"],
-        "split": some["split"],
-        "tables": tables,
-    }
+    paths = [workdir / file_of_split("ablation.json", split) for split in ("test", "validation")]
+    return [read_summary(path) for path in paths if path.is_file()]
 
 
-def _scores(results: Results, method: str) -> RunScores:
-    if any(row["method"] == method and row["threshold"] is None for row in results["rows"]):
-        corloc = find_row(results, method, None)["corloc"]
-        return {"val": corloc, "test": corloc, "accuracy": None}
-    val, test = (find_row(results, method, threshold) for threshold in ("val", "test"))
-    accuracy = results["classification"][str(val["checkpoint"])]
-    return {"val": val["corloc"], "test": test["corloc"], "accuracy": accuracy}
+def score_shown(rows: Sequence[AblationRow]) -> Threshold:
+    """Return which CorLoc of a table comes first: without boxes, or from validation, as before."""
+    known = any(row["without_boxes"]["mean"] is not None for row in rows)
+    return "without_boxes" if known else "val"
 
 
-def _spread(runs: Collection[RunScores], threshold: Literal["val", "test"]) -> Spread:
-    known = [corloc for scores in runs if (corloc := scores[threshold]) is not None]
-    fixed = all(scores["accuracy"] is None for scores in runs)
-    return {
-        "mean": statistics.mean(known) if known else None,
-        "std": statistics.stdev(known) if len(known) > 1 and not fixed else None,
-    }
+def plain_title(title: str) -> str:
+    """Return a row's title without the marks of one that stands out."""
+    return title.removeprefix("**").removesuffix("**")
 
 
-def ablation_tables(summary: Summary) -> list[Table]:
-    """Return the tables with each seed's CorLoc, mean ± std, and the published number."""
-    found = []
-    for table in summary["tables"]:
-        seeds = sorted({seed for row in table["rows"] for seed in row["runs"]}, key=int)
-        header = [table["title"], *(f"seed {seed}" for seed in seeds)]
-        header += ["mean ± std", "τ maximised on test", "published"]
-        rows, best = [], []
-        for place, row in enumerate(table["rows"]):
-            title = row["title"].removeprefix("**").removesuffix("**")
-            if title != row["title"]:
-                best.append(place)
-            cells = [title]
-            runs = row["runs"]
-            cells += [number(runs[seed]["val"] if seed in runs else None) for seed in seeds]
-            cells += [_mean(row["val"]), _mean(row["test"]), number(row["published"])]
-            rows.append(cells)
-        found.append(Table("", header, rows, table["note"], best=best))
+_LATER_OF_ROWS: dict[str, Any] = {
+    **dict.fromkeys(("rule", "against_cam", "against_baseline", "cost")),
+    "without_boxes": {"mean": None, "std": None},
+}
+
+
+def _in_todays_words(summary: dict[str, Any]) -> dict[str, Any]:
+    """Return what schema 1 has as schema 2 has it; what is damaged is left so."""
+    found = {"config": "", "encoder": "", **summary, "schema": SCHEMA}
+    for table in _objects(found.get("tables")):
+        table.setdefault("baseline", "")
+        for row in _objects(table.get("rows")):
+            for name, value in _LATER_OF_ROWS.items():
+                row.setdefault(name, value)
+            runs = row.get("runs")
+            for scores in _objects(list(runs.values()) if isinstance(runs, dict) else None):
+                scores.setdefault("without_boxes", None)
+                scores.setdefault("seconds", None)
     return found
 
 
-def ablation_note(summary: Summary) -> str:
-    """Return what the numbers of all tables are."""
-    return (
-        f"CorLoc, percent of frames with IoU ≥ 0.5, mean over classes; {summary['dataset']}, "
-        f"{summary['split']} split; τ from validation unless said. ± is the standard deviation "
-        "over seeds. Published: the paper, on YouTube-Objects v1.0, τ maximised on test."
-    )
-
-
-def to_markdown(summary: Summary) -> str:
-    """Return all tables and the note."""
-    tables = map(table_to_markdown, ablation_tables(summary))
-    return "\n\n".join([*tables, markdown(ablation_note(summary))])
-
-
-def to_csv(summary: Summary) -> str:
-    """Return one line for each table, row, seed and threshold."""
-    thresholds: tuple[Literal["val", "test"], ...] = ("val", "test")
-    lines = [
-        {
-            "table": table["name"],
-            "run": row["run"],
-            "title": row["title"],
-            "method": row["method"],
-            "seed": seed,
-            "threshold": threshold,
-            "corloc": scores[threshold],
-            "accuracy": scores["accuracy"],
-            "published": row["published"],
-        }
-        for table in summary["tables"]
-        for row in table["rows"]
-        for seed, scores in row["runs"].items()
-        for threshold in thresholds
-    ]
-    text = io.StringIO()
-    write_row = row_writer(text)
-    write_row(lines[0])
-    for line in lines:
-        write_row(line.values())
-    return text.getvalue()
-
-
-def _mean(spread: Spread) -> str:
-    if spread["mean"] is None or spread["std"] is None:
-        return number(spread["mean"])
-    return f"{spread['mean']:.1f} ± {spread['std']:.1f}"
+def _objects(values: object) -> list[dict[str, Any]]:
+    return [x for x in values if isinstance(x, dict)] if isinstance(values, list) else []

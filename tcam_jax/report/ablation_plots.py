@@ -8,7 +8,12 @@ import matplotlib
 import matplotlib.figure
 from matplotlib.ticker import MaxNLocator
 
-from tcam_jax.report.ablation import AblationRow, AblationTable
+from tcam_jax.report.ablation import (
+    AblationRow,
+    AblationTable,
+    Threshold,
+    score_shown,
+)
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.terminal import one_line
 
@@ -20,27 +25,31 @@ _as_plain_text = matplotlib.rc_context({"text.parse_math": False})  # "$x$" is a
 
 @_as_plain_text
 def bars(table: AblationTable, dataset: str, path: Path) -> None:
-    """Draw one bar a row, with the standard deviation over seeds.
+    """Draw one bar a row, with the standard deviation over seeds and a dot for each.
 
     Args:
       table: one of `tables`, see `report.ablation`.
       dataset: its name, for the legend.
       path: of the PNG to write.
     """
-    rows, means = _known(table)
+    rows, means, stds, threshold = _known(table)
     figure = matplotlib.figure.Figure(figsize=(7, 0.5 * len(rows) + 1.8), layout="constrained")
     axes = figure.subplots()
     places = range(len(rows))
-    spread = [row["val"]["std"] or math.nan for row in rows]  # no whisker for one run
     axes.barh(
         places,
         means,
         0.6,
-        xerr=spread,
+        xerr=stds,
         color=_OURS,
         capsize=3,
-        label=_ours(dataset),
+        label=_ours(dataset, threshold),
     )
+    for place, row in enumerate(rows):
+        seeds = [
+            corloc for scores in row["runs"].values() if (corloc := scores[threshold]) is not None
+        ]
+        axes.plot(seeds, [place] * len(seeds), "o", color="white", mec="black", markersize=4)
     published = [(i, row["published"]) for i, row in enumerate(rows) if row["published"]]
     if published:
         y, x = zip(*published, strict=True)
@@ -63,18 +72,18 @@ def temporal_range(table: AblationTable, dataset: str, path: Path) -> None:
       dataset: its name, for the legend.
       path: of the PNG to write.
     """
-    rows, means = _known(table)
+    rows, means, stds, threshold = _known(table)
     figure = matplotlib.figure.Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     n = [int(row["run"].removeprefix("n")) for row in rows]
     axes.errorbar(
         n,
         means,
-        [row["val"]["std"] or math.nan for row in rows],  # no whisker for one run
+        stds,
         fmt="o-",
         color=_OURS,
         capsize=3,
-        label=_ours(dataset),
+        label=_ours(dataset, threshold),
     )
     published = [(k, row["published"]) for k, row in zip(n, rows, strict=True) if row["published"]]
     if published:
@@ -89,14 +98,19 @@ def temporal_range(table: AblationTable, dataset: str, path: Path) -> None:
     _write(figure, path)
 
 
-def _known(table: AblationTable) -> tuple[list[AblationRow], list[float]]:
-    """Return the rows whose CorLoc is known, and it."""
-    known = [(row, mean) for row in table["rows"] if (mean := row["val"]["mean"]) is not None]
-    return [row for row, _ in known], [mean for _, mean in known]
+def _known(
+    table: AblationTable,
+) -> tuple[list[AblationRow], list[float], list[float], Threshold]:
+    """Return the rows whose CorLoc is known, it, its deviations, and by which threshold."""
+    shown = score_shown(table["rows"])
+    known = [(row, mean) for row in table["rows"] if (mean := row[shown]["mean"]) is not None]
+    stds = [row[shown]["std"] or math.nan for row, _ in known]  # no whisker for one run
+    return [row for row, _ in known], [mean for _, mean in known], stds, shown
 
 
-def _ours(dataset: str) -> str:
-    return one_line(f"{dataset}, ours, τ from validation")
+def _ours(dataset: str, threshold: Threshold) -> str:
+    origin = "τ from validation" if threshold == "val" else "τ without boxes"
+    return one_line(f"{dataset}, ours, {origin}")
 
 
 def _write(figure: matplotlib.figure.Figure, path: Path) -> None:

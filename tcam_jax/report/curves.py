@@ -1,17 +1,14 @@
 """Curves as SVG inside the page: training metrics, and CorLoc against the threshold."""
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from tcam_jax.evaluate.results import Results
+from tcam_jax.report.svg import COLOURS, TEXT, svg_plot
 from tcam_jax.runtime.terminal import one_line
 
-_TEXT = "#010203"  # stands for the page's own colour of text, light or dark
-_COLOURS = ("#2a78d6", "#d9661f", "#1a9c7b", "#b1499c", "#8a8a00", "#c03a4b", "#5a6fc0", "#7a7a7a")
 _SIZE = (3.6, 2.2)  # inches; the page scales it
 
 
@@ -68,33 +65,16 @@ def line_plot(
       label: what it shows, for those who do not see it.
       size: width and height in inches.
     """
-    style: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        # The names of its parts must not be those of another plot in the page.
-        "svg.hashsalt": label,
-        "text.parse_math": False,  # "$x$" is a name
-        "font.family": "sans-serif",
-        "font.size": 9,
-        **dict.fromkeys(
-            ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), _TEXT
-        ),
-    }
-    with matplotlib.rc_context(style):
-        figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots()
-        for (name, (x, y)), colour in zip(lines.items(), _COLOURS * len(lines), strict=False):
+
+    def draw(axes: Axes) -> None:
+        for (name, (x, y)), colour in zip(lines.items(), COLOURS * len(lines), strict=False):
             axes.plot(x, y, color=colour, label=one_line(name), linewidth=1.6)
         axes.set(xlabel=x_label, ylabel=y_label)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(axis="y", color=_TEXT, alpha=0.15, linewidth=0.6)
+        axes.grid(axis="y", color=TEXT, alpha=0.15, linewidth=0.6)
         if any(lines):
             axes.legend(frameon=False)
-        buffer = io.StringIO()
-        metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :].replace(_TEXT, "currentColor")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{_escaped(one_line(label))}" ', 1)
+
+    return svg_plot(draw, label, size)
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -103,7 +83,3 @@ def _order(name: str) -> tuple[int, str]:
     if rank is None:
         rank = next((i for i, start in enumerate(first) if name.startswith(start)), len(first))
     return rank, name
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")

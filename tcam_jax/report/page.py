@@ -109,12 +109,14 @@ class Summary(NamedTuple):
       figure: the number to quote; "–" where it is not known.
       explanation: what it is.
       facts: (name, value) of the run.
+      files: where the same tables, and all numbers, are as text.
     """
 
     title: str
     figure: str
     explanation: str
     facts: Sequence[tuple[str, str]]
+    files: tuple[str, str] = ("report.md", "report.csv")
 
 
 def render(summary: Summary, sections: Sequence[Section]) -> str:

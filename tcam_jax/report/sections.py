@@ -9,7 +9,8 @@ from tcam_jax.config.record import Environment
 from tcam_jax.data.records import Split
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.results import FrameLine, Results
-from tcam_jax.report.ablation import ablation_note, ablation_tables, read_summary
+from tcam_jax.report.ablation import read_summary
+from tcam_jax.report.ablation_tables import ablation_note, ablation_tables
 from tcam_jax.report.classes import (
     accuracy_of,
     area_table,

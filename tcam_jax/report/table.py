@@ -17,6 +17,7 @@ class Table(NamedTuple):
       names: how many columns are words.
       others: how many rows at the end are not this run's but published.
       best: rows to stand out.
+      strong: cells to stand out, each (row, column).
       heat: numbers from 0 to 100, on a ground the deeper the larger they are.
     """
 
@@ -27,6 +28,7 @@ class Table(NamedTuple):
     names: int = 1
     others: int = 0
     best: Sequence[int] = ()
+    strong: Sequence[tuple[int, int]] = ()
     heat: bool = False
 
 
@@ -35,9 +37,12 @@ def to_markdown(table: Table) -> str:
     numbers = len(table.header) - table.names
     lines = [row(map(markdown, table.header)), row(["---"] * table.names + ["---:"] * numbers)]
     for i, cells in enumerate(table.rows):
-        shown = list(map(markdown, cells))
-        if i in table.best:
-            shown[: table.names] = [f"**{cell}**" for cell in shown[: table.names]]
+        shown = [
+            f"**{cell}**"
+            if (i, j) in table.strong or (i in table.best and j < table.names)
+            else cell
+            for j, cell in enumerate(map(markdown, cells))
+        ]
         lines.append(row(shown))
     parts = [f"**{markdown(table.title)}**"] if table.title else []
     parts.append("\n".join(lines))

@@ -1,12 +1,9 @@
 """The last stage of a run: its networks scored on a split under every protocol."""
 
 import itertools
-import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -15,17 +12,24 @@ from tcam_jax.config.rules import validate
 from tcam_jax.data.background import background_of
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
-from tcam_jax.data.truth import Truth, video_of
+from tcam_jax.data.truth import video_of
 from tcam_jax.evaluate.agreement import agreed_level
-from tcam_jax.evaluate.boxes import LEVELS, level_of
+from tcam_jax.evaluate.boxes import LEVELS
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
-from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_LOGITS, TCAM_CRF, make_forward
-from tcam_jax.evaluate.protocols import CLASS_FROM, Judgement, own_rule, protocol_rows
+from tcam_jax.evaluate.frame_lines import frame_lines
+from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_LOGITS, make_forward
+from tcam_jax.evaluate.protocols import (
+    AGREEMENT,
+    CLASS_FROM,
+    Judgement,
+    protocol_rows,
+    rule_without_boxes,
+)
 from tcam_jax.evaluate.pseudo_boxes import PSEUDO_BOXES
 from tcam_jax.evaluate.results import (
     Curves,
-    FrameLine,
     Results,
+    file_of_split,
     find_row,
     fixed_box_rows,
     write_results,
@@ -108,9 +112,7 @@ def evaluate_networks(
     classification, seconds, curves = {}, {}, {}
     scored: dict[str, SplitScores] = {}  # by method, on `split`
     agreed: dict[str, float] = {}
-    # Without true boxes; the CAMs' regions are larger than objects, and refined maps, which are
-    # almost of two values, cut themselves better: those have none, that is, each its own.
-    boxless: dict[str, float] = {}
+    boxless: dict[str, float] = {}  # tau without true boxes; others have each map's own
     by = config.eval.select_by
     maps = dict.fromkeys((config.eval.map, *config.eval.other_maps))
     # TCAM's maps are guided by the CAMs that its seeds came from.
@@ -144,7 +146,7 @@ def evaluate_networks(
             for method in set(methods) & set(OF_LOGITS):
                 level = agreed_level(scores["validation"], method, pseudo, size, judged_frames)
                 agreed[method] = (level + 0.5) / (LEVELS - 1)
-                if pseudo is not None or method != TCAM_CRF:
+                if rule_without_boxes(method, pseudo is not None) == AGREEMENT:
                     boxless[method] = agreed[method]
         for method, whose in itertools.product(methods, CLASS_FROM):
             judged = {name: judge(scores[name], truths[name], method, whose) for name in truths}
@@ -182,52 +184,11 @@ def evaluate_networks(
     }
     if not processes.is_first():
         return results
-    suffix = "" if split == "test" else f"_{split}"
     # Results last: where they are, nothing is left to do.
-    _write_predictions(workdir / f"predictions{suffix}.jsonl", truth, scored, results, size)
-    write_results(workdir / f"results{suffix}.json", results)
+    lines = frame_lines(truth, scored, results, boxless, size)
+    write_whole(workdir / file_of_split("predictions.jsonl", split), lines)
+    write_results(workdir / file_of_split("results.json", split), results)
     return results
-
-
-def _write_predictions(
-    path: Path,
-    truth: Truth,
-    scored: Mapping[str, SplitScores],
-    results: Results,
-    size: int,
-) -> None:
-    """Write a line a frame: id, true class, class probabilities, each method's box and its IoU.
-
-    Boxes are x0, y0, x1, y1 in pixels of the frame, at the method's threshold from validation, or
-    or each map's own where there is none; CAMs are the true class's. The IoU is the best with a
-    true box, in the evaluated square, as scored; null for a frame without true boxes.
-    """
-    classes = results["classes"]
-    predicting = list(scored.values())[-1]  # TCAM's network, if there is one
-    probabilities = np.array(jax.nn.softmax(predicting.logits, axis=-1))
-    lines = []
-    for i, frame_id in enumerate(truth.ids):
-        scale = np.tile(truth.sizes[i] / size, 2)
-        boxes: dict[str, list[float]] = {}
-        ious: dict[str, float | None] = {}
-        for method, scores in scored.items():
-            answers, tau = scores.maps[method, "truth"], results["tau"][method]
-            if tau is None:
-                level = int(answers.levels[own_rule(method)][i])
-            else:
-                level = int(level_of(tau, int(answers.peaks[i])))
-            boxes[method] = (answers.boxes[i, level] * scale).tolist()
-            overlap = float(answers.overlaps["largest"][i, level])
-            ious[method] = None if math.isnan(overlap) else overlap
-        line: FrameLine = {
-            "id": frame_id,
-            "label": classes[truth.labels[i]],
-            "probabilities": dict(zip(classes, probabilities[i].tolist(), strict=True)),
-            "boxes": boxes,
-            "iou": ious,
-        }
-        lines.append(json.dumps(line) + "\n")
-    write_whole(path, "".join(lines))
 
 
 def _tau(rows: list[Row], method: str, by_boxes: bool, boxless: float | None) -> float | None:

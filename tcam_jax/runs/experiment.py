@@ -11,7 +11,7 @@ from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
 from tcam_jax.data.sample import sampled
-from tcam_jax.evaluate.results import Results, read_results
+from tcam_jax.evaluate.results import Results, file_of_split, read_results
 from tcam_jax.runs.evaluate import evaluate_networks
 from tcam_jax.runs.identity import record_dataset
 from tcam_jax.runs.networks import record_classes
@@ -35,6 +35,7 @@ def train_and_evaluate(
     workdir: str | Path,
     stop: Interruption | None = None,
     data: Data | None = None,
+    split: str = "test",
 ) -> Results:
     """Run what is left of `config` in `workdir`; return the results on the test split.
 
@@ -51,6 +52,8 @@ def train_and_evaluate(
       stop: asked at safe points whether to stop; by default nothing asks to.
       data: an object of your own in place of the dataset that the config names, see `Data`; the
         name may then be any, and TensorFlow is not needed.
+      split: "test", or "validation" while choices are still made: no frame and no box of the test
+        split is then read, only the list of its frames, as which dataset it is.
 
     Returns:
       The content of `results.json`, see `evaluate.results`: boxes in pixels, CorLoc in percent.
@@ -70,7 +73,7 @@ def train_and_evaluate(
     stop.agree_by(processes.all_reduce_any)
     config = located(config)
     check_same_config(config)
-    data = _checked(config, data)
+    data = _checked(config, data, split)
     check_same_data(config, data)
     class_names = tuple(data.class_names)
     with ExitStack() as held:
@@ -90,9 +93,10 @@ def train_and_evaluate(
         log_devices(parallel)
         log_plans(config, data)
         ran = train(config, data, parallel, workdir, stop)
-        if not ran and processes.broadcast((workdir / "results.json").exists):
-            return processes.broadcast(lambda: read_results(workdir))
-        return evaluate_networks(config, workdir, data, parallel, "test", stop)
+        results = workdir / file_of_split("results.json", split)
+        if not ran and processes.broadcast(results.exists):
+            return processes.broadcast(lambda: read_results(workdir, split))
+        return evaluate_networks(config, workdir, data, parallel, split, stop)
 
 
 def dry_run(config: ConfigDict, data: Data | None = None) -> None:
@@ -107,12 +111,12 @@ def dry_run(config: ConfigDict, data: Data | None = None) -> None:
       InputError, TypeError: as of `train_and_evaluate`.
     """
     config = located(config)
-    data = _checked(config, data)
+    data = _checked(config, data, "test")
     _check_network(config, tuple(data.class_names))
     log_plans(config, data)
 
 
-def _checked(config: ConfigDict, data: Data | None) -> Data:
+def _checked(config: ConfigDict, data: Data | None, split: str) -> Data:
     validate(config)
     if data is None:
         data = dataset = Dataset(config)
@@ -120,7 +124,7 @@ def _checked(config: ConfigDict, data: Data | None) -> Data:
             dataset.check_seed_files(config.tcam.seed_dir)
     check_data(data)
     # What is missing should be missed before anything is recorded or trained.
-    data.truth("test")
+    data.truth(split)
     check_selection(config, data)
     sampled(config, data)
     plans(config, data)

@@ -13,6 +13,7 @@ from tcam_jax.data.duration import plan_of
 from tcam_jax.data.protocol import Data
 from tcam_jax.data.sample import sampled
 from tcam_jax.data.truth import Truth
+from tcam_jax.evaluate.results import file_of_split
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption
@@ -88,7 +89,8 @@ def _lengthen(workdir: Path, name: str, done: int, num_steps: int) -> None:
             f"{num_steps}; it can be made longer, not shorter. Take another workdir."
         )
     log.info("%s: finished at step %d, now goes on to step %d", name, done, num_steps)
-    (workdir / "results.json").unlink(missing_ok=True)
+    for split in ("test", "validation"):
+        (workdir / file_of_split("results.json", split)).unlink(missing_ok=True)
     reopen(workdir / name)
 
 

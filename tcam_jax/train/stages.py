@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tcam_jax.data.duration import plan_of
-from tcam_jax.data.protocol import Data, seed_arguments, window_arguments
+from tcam_jax.data.protocol import Data, seed_arguments
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.models.encoders.registry import ENCODERS, backbone
@@ -191,10 +191,11 @@ def tcam_stage(
         frozen=FrozenClassifiers(encoder, seeds, displaced),
         batches=lambda first, end: data.training_batches(
             batch_size=section.batch_size,
+            n=section.window.n,
+            mode=section.window.mode,
             first_step=first,
             num_steps=end,
             rows=parallel.slots(section.batch_size),
-            **window_arguments(data, config),
             **seed_arguments(data, config),
         ),
         frames_of=lambda number: data.frames_of_batch(number, section.batch_size),

@@ -94,12 +94,18 @@ def test_youtube_objects_has_the_published_numbers():
         ("checkpoint.skips_before_rollback", 0, "greater than 0"),
         ("tcam.seeds.rule", "papers", "one of reference, paper"),
         ("eval.cam_methods", ("cam", "gradcm"), r"made of cam, gradcam, .*; it is \['gradcm'\]"),
-        ("model.head", "gmp", "one of wgap, gap, max, lse, wildcat, attention_mil; it is 'gmp'"),
+        (
+            "model.head",
+            "gmp",
+            "one of wgap, gap, max, lse, wildcat, attention_mil, class_tokens; it is 'gmp'",
+        ),
         ("model.head_options.sharpness", 2.0, "must be made of nothing; it is 'sharpness'"),
         ("classifier.label_smoothing", 1.0, "at least 0 and less than 1; it is 1.0"),
         ("tcam.seeds.region", "biggest", "one of all, largest, .*; it is 'biggest'"),
         ("tcam.seed_view", "whole", "one of frame, source, crop; it is 'whole'"),
         ("tcam.window.labelled", "every", "one of target, all; it is 'every'"),
+        ("tcam.window.pooling", "median", "one of max, mean, softmax; it is 'median'"),
+        ("tcam.seeds.motion", 1.5, "0 to 1; it is 1.5"),
         ("tcam.seeds.box", "loose", "one of tight, reference; it is 'loose'"),
         ("tcam.seed_source", "files", "a folder of maps with .* it is ''"),
         ("tcam.seed_dir", "maps", "empty unless .* it is 'maps'"),
@@ -205,6 +211,22 @@ def test_one_loss_at_least():
     for settings in config.tcam.losses.values():
         settings.weight = 0.0
     with pytest.raises(InputError, match="a weight other than 0, one at least; it is '0 for all'"):
+        validate(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"window.cam_tmp": False, "window.align": True}, "False where window.cam_tmp=False"),
+        ({"window.cam_tmp": False, "window.pooling": "mean"}, "max where window.cam_tmp=False"),
+        ({"window.labelled": "all", "window.align": True}, 'False with window.labelled="all"'),
+        ({"seed_source": "boxes", "seeds.motion": 0.5}, '0 with tcam.seed_source="boxes"'),
+    ],
+)
+def test_ways_of_pooling_that_do_not_go_together(changes, message):
+    config = defaults.get_config()
+    config.update_from_flattened_dict({f"tcam.{field}": value for field, value in changes.items()})
+    with pytest.raises(InputError, match=message):
         validate(config)
 
 

@@ -4,7 +4,7 @@ import pytest
 from configs import demo, video_folder
 from tcam_jax.data.builders.registry import prepare
 from tcam_jax.data.dataset import Dataset
-from tcam_jax.data.protocol import seed_arguments, window_arguments
+from tcam_jax.data.protocol import seed_arguments
 from tcam_jax.data.records import open_split
 from tcam_jax.data.window_frames import Sampling
 
@@ -83,8 +83,8 @@ def test_training_draws_from_the_middle_of_shots_and_neighbours_as_the_config_sa
     assert data.steps_per_epoch(4) == whole.steps_per_epoch(4)
     ids = {name for step in range(10) for name in data.frames_of_batch(step, 4)}
     assert {name.rpartition("/")[2] for name in ids} == {"0001.jpg"}
-    settings = {"batch_size": 4, "first_step": 0, "num_steps": 1, "boxes": False}
-    batch = next(data.training_batches(**settings, **window_arguments(data, config)))
+    settings = {"batch_size": 4, "n": 2, "mode": "before", "first_step": 0, "num_steps": 1}
+    batch = next(data.training_batches(**settings))
     assert batch["valid"].tolist() == [[False, False, True]] * 4
     assert len(data.truth("validation").records) == len(whole.truth("validation").records)
 
@@ -92,18 +92,17 @@ def test_training_draws_from_the_middle_of_shots_and_neighbours_as_the_config_sa
 def test_neighbours_are_asked_for_as_the_config_says(shapes_data):
     config = demo.get_config()
     config.dataset.data_dir, window = str(shapes_data), config.tcam.window
-    data = Dataset(config)
-    assert window_arguments(data, config) == {"n": 1, "mode": "before"}
+    data, plain = Dataset(config), {"boxes": False, "seed_dir": None}
+    assert seed_arguments(data, config) == plain
     window.sampling, window.sigma_t = "gaussian", 2.5
-    wanted = {"n": 1, "mode": "before", "sampling": Sampling("gaussian", 2.5)}
-    assert window_arguments(data, config) == wanted
+    assert seed_arguments(data, config) == plain | {"sampling": Sampling("gaussian", 2.5)}
 
     class OfBefore(Dataset):
-        def training_batches(self, *, n, mode, boxes, seed_dir, **_):
+        def training_batches(self, *, boxes, seed_dir, **_):
             """With adjacent frames alone, as a user's own may be."""
 
     told = "window.sampling=gaussian, .* the argument sampling; that of OfBefore .*=adjacent"
     with pytest.raises(ValueError, match=told):
-        window_arguments(OfBefore(config), config)
+        seed_arguments(OfBefore(config), config)
     window.n = 0  # there are no neighbours to draw
-    assert window_arguments(OfBefore(config), config) == {"n": 0, "mode": "before"}
+    assert seed_arguments(OfBefore(config), config) == plain

@@ -70,3 +70,14 @@ def test_the_flow_of_windows_is_in_shares_of_the_frame():
     for moved in (flow[0, 0], flow[0, 2], flow[1, 2]):
         middle = np.median(moved[4:-4, 4:-4], axis=(0, 1))
         np.testing.assert_allclose(middle * SIZE, [4, -8], atol=0.15)
+
+
+def test_between_different_scenes_no_motion_is_known():
+    rng = np.random.default_rng(5)
+    now, other = (cv2.resize(rng.integers(0, 256, (32, 32), np.uint8), (192, 192)) for _ in "12")
+    near = np.roll(now, (1, 2), (0, 1))
+    near[60:130, 60:130] = now[62:132, 57:127]
+    assert own_motion(optical_flow(now, other)) is None
+    assert not motion_map(now, [other]).any()
+    np.testing.assert_array_equal(motion_map(now, [near, other]), motion_map(now, [near]))
+    assert motion_map(now, [near]).any()

@@ -16,7 +16,12 @@ from tcam_jax.predict.predictor import Predictor
 from tests.commands.alone import load_alone
 from tests.launch.conftest import ROOT
 
-PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md"))]
+_PAGES = sorted(
+    str(page.relative_to(ROOT))
+    for folder in ("", "recipes")
+    for page in (ROOT / "docs" / folder).glob("*.md")
+)
+PAGES = ["README.md", "CONTRIBUTING.md", *_PAGES]
 COMMAND = r"(?:tcam|python -m) \S+(?: +-[^`\n]*)?"
 
 

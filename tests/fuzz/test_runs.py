@@ -16,7 +16,7 @@ from tcam_jax.config.record import load_config, read_environment
 from tcam_jax.data.builders.registry import check_same
 from tcam_jax.evaluate.results import read_results, write_results
 from tcam_jax.predict import exported
-from tcam_jax.report import ablation
+from tcam_jax.report import ablation, ablation_tables
 from tcam_jax.report.csv_file import to_csv
 from tcam_jax.runs.identity import record_dataset
 from tcam_jax.runs.networks import read_classes
@@ -38,16 +38,20 @@ RESULTS = {
     **{"seconds_per_frame": {"tcam/best": None}},
 }
 SPREAD = {"mean": 1.0, "std": None}
+COMPARISON = {"mean": 1.0, "interval": [-1.0, 2.0]}
+SCORES = {"without_boxes": 1.0, "val": 1.0, "test": 2.0, "accuracy": None, "seconds": 9.0}
 ABLATION = {
-    **{"schema": 1, "dataset": "d", "split": "test"},
+    **{"schema": 2, "dataset": "d", "config": "c", "encoder": "e", "split": "test"},
     "tables": [
         {
-            **{"name": "t", "title": "T", "note": "n"},
+            **{"name": "t", "title": "T", "note": "n", "baseline": "x"},
             "rows": [
                 {
-                    **{"run": "r", "title": "x", "method": "tcam", "published": 3.0},
-                    **{"runs": {"0": {"val": 1.0, "test": 2.0, "accuracy": None}}},
-                    **{"val": SPREAD, "test": SPREAD},
+                    **{"run": "r", "title": "x", "method": "tcam", "rule": "otsu"},
+                    **{"published": 3.0, "runs": {"0": SCORES}},
+                    **dict.fromkeys(("without_boxes", "val", "test"), SPREAD),
+                    **{"against_cam": COMPARISON, "against_baseline": None},
+                    "cost": {"parameters": 9, "localiser": 2, "milliseconds": 1.5},
                 }
             ],
         }
@@ -66,7 +70,7 @@ def _results(folder: Path) -> None:
 
 def _ablation(folder: Path) -> None:
     summary = ablation.read_summary(folder / "ablation.json")
-    assert ablation.to_markdown(summary).encode()
+    assert ablation_tables.to_markdown(summary).encode()
 
 
 def _exported(folder: Path) -> None:

@@ -11,6 +11,7 @@ from configs import demo
 from tcam_jax.commands import ablate as command
 from tcam_jax.config.ablation import Ablation, Variant
 from tcam_jax.config.record import record_config
+from tcam_jax.report.sweep_frames import FRAMES
 from tcam_jax.train.stage import finish, is_finished
 from tcam_jax.train.stages import CLASSIFIER_DIR
 from tests.launch.conftest import ROOT
@@ -23,6 +24,8 @@ from configs import demo
 from tests.docs.fenced import load
 from tcam_jax.config.paper_ablations import LOSSES, temporal
 from tcam_jax.commands.ablate import ablate
+from tcam_jax.data.dataset import Dataset
+from tcam_jax.report.sweep import sweep_page
 
 sys.argv = sys.argv[:1]
 config = demo.get_config()
@@ -48,6 +51,18 @@ ablate(config, table.parent, tables, [0])
 table.rename(table.with_suffix(".first"))
 print("once more", flush=True)
 ablate(config, table.parent, tables, [0])
+
+read = Dataset._read_truth
+
+
+def refusing(self, split):
+    assert split != "test"
+    return read(self, split)
+
+
+Dataset._read_truth = refusing
+summary = ablate(config, table.parent, tables, [0], split="validation")
+table.with_name("page.html").write_text(sweep_page(summary, table.parent))
 """
 
 
@@ -65,7 +80,7 @@ def test_a_sweep_trains_each_run_once(tmp_path, shapes_data, environment):
     for name in ("ablation.csv", "losses.png", "temporal.png"):
         assert (tmp_path / name).stat().st_size > 0
     summary = json.loads((tmp_path / "ablation.json").read_text())
-    assert summary["schema"] == 1
+    assert summary["schema"] == 2 and summary["encoder"] == "small"
     (layercam, labels), (n1,) = (table["rows"] for table in summary["tables"])
     assert n1["runs"] != {} and layercam["run"] == n1["run"]
     loss = (tmp_path / "seed0" / "pl" / "tcam" / "metrics.jsonl").read_text()
@@ -75,6 +90,18 @@ def test_a_sweep_trains_each_run_once(tmp_path, shapes_data, environment):
 
     assert "step 0" not in second
     assert (tmp_path / "ablation.md").read_text() == (tmp_path / "ablation.first").read_text()
+
+    chosen = json.loads((tmp_path / "ablation_validation.json").read_text())
+    assert chosen["split"] == "validation"
+    assert (tmp_path / "seed0" / "pl" / "results_validation.json").exists()
+    for table in (*summary["tables"], *chosen["tables"]):
+        for row in table["rows"]:
+            assert row["rule"] == ("otsu" if row["method"] == "layercam" else "agreement")
+            assert row["cost"]["milliseconds"] > 0 and row["runs"]["0"]["seconds"] > 0
+            assert row["cost"]["parameters"] > row["cost"]["localiser"] > 0
+    assert labels["against_baseline"] is None  # that run is no row's own map here
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("data:image/jpeg") == 2 * FRAMES  # of ten classes, under both rows
 
 
 @pytest.mark.parametrize(
@@ -100,7 +127,7 @@ class Reached(Exception):
 def shares(tmp_path, monkeypatch):
     """Tell whether a sweep gives one run's classifier to a run of another config, untrained."""
 
-    def train(config, workdir, stop):
+    def train(config, workdir, stop, split):
         raise Reached(is_finished(workdir / CLASSIFIER_DIR))
 
     monkeypatch.setattr(command, "train_and_evaluate", train)
@@ -136,4 +163,6 @@ def test_a_classifier_is_shared_only_with_what_would_train_the_same(shares):
     assert not shares({}, {"tcam.cam_method": "cam"})
     assert not shares({}, {"classifier.label_smoothing": 0.1})
     assert not shares({}, {"model.encoder": "resnet34"})
+    assert shares({}, {"model.decoder_width": 2.0})
+    assert not shares({}, {"eval.select_by": "motion"})
     assert not shares({"seed": 1}, {})

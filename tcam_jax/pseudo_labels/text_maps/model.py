@@ -65,6 +65,10 @@ def open_text_maps(
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise InputError(f"the weights must be {_FORM}; there is no {folder / 'config.json'}.")
+    tokenizer = ("tokenizer.json",), ("vocab.json", "merges.txt")
+    if not any(all((folder / name).is_file() for name in names) for names in tokenizer):
+        # transformers would make do with an empty one.
+        raise InputError(f"the weights must be {_FORM}; {folder} has no tokenizer.json.")
     advice = f"It must be {_FORM}."
     kind = read_json(folder / "config.json", dict[str, Any], advice).get("model_type")
     if template is not None and template.count("{}") != 1:
@@ -127,7 +131,7 @@ def check_size(size: int, patch: int) -> None:
     """
     if size <= 0 or size % patch:
         raise InputError(
-            f"the size must be a multiple of {patch} pixels, the patch's; it is {size}."
+            f"the size must be a multiple of the patch's {patch} pixels; it is {size}."
         )
 
 

@@ -1,0 +1,61 @@
+"""Where things move in the frames of one batch, seen against those near them in their shots."""
+
+import numpy as np
+
+from tcam_jax.data.bad_records import BadRecords
+from tcam_jax.data.batch_frames import Decoder, Frames
+from tcam_jax.data.optical_flow import FLOW_STRIDE, MOTION_DISTANCES, Grey, grey, motion_map
+from tcam_jax.data.records import Split
+from tcam_jax.runtime.errors import InputError
+
+
+def motion_of_records(
+    split: Split, records: np.ndarray, size: int, decoder: Decoder, bad: BadRecords
+) -> np.ndarray:
+    """Where things move in frames: float32 `[*shape, g, g]`, 0..1, see `optical_flow.motion_map`.
+
+    Args:
+        split: whose frames they are.
+        records: their numbers, of any shape.
+        size: side of the square at which they are compared, pixels.
+        decoder: see `batch_frames`.
+        bad: damaged frames, which are left out, and told to it.
+    """
+    table, seen = split.table, _GreyFrames(split, size, decoder, bad)
+    g = -(-size // FLOW_STRIDE)
+    maps = np.zeros((*records.shape, g, g), np.float32)
+    for place in np.ndindex(records.shape):
+        record = int(records[place])
+        shot = table.shot[record]
+        near = [record + away for away in MOTION_DISTANCES]
+        inside = [other for other in near if table.start[shot] <= other < table.stop[shot]]
+        others = [seen.get(other) for other in inside]
+        now = seen.get(record)
+        if now is not None:
+            maps[place] = motion_map(now, [other for other in others if other is not None])
+    return maps
+
+
+class _GreyFrames:
+    """The brightness of a batch's frames and of others near them, each decoded once."""
+
+    def __init__(self, split: Split, size: int, decoder: Decoder, bad: BadRecords):
+        self._split, self._size, self._decode, self._bad = split, size, decoder, bad
+        self._known: dict[int, Grey | None] = {}
+
+    def get(self, record: int) -> Grey | None:
+        """The frame of a record; None for a damaged one, which `bad` is told."""
+        if record not in self._known:
+            self._known[record] = self._read(record)
+        return self._known[record]
+
+    def _read(self, record: int) -> Grey | None:
+        if record in self._bad:
+            return None
+        frames = Frames(self._split, (1,), self._size, self._decode)
+        try:
+            frames.put((0,), record)
+        except InputError as error:
+            self._bad.add(record, error)
+            return None
+        return grey(frames.pixels[0])

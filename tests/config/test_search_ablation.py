@@ -1,0 +1,72 @@
+"""The preset search: knobs as changes of any config's own values."""
+
+import pytest
+
+from configs import demo, moving_photos
+from tcam_jax.config import search_ablation
+from tcam_jax.config.ablation import planned, with_methods
+from tcam_jax.config.recipe_ablation import recipes
+from tcam_jax.config.recipes import RECIPES
+from tcam_jax.config.search_ablation import BASE, KNOBS, search, times, to
+
+
+def rows(config):
+    return {row.run.removeprefix(f"{BASE}_"): row.overrides for row in search(config).variants}
+
+
+def test_knobs_are_factors_of_the_configs_own_values():
+    config = moving_photos.get_config()
+    found = rows(config)
+    assert found["lr_up"] == {"tcam.optimizer.learning_rate": pytest.approx(0.003)}
+    assert found["crf_down"] == {"tcam.losses.crf.weight": pytest.approx(2e-8 / 3)}
+    assert found["longer"] == {"tcam.steps": 300}
+    assert found["width"] == {"model.decoder_width": 1.0}
+    assert found["pooling"] == {"tcam.window.cam_tmp": not config.tcam.window.cam_tmp}
+    assert found["joint_4"] == {"tcam.losses.joint_color_crf.weight": 4.0}
+    assert rows(demo.get_config())["longer"] == {"tcam.epochs": 8}
+
+
+def test_what_changes_nothing_has_no_row():
+    config = moving_photos.get_config()
+    found = rows(config)
+    assert config.tcam.seeds.rule == "paper" and "rule_paper" not in found
+    assert config.tcam.window.n == 1 and "n1" not in found and "n0" in found
+    config.tcam.losses.size.weight = 0.0
+    assert not {"size_up", "size_off"} & rows(config).keys()
+
+
+def test_without_neighbours_their_losses_are_off_and_with_them_there_are_some():
+    config = moving_photos.get_config()
+    config.tcam.losses.joint_color_crf.weight = 9.0
+    off = {"tcam.window.n": 0, "tcam.losses.joint_color_crf.weight": 0.0}
+    assert rows(config)["n0"] == off
+    config.tcam.losses.joint_color_crf.weight, config.tcam.window.n = 0.0, 0
+    on = {"tcam.losses.temporal_consistency.weight": 1.0, "tcam.window.n": 1}
+    assert rows(config)["consistency"] == on
+
+
+def test_maps_are_rows_of_the_run_as_it_is():
+    table = with_methods(search(demo.get_config()), demo.get_config())
+    base = [variant.method for variant in table.variants if variant.run == BASE]
+    assert base == ["tcam", "tcam_probability", "tcam_crf", "tcam_fused"]
+    runs = dict(planned(demo.get_config(), [table], [0]))
+    assert set(runs[BASE, 0].eval.other_maps) == {"probability", "crf", "fused"}
+
+
+def test_a_knob_is_one_line(monkeypatch):
+    monkeypatch.setitem(KNOBS, "mine", ("half the batch", times(0.5, "losses.crf.sigma_xy")))
+    monkeypatch.setitem(KNOBS, "yours", ("two", to("after", "window.mode", "tcam.window.mode")))
+    found = rows(demo.get_config())
+    assert found["mine"] == {"tcam.losses.crf.sigma_xy": 50.0}
+    assert found["yours"] == {"tcam.window.mode": "after"}
+    assert search_ablation.search(demo.get_config()).variants[-1].title == "two"
+
+
+def test_recipes_are_rows_over_any_config():
+    table = recipes(demo.get_config())
+    runs = {variant.run for variant in table.variants}
+    assert runs == {f"recipe_{name}" for name in RECIPES}
+    first = table.variants[0]
+    assert (first.method, first.run, first.published) == ("layercam", table.baseline, 65.6)
+    published = {variant.title: variant.published for variant in table.variants}
+    assert (published["TCAM"], published["F-CAM"], published["CoLo-CAM"]) == (73.0, 70.0, 82.1)
