@@ -4,7 +4,7 @@ The windows, maps and draws are those of stage 2 (`pseudo_labels.windows`), so t
 here, such as how many frames are pooled and how, is what training gets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
@@ -98,9 +98,10 @@ def seed_quality(
         found = seed_displacement(config, data, parallel, model, variables, stop)
         displaced = jnp.array(found, jnp.float32)
     frozen = FrozenClassifiers(variables, None, displaced)
+    changed = {title: _changed(config, changes) for title, changes in rows.items()}
     return {
-        title: _measured(_changed(config, changes), data, frozen, steps, stop)
-        for title, changes in rows.items()
+        title: _measured(one, model, frozen, stop.between(_batches(one, data, steps)))
+        for title, one in changed.items()
     }
 
 
@@ -114,11 +115,9 @@ def _changed(config: ConfigDict, changes: Mapping[str, Any]) -> ConfigDict:
     return changed
 
 
-def _measured(
-    config: ConfigDict, data: Dataset, frozen: FrozenClassifiers, steps: int, stop: Interruption
-) -> Quality:
+def _batches(config: ConfigDict, data: Dataset, steps: int) -> Iterator[Mapping[str, np.ndarray]]:
     window = config.tcam.window
-    batches = data.training_batches(
+    return data.training_batches(
         batch_size=config.tcam.batch_size,
         n=window.n,
         mode=window.mode,
@@ -126,11 +125,18 @@ def _measured(
         num_steps=steps,
         **{**seed_arguments(data, config), "boxes": True},
     )
-    model = make_model(config, len(data.class_names))
+
+
+def _measured(
+    config: ConfigDict,
+    model: TCAM,
+    frozen: FrozenClassifiers,
+    batches: Iterable[Mapping[str, np.ndarray]],
+) -> Quality:
     look = jax.jit(partial(_look, config=config, model=model))
     seen = [
         jax.device_get(look(frozen, batch, jnp.int32(number)))
-        for number, batch in enumerate(stop.between(batches))
+        for number, batch in enumerate(batches)
     ]
     found = _Seen(*(np.concatenate(parts) for parts in zip(*seen, strict=True)))
     of_class = [found.overlap[found.label == label] >= 0.5 for label in np.unique(found.label)]
