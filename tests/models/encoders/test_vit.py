@@ -178,7 +178,7 @@ def test_what_does_not_go_together_is_refused():
     frames = jnp.zeros((1, 64, 64, 3))
     output = model.apply(variables, frames, method="classify")
     maps = partial(class_activation_maps, model, variables, frames, output, jnp.array([0]))
-    with pytest.raises(InputError, match="smoothgradcampp needs norm"):
+    with pytest.raises(InputError, match="smoothgradcampp needs the feature norm"):
         maps("smoothgradcampp", "block1")
     resnet = TCAM(3, ENCODERS["resnet10"])
     with pytest.raises(InputError, match="rollout is no map of this encoder"):
