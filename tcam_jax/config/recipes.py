@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from ml_collections import ConfigDict
 
 from tcam_jax.config.rules import flatten
+from tcam_jax.losses.schedule import SCHEDULE
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.runtime.errors import InputError
 
@@ -122,8 +123,12 @@ def _single_frames(config: ConfigDict) -> None:
     section.seeds.rule, section.seeds.region, section.seeds.box = "reference", "all", "tight"
     section.seeds.fg_pixels = section.seeds.bg_pixels = 1
     section.seeds.self_training_start = 1.0
+    section.seed_dir = ""
+    for name, loss in section.losses.items():
+        if name != "crf":
+            before = {field: value for field, value in SCHEDULE.items() if field != "adaptive"}
+            loss.update({field: value for field, value in before.items() if field in loss})
     section.losses.partial_ce.weight = 1.0
     section.losses.size.weight = 0.01
-    for name in section.losses:
-        if name not in ("partial_ce", "crf", "size"):
-            section.losses[name].weight = 0.0
+    if section.cam_method not in config.eval.cam_methods:
+        config.eval.cam_methods = (*config.eval.cam_methods, section.cam_method)

@@ -189,6 +189,8 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
     window = config.tcam.window
     if window.align and not window.cam_tmp:
         reject("tcam.window.align", "False where window.cam_tmp=False: nothing is pooled", True)
+    if window.align and config.tcam.seed_source == "boxes":
+        reject("tcam.window.align", 'False with tcam.seed_source="boxes": no CAM is pooled', True)
     if window.pooling != "max" and not window.cam_tmp:
         expected = "max where window.cam_tmp=False: nothing is pooled"
         reject("tcam.window.pooling", expected, window.pooling)
@@ -227,6 +229,9 @@ def _check_self_training(config: ConfigDict) -> None:
         reject("tcam.optimizer.ema", expected, config.tcam.optimizer.ema)
     if config.tcam.seed_source == "boxes":
         reject("tcam.seed_source", f"cam or files {because}", "boxes")
+    if start == 0 and not config.model.pretrained:
+        expected = "above 0 without model.pretrained: maps of a random decoder teach nothing"
+        reject("tcam.seeds.self_training_start", expected, start)
 
 
 def _check_durations(config: ConfigDict) -> None:

@@ -41,7 +41,16 @@ def _twice_as_long(config: ConfigDict) -> Mapping[str, Any]:
 
 
 def _other_pooling(config: ConfigDict) -> Mapping[str, Any]:
-    return {"tcam.window.cam_tmp": not config.tcam.window.cam_tmp}
+    pooled = config.tcam.window.cam_tmp
+    return {
+        "tcam.window.cam_tmp": not pooled,
+        **({"tcam.window.pooling": "max", "tcam.window.align": False} if pooled else {}),
+    }
+
+
+def _pooled(how: str) -> Knob:
+    """Pool the CAMs of a window in another way."""
+    return lambda config: {"tcam.window.pooling": how, "tcam.window.cam_tmp": True}
 
 
 def _in_window(loss: str, weight: float) -> Knob:
@@ -102,8 +111,8 @@ KNOBS: dict[str, tuple[str, Knob]] = {
     "n4_aligned": ("n = 4, along the optical flow", _along_the_flow(4)),
     "n8": ("n = 8", _frames(8)),
     "n8_aligned": ("n = 8, along the optical flow", _along_the_flow(8)),
-    "pooled_mean": ("the mean over time", to("mean", "window.pooling")),
-    "pooled_softmax": ("softmax over time", to("softmax", "window.pooling")),
+    "pooled_mean": ("the mean over time", _pooled("mean")),
+    "pooled_softmax": ("softmax over time", _pooled("softmax")),
     "motion_0": ("motion's share of the seed maps: 0", to(0.0, "seeds.motion")),
     "motion_25": ("motion's share: 0.25", to(0.25, "seeds.motion")),
     "motion_50": ("motion's share: 0.5", to(0.5, "seeds.motion")),

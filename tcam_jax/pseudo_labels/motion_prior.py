@@ -13,7 +13,7 @@ def with_motion(
     """Fuse an activation map with a map of what moves: cam^(1 - share) motion^share.
 
     Where nothing moves at all, or motion is unknown, the second factor is the same everywhere, and
-    the order of the activations stays.
+    (unless `share` is 1) the order of the activations stays.
 
     Args:
       cam: 0..1.

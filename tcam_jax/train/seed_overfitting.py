@@ -15,7 +15,7 @@ So it takes 2 `LOOKS` validations at least, and says nothing of shorter runs.
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -50,7 +50,7 @@ class SeedOverfitting:
       lines: of the metrics.jsonl that is gone on with: what they show has been told.
     """
 
-    def __init__(self, lines: Iterable[Mapping[str, float | None]] = ()):
+    def __init__(self, lines: Iterable[Mapping[str, Any]] = ()):
         self._looks: list[_Look] = []
         self._losses: list[tuple[int, float]] = []  # steps and nats since the last look
         self._best: tuple[float, int] | None = None  # CorLoc, -step
@@ -58,7 +58,7 @@ class SeedOverfitting:
         for line in lines:
             self.see(int(line["step"] or 0), line)
 
-    def see(self, step: int, metrics: Mapping[str, float | None]) -> str | None:
+    def see(self, step: int, metrics: Mapping[str, Any]) -> str | None:
         """Take in metrics of one step, of training or of a validation, as they are written.
 
         Returns:
@@ -111,13 +111,13 @@ def overfitting_since(looks: list[_Look]) -> int | None:
     """Return the first of the `LOOKS` validations since which it overfits; None: it does not."""
     if len(looks) < 2 * LOOKS:
         return None
-    seeds = np.array([look.partial_ce for look in looks])
+    seeds = np.array([look.partial_ce for look in looks], float)
     losses = _medians(seeds)
     now = losses[-1]
     earlier = len(losses) - LOOKS  # medians that share no validation with the last one
     corlocs = [look.corloc for look in looks if look.corloc is not None]
     if len(corlocs) == len(looks):
-        scores = np.array(corlocs)
+        scores = np.array(corlocs, float)
         smooth = _medians(scores)
         peak = int(smooth[:earlier].argmax())
         fallen = smooth[peak] - smooth[-1] >= max(FALL, NOISE * _noise(scores))
@@ -125,7 +125,7 @@ def overfitting_since(looks: list[_Look]) -> int | None:
     learned = np.flatnonzero(losses[:earlier] <= LEARNED)
     if not len(learned) or not now <= KNOWN:
         return None
-    areas = np.array([look.foreground for look in looks])
+    areas = np.array([look.foreground for look in looks], float)
     smooth, first = _medians(areas), int(learned[0])
     least = max(GROWTH * smooth[first], GROWTH_AT_LEAST, NOISE * _noise(areas))
     return first if smooth[-1] - smooth[first] >= least else None

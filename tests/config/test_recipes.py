@@ -7,14 +7,14 @@ import pytest
 from absl import flags
 
 from configs import demo, moving_photos, recipes, video_folder, youtube_objects
-from configs.recipes import colo_cam, fcam, tcam
+from configs.recipes import best, colo_cam, fcam, tcam
 from tcam_jax.commands import command_line
 from tcam_jax.config.recipes import RECIPES, overrides, use_recipe
 from tcam_jax.config.rules import flatten, validate
 from tcam_jax.runtime.errors import InputError
 from tests.commands.alone import load_alone
 
-FILES = {"fcam": fcam, "tcam": tcam, "colo_cam": colo_cam}
+FILES = {"fcam": fcam, "tcam": tcam, "colo_cam": colo_cam, "best": best}
 BASES = {
     "demo": demo.get_config,
     "demo/resnet50": partial(demo.get_config, "resnet50"),
@@ -27,7 +27,7 @@ BASES = {
 }
 # What makes a method: all else is the dataset config's.
 METHOD = ("tcam.window.", "tcam.seeds.", "tcam.losses.", "tcam.cam_method", "tcam.seed_source")
-METHOD += ("tcam.align_seeds",)
+METHOD += ("tcam.align_seeds", "eval.map")
 YOUTUBE = ("colo_cam", "youtube_objects")
 COLO_CAMS_TRAINING = {
     "dataset.middle_share": 0.6,
@@ -51,6 +51,20 @@ def test_a_recipe_over_a_dataset_config(name, base):
     assert "tcam.losses.crf.weight" not in changed
     # A method is the same whatever the dataset's config made of TCAM before.
     assert overrides(config, name) == {}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_a_config_made_of_tcam_before_is_gone(name):
+    config = demo.get_config()
+    config.tcam.seed_source, config.tcam.seed_dir = "files", "maps"
+    config.tcam.losses.temporal_consistency.final_weight = 1.0
+    config.tcam.losses.size.start_epoch = 2
+    config.tcam.cam_method, config.eval.cam_methods = "gradcam", ("gradcam",)
+    changed = use_recipe(config, name)
+    validate(changed)
+    plain = use_recipe(demo.get_config(), name)
+    del changed.eval.cam_methods, plain.eval.cam_methods
+    assert flatten(changed) == flatten(plain)
 
 
 @pytest.mark.parametrize("base", BASES)
@@ -84,7 +98,7 @@ def test_the_published_numbers(base):
     assert (joint.weight, joint.adaptive, joint.sigma_rgb) == (9.0, True, 15.0)
     assert (losses.partial_ce.weight, losses.size.weight) == (1.0, 0.01)
 
-    for name in RECIPES.keys() & FILES.keys():
+    for name in ("fcam", "tcam", "colo_cam"):
         config, window, seeds, losses = of(name)
         assert config.tcam.cam_method == "layercam" and config.tcam.seed_source == "cam"
         assert seeds.motion == 0 and not config.tcam.align_seeds

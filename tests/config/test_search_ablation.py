@@ -6,7 +6,8 @@ from configs import demo, moving_photos
 from tcam_jax.config import search_ablation
 from tcam_jax.config.ablation import planned, with_methods
 from tcam_jax.config.recipe_ablation import recipes
-from tcam_jax.config.recipes import RECIPES
+from tcam_jax.config.recipes import RECIPES, use_recipe
+from tcam_jax.config.rules import validate
 from tcam_jax.config.search_ablation import BASE, KNOBS, search, times, to
 
 
@@ -66,13 +67,23 @@ def test_recipes_are_rows_over_any_config():
     table = recipes(demo.get_config())
     runs = {variant.run for variant in table.variants}
     assert runs == {f"recipe_{name}" for name in RECIPES if name != "trcam_v"}
-    assert "TrCAM-V is left out" in table.note  # the demo has no transformer's weights
-    config = demo.get_config()
-    config.model.encoder, config.model.pretrained = "deit_small_patch16", "deit.pth"
-    whole = recipes(config)
-    assert {variant.run for variant in whole.variants} - runs == {"recipe_trcam_v"}
-    assert not whole.note
+    assert "TrCAM-V is left out" in table.note
     first = table.variants[0]
     assert (first.method, first.run, first.published) == ("layercam", table.baseline, 65.6)
     published = {variant.title: variant.published for variant in table.variants}
     assert (published["TCAM"], published["F-CAM"], published["CoLo-CAM"]) == (73.0, 70.0, 82.1)
+
+
+def test_trcam_v_is_a_row_where_a_transformer_has_weights():
+    config = demo.get_config()
+    config.model.encoder, config.model.pretrained = "deit_small_patch16", "weights.pth"
+    table = recipes(config)
+    assert {variant.run for variant in table.variants} == {f"recipe_{name}" for name in RECIPES}
+    assert not table.note
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_knob_can_be_turned_over_every_recipe(name):
+    config = use_recipe(demo.get_config(), name)
+    for _, one in planned(config, [search_ablation.search(config)], [0]):
+        validate(one)

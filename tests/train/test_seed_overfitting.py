@@ -120,7 +120,8 @@ def test_the_log_has_it_also_after_a_resume(tmp_path, monkeypatch):
 
     def write(logs, lines):
         for line in lines:
-            metrics = {name: value for name, value in line.items() if name != "step"}
+            known = {name: value for name, value in line.items() if value is not None}
+            metrics = {name: float(value) for name, value in known.items() if name != "step"}
             if "validation_foreground" in metrics:
                 logs.validation_begins()
                 logs.validation(line["step"], Validation(metrics, {}, None))
