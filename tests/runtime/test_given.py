@@ -80,9 +80,9 @@ def test_what_is_no_config_is_named(tmp_path, given):
 def test_a_config_that_was_not_begun_with_the_defaults(tmp_path):
     config = get_config()
     del config.tcam.window
-    with pytest.raises(InputError, match="^config lacks tcam.window.cam_tmp, .*: begin it with"):
+    with pytest.raises(InputError, match="^config lacks tcam.window.align, .*: begin it with"):
         tcam_jax.train_and_evaluate(config, tmp_path)
-    with pytest.raises(InputError, match="^config lacks tcam.window.cam_tmp"):
+    with pytest.raises(InputError, match="^config lacks tcam.window.align"):
         tcam_jax.load(tmp_path / "weights.msgpack", config, class_names=["a", "b"])
 
 
