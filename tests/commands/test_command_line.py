@@ -18,7 +18,14 @@ COMMANDS = sorted(
     if "DEFINE_" in path.read_text() or "define_path(" in path.read_text()
     if path.stem not in ("command_line", "config_flag")
 )
-NO_PATHS = {"class", "dataset_config", "encoder", "host", "shard", "template"}  # flags of text that are no paths
+NO_PATHS = {
+    "class",
+    "dataset_config",
+    "encoder",
+    "host",
+    "shard",
+    "template",
+}  # flags of text that are no paths
 
 
 @pytest.fixture
