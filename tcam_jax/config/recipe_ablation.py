@@ -11,15 +11,7 @@ LAYERCAM = 65.6
 PUBLISHED = {"fcam": 70.0, "tcam": 73.0, "colo_cam": 82.1, "trcam_v": 84.8}
 """Mean CorLoc on YouTube-Objects v1.0, percent: TCAM's Table 1, CoLo-CAM's and TrCAM-V's own."""
 
-_TITLES = {
-    "fcam": "F-CAM",
-    "tcam": "TCAM",
-    "colo_cam": "CoLo-CAM",
-    "trcam_v": "TrCAM-V",
-    "best": "best",
-}
-
-
+_TITLES = {"fcam": "F-CAM", "tcam": "TCAM", "colo_cam": "CoLo-CAM", "trcam_v": "TrCAM-V"}
 _NO_WEIGHTS = (
     "TrCAM-V is left out: the transformer that it leaves as it is must have weights, "
     "--config.model.encoder=deit_small_patch16 --config.model.pretrained=FILE."

@@ -18,6 +18,8 @@ from tcam_jax.runtime.errors import InputError
 Recipe = Callable[[ConfigDict], None]
 """Changes a config into the method."""
 
+# Of a loss that a dataset's config may have switched on; `adaptive` belongs to the loss itself.
+_OFF = {field: value for field, value in SCHEDULE.items() if field != "adaptive"}
 _PUBLISHED_CROP = 224  # pixels; numbers of seeds are of frames of this size
 
 
@@ -126,8 +128,7 @@ def _single_frames(config: ConfigDict) -> None:
     section.seed_dir = ""
     for name, loss in section.losses.items():
         if name != "crf":
-            before = {field: value for field, value in SCHEDULE.items() if field != "adaptive"}
-            loss.update({field: value for field, value in before.items() if field in loss})
+            loss.update({field: value for field, value in _OFF.items() if field in loss})
     section.losses.partial_ce.weight = 1.0
     section.losses.size.weight = 0.01
     if section.cam_method not in config.eval.cam_methods:

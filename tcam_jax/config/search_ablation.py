@@ -41,10 +41,11 @@ def _twice_as_long(config: ConfigDict) -> Mapping[str, Any]:
 
 
 def _other_pooling(config: ConfigDict) -> Mapping[str, Any]:
-    pooled = config.tcam.window.cam_tmp
+    # The other two are so already where nothing is pooled.
     return {
-        "tcam.window.cam_tmp": not pooled,
-        **({"tcam.window.pooling": "max", "tcam.window.align": False} if pooled else {}),
+        "tcam.window.cam_tmp": not config.tcam.window.cam_tmp,
+        "tcam.window.pooling": "max",
+        "tcam.window.align": False,
     }
 
 

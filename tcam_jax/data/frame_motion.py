@@ -4,7 +4,7 @@ import numpy as np
 
 from tcam_jax.data.bad_records import BadRecords
 from tcam_jax.data.batch_frames import Decoder, Frames
-from tcam_jax.data.optical_flow import FLOW_STRIDE, MOTION_DISTANCES, Grey, grey, motion_map
+from tcam_jax.data.optical_flow import MOTION_DISTANCES, Grey, flow_side, grey, motion_map
 from tcam_jax.data.records import Split
 from tcam_jax.runtime.errors import InputError
 
@@ -22,7 +22,7 @@ def motion_of_records(
         bad: damaged frames, which are left out, and told to it.
     """
     table, seen = split.table, _GreyFrames(split, size, decoder, bad)
-    g = -(-size // FLOW_STRIDE)
+    g = flow_side(size)
     maps = np.zeros((*records.shape, g, g), np.float32)
     for place in np.ndindex(records.shape):
         record = int(records[place])

@@ -35,6 +35,11 @@ MOTION_DISTANCES = (-2, -1, 1, 2)
 """Frames from the one whose motion is looked for to those that it is seen against."""
 
 
+def flow_side(size: int) -> int:
+    """Return how many of these places a side of a square frame of `size` pixels has."""
+    return -(-size // FLOW_STRIDE)
+
+
 class OwnMotion(NamedTuple):
     """What moves other than the camera.
 
@@ -115,7 +120,7 @@ def motion_map(now: Grey, others: Sequence[Grey]) -> Float[np.ndarray, "g g"]:
     Args:
       now, others: see `smooth_motion`; without others the map is 0.
     """
-    g = -(-len(now) // FLOW_STRIDE)
+    g = flow_side(len(now))
     if not others:
         return np.zeros((g, g), np.float32)
     motion = smooth_motion(now, others)
@@ -138,7 +143,7 @@ def window_flow(
       the target itself and where there is no frame.
     """
     b, t, size = frames.shape[:3]
-    g = -(-size // FLOW_STRIDE)
+    g = flow_side(size)
     flow = np.zeros((b, t, g, g, 2), np.float32)
     for row in range(b):
         now = grey(frames[row, target])

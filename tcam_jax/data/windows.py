@@ -16,7 +16,7 @@ from tcam_jax.data.bad_records import BadRecords
 from tcam_jax.data.batch_frames import Frames
 from tcam_jax.data.batch_reader import Batch, TrainingWindows
 from tcam_jax.data.decode import decode_into, tf  # TensorFlow as set up there
-from tcam_jax.data.optical_flow import FLOW_STRIDE
+from tcam_jax.data.optical_flow import flow_side
 from tcam_jax.data.records import Split
 from tcam_jax.data.sampler import ONCE, Visits
 from tcam_jax.data.seed_check import check_seed_files
@@ -123,7 +123,7 @@ def training_batches(
     }
     if source_size is not None:
         signature["sources"] = tf.TensorSpec([b, t, source_size, source_size, 3], tf.uint8)
-    g = -(-resize_size // FLOW_STRIDE)
+    g = flow_side(resize_size)
     if motion_of is not None:
         f = t if motion_of == "all" else 1
         signature["motion"] = tf.TensorSpec([b, f, g, g], tf.float32)

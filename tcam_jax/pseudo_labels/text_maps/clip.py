@@ -20,7 +20,7 @@ import transformers
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from tcam_jax.pseudo_labels.text_maps.model import check_size, full_range, load, shown
+from tcam_jax.pseudo_labels.text_maps.model import check_size, full_range, load, shown, tokenised
 
 TEMPLATE = "a clean origami {}."
 # As CLIP-ES has them for PASCAL VOC.
@@ -85,12 +85,8 @@ class ClipMaps:
 
     @torch.no_grad()
     def _embed(self, tokenizer: Any, names: Sequence[str]) -> Tensor:
-        prompts = [self.template.format(name) for name in names]
-        tokens = tokenizer(prompts, padding=True, truncation=True, return_tensors="pt")
-        features = self._model.get_text_features(
-            input_ids=tokens["input_ids"].to(self._model.device),
-            attention_mask=tokens["attention_mask"].to(self._model.device),
-        )
+        tokens = tokenised(tokenizer, self.template, names, self._model.device)
+        features = self._model.get_text_features(**tokens)
         return _unit(features.pooler_output)
 
 

@@ -12,12 +12,11 @@ import torch
 import transformers
 from jaxtyping import Float, UInt8
 
-from tcam_jax.pseudo_labels.text_maps.model import check_size, full_range, load, shown
+from tcam_jax.data.geometry import IMAGENET
+from tcam_jax.pseudo_labels.text_maps.model import check_size, full_range, load, shown, tokenised
 
 TEMPLATE = "{}"
 _TRAINED_SIZE = 352  # pixels; the model's config has the size of its CLIP alone
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
 
 
 class ClipSegMaps:
@@ -36,18 +35,15 @@ class ClipSegMaps:
         self._model = loaded["model"]
         self.template, self.size = template or TEMPLATE, size or _TRAINED_SIZE
         check_size(self.size, self._model.config.vision_config.patch_size)
-        prompts = [self.template.format(name) for name in names]
-        tokens = loaded["tokenizer"](prompts, padding=True, truncation=True, return_tensors="pt")
-        self._tokens = {
-            name: tokens[name].to(self._model.device) for name in ("input_ids", "attention_mask")
-        }
+        device = self._model.device
+        self._tokens = tokenised(loaded["tokenizer"], self.template, names, device)
 
     @torch.no_grad()
     def maps(
         self, frames: Sequence[UInt8[np.ndarray, "_ _ 3"]], classes: Sequence[int]
     ) -> Float[np.ndarray, "b y x"]:
         """See `model.TextMaps`."""
-        pixels = torch.from_numpy(shown(frames, self.size, _MEAN, _DEVIATION))
+        pixels = torch.from_numpy(shown(frames, self.size, *IMAGENET))
         of_frames = {name: tokens[list(classes)] for name, tokens in self._tokens.items()}
         output = self._model(pixel_values=pixels.to(self._model.device), **of_frames)
         return full_range(output.logits.sigmoid().cpu().numpy())
