@@ -62,14 +62,19 @@ class ViT(nn.Module):
         self.last_stage = (f"blocks.{ours.depth - 1}.", "norm.")
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return the patches' tokens `[b, c, y, x]` after every block and after the last norm."""
+        """Return the patches' tokens `[b, c, y, x]` after every block and the last norm.
+
+        Before those of the last block: what its attention sees.
+        """
         x = self.patch_embed.proj(images)
         size = x.shape[2:]
         x = x.flatten(2).transpose(1, 2)
         class_token = self.cls_token.expand(len(x), -1, -1)
         x = torch.cat([class_token, x], 1) + self._position(size)
-        seen = []
+        seen, last = [], self.blocks[-1]
         for block in self.blocks:
+            if block is last:
+                seen.append(block.norm1(x))
             x = block(x)
             seen.append(x)
         seen.append(self.norm(x))

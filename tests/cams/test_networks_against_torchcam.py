@@ -26,7 +26,7 @@ from tests.torch_networks import channels_first, randomise, state_dict
 
 IMAGES, CLASSES, SIZE = 4, 5, 64
 # Of each map's range, 0 … 1.
-TOLERANCE = 1e-5
+TOLERANCE = {np.float32: 1e-4, np.float64: 1e-5}  # float32: sums are ordered by the machine
 THEIRS = {
     "gradcam": torchcam.GradCAM,
     "gradcampp": torchcam.GradCAMpp,
@@ -159,7 +159,7 @@ def _compare(name, stage, dtype):
         # Of features below zero, as a linear bottleneck's, weights above zero may leave nothing.
         expected = 0.25 if (stage, method) == ("group3", "gradcampp_reference") else 0.7
         assert varied.mean() >= expected, "most maps must show something"
-        np.testing.assert_allclose(ours[method], theirs, atol=TOLERANCE, err_msg=method)
+        np.testing.assert_allclose(ours[method], theirs, atol=TOLERANCE[dtype], err_msg=method)
 
 
 @pytest.mark.slow
