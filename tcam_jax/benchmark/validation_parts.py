@@ -7,9 +7,10 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from tcam_jax.data.protocol import Data
-from tcam_jax.evaluate.maps import make_forward
+from tcam_jax.data.protocol import Data, evaluation_frames
+from tcam_jax.evaluate.maps import OF_NEIGHBOURS, make_forward
 from tcam_jax.evaluate.selection_scores import selection_scores
+from tcam_jax.evaluate.walk import inputs_of
 from tcam_jax.models.tcam import Variables, for_inference
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.stages import make_model
@@ -35,18 +36,18 @@ def validation_parts(
     batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
     model = make_model(config, len(data.class_names))
     variables, forward = for_inference(model, variables), make_forward(model, (method,))
+    read_frames = evaluation_frames(data, neighbours=method in OF_NEIGHBOURS)
     batches: list[Mapping[str, np.ndarray]] = []
 
     def read() -> None:
-        for number, batch in enumerate(data.frames("validation", batch_size, rows)):
+        for number, batch in enumerate(read_frames("validation", batch_size, rows)):
             if number < BATCHES:
                 batches.append(batch)
 
     def forward_alone() -> None:
         for batch in batches:
             classes = np.zeros(len(batch["record"]), np.int32)
-            inputs = parallel.shard_flat({"frames": batch["frames"], "classes": classes})
-            jax.device_get(forward(variables, inputs["frames"], inputs["classes"]))
+            jax.device_get(forward(variables, *inputs_of(batch, classes, parallel.shard_flat)))
 
     def forward_and_boxes() -> None:
         selection_scores(forward, variables, batches, truth, method, parallel.shard_flat)

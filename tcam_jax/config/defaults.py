@@ -173,7 +173,8 @@ def get_config() -> ConfigDict:
     config.eval.every = "1 epoch"
     # TCAM's map that selects checkpoints and predicts: logit (thresholds of which keep their
     # meaning) | probability (as the reference) | crf (logit, refined by the frame's colours) |
-    # fused (probability times LayerCAM), see docs/results.md
+    # fused (probability times LayerCAM) | motion (crf, what moves counted in: needs a frame's
+    # neighbours), see docs/results.md
     config.eval.map = "logit"
     config.eval.other_maps = ("probability",)  # those in the table beside it
     # The boxes on validation frames that select checkpoints: boxes (true ones; without any, the

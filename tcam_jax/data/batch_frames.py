@@ -33,7 +33,8 @@ class Frames:
         self._views = [aligned_empty((*shape, side, side, 3), np.uint8) for side in sizes]
         self.pixels, self.sources = self._views[0], self._views[-1]
         self.boxes: dict[int, np.ndarray] = {}
-        self._split, self._decode, self._with_boxes = split, decoder, with_boxes
+        self._split, self._size, self._decode = split, size, decoder
+        self._with_boxes = with_boxes
         self._places: dict[int, tuple[int, ...]] = {}
 
     def put(self, place: tuple[int, ...], record: int) -> None:
@@ -49,6 +50,14 @@ class Frames:
             problem = f"{name} is no decodable JPEG file: {error}"
             raise self._split.damaged(record, problem) from error
         self._places[record] = place
+
+    def frame(self, record: int) -> np.ndarray:
+        """Pixels `[size, size, 3]`, put into a place or not; InputError for a damaged record."""
+        if record in self._places:
+            return self.pixels[self._places[record]]
+        alone = Frames(self._split, (1,), self._size, self._decode)
+        alone.put((0,), record)
+        return alone.pixels[0]
 
     def copy(self, place: tuple[int, ...], to: tuple[int, ...]) -> None:
         """Repeats the frame of one place in another."""

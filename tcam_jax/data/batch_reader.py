@@ -88,7 +88,7 @@ class TrainingWindows:
         if self.motion_of is not None:
             labelled = records if self.motion_of == "all" else records[:, target, None]
             batch["motion"] = motion_of_records(
-                self.split, labelled, self.size, self.decoder, self.bad
+                self.split.table, labelled, self.size, frames.frame, self.bad
             )
         if self.seeds is not None:
             shown = np.where(valid, records, targets[:, None])

@@ -201,7 +201,7 @@ class Dataset:
         return self._truth(split)
 
     def frames(
-        self, split: str, batch_size: int, rows: slice = slice(None)
+        self, split: str, batch_size: int, rows: slice = slice(None), motion: bool = False
     ) -> Iterator[Mapping[str, np.ndarray]]:
         """Return the frames of `truth(split)` in order, for `evaluate.split.score_split`.
 
@@ -209,6 +209,7 @@ class Dataset:
           split: "validation" or "test".
           batch_size: of all processes together.
           rows: this process's part of every batch.
+          motion: give where things move in them too.
         """
         require("train", "tensorflow", "simplejpeg")
         from tcam_jax.data.windows import frame_batches  # imports TensorFlow
@@ -219,4 +220,5 @@ class Dataset:
             batch_size=batch_size,
             size=self._config.dataset.crop,
             rows=rows,
+            motion=motion,
         )

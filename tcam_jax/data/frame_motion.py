@@ -1,27 +1,31 @@
 """Where things move in the frames of one batch, seen against those near them in their shots."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tcam_jax.data.bad_records import BadRecords
-from tcam_jax.data.batch_frames import Decoder, Frames
 from tcam_jax.data.optical_flow import MOTION_DISTANCES, Grey, flow_side, grey, motion_map
-from tcam_jax.data.records import Split
+from tcam_jax.data.shot_table import ShotTable
 from tcam_jax.runtime.errors import InputError
+
+Read = Callable[[int], np.ndarray]
+"""A record's frame, uint8 `[size, size, 3]`, RGB; InputError, naming it, if it is damaged."""
 
 
 def motion_of_records(
-    split: Split, records: np.ndarray, size: int, decoder: Decoder, bad: BadRecords
+    table: ShotTable, records: np.ndarray, size: int, read: Read, bad: BadRecords
 ) -> np.ndarray:
     """Where things move in frames: float32 `[*shape, g, g]`, 0..1, see `optical_flow.motion_map`.
 
     Args:
-        split: whose frames they are.
+        table: of the split that they are of.
         records: their numbers, of any shape.
         size: side of the square at which they are compared, pixels.
-        decoder: see `batch_frames`.
+        read: see `Read`.
         bad: damaged frames, which are left out, and told to it.
     """
-    table, seen = split.table, _GreyFrames(split, size, decoder, bad)
+    seen = _GreyFrames(read, bad)
     g = flow_side(size)
     maps = np.zeros((*records.shape, g, g), np.float32)
     for place in np.ndindex(records.shape):
@@ -39,8 +43,8 @@ def motion_of_records(
 class _GreyFrames:
     """The brightness of a batch's frames and of others near them, each decoded once."""
 
-    def __init__(self, split: Split, size: int, decoder: Decoder, bad: BadRecords):
-        self._split, self._size, self._decode, self._bad = split, size, decoder, bad
+    def __init__(self, read: Read, bad: BadRecords):
+        self._decoded, self._bad = read, bad
         self._known: dict[int, Grey | None] = {}
 
     def get(self, record: int) -> Grey | None:
@@ -52,10 +56,8 @@ class _GreyFrames:
     def _read(self, record: int) -> Grey | None:
         if record in self._bad:
             return None
-        frames = Frames(self._split, (1,), self._size, self._decode)
         try:
-            frames.put((0,), record)
+            return grey(self._decoded(record))
         except InputError as error:
             self._bad.add(record, error)
             return None
-        return grey(frames.pixels[0])

@@ -1,7 +1,8 @@
 """What training asks of a dataset, so that it needs neither TensorFlow nor a prepared one."""
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -107,6 +108,10 @@ class Data(Protocol):
         Yields:
           frames uint8 `[b here, crop, crop, 3]`, RGB, and record int64 `[b here]`: the number that
           `Truth.records` has for the frame; -1 for what fills up the last batch.
+
+        Where the map `motion` is asked for (`eval.map`, `eval.other_maps`), this has one argument
+        more, `motion=True`, to give what `data.optical_flow.motion_map` makes of the frames too:
+        motion float32 `[b here, g, g]`.
         """
 
 
@@ -171,6 +176,23 @@ def seed_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
             )
         arguments[name] = value
     return arguments
+
+
+def evaluation_frames(data: Data, neighbours: bool) -> Callable[..., Iterator[Mapping[str, Any]]]:
+    """Return `data.frames`, giving where things move too if `neighbours` are asked for.
+
+    Raises:
+      InputError: `data` do not give it.
+    """
+    if not neighbours:
+        return data.frames
+    if "motion" not in inspect.signature(data.frames).parameters:
+        raise InputError(
+            "for config.eval.map=motion, or motion in config.eval.other_maps, data.frames must "
+            f"take the argument motion; that of {type(data).__name__} does not. Add it, or choose "
+            "config.eval.map=crf."
+        )
+    return partial(data.frames, motion=True)
 
 
 def check_data(data: object) -> None:

@@ -16,6 +16,7 @@ from tcam_jax.data.bad_records import BadRecords
 from tcam_jax.data.batch_frames import Frames
 from tcam_jax.data.batch_reader import Batch, TrainingWindows
 from tcam_jax.data.decode import decode_into, tf  # TensorFlow as set up there
+from tcam_jax.data.frame_motion import motion_of_records
 from tcam_jax.data.optical_flow import flow_side
 from tcam_jax.data.records import Split
 from tcam_jax.data.sampler import ONCE, Visits
@@ -144,6 +145,7 @@ def frame_batches(
     batch_size: int,
     size: int,
     rows: slice = slice(None),
+    motion: bool = False,
 ) -> Iterator[Batch]:
     """Single frames, resized directly to size x size, for evaluation.
 
@@ -153,10 +155,12 @@ def frame_batches(
         batch_size: b, of every batch: the last one is filled up by repeating a frame.
         size: pixels.
         rows: this process's part of every batch; all processes get as many batches.
+        motion: also give where things move.
 
     Returns:
         Iterator of dicts of (read-only) NumPy arrays, b counting the rows: `frames` uint8
-        `[b, size, size, 3]`, 0..255, and `record` int64 `[b]`, -1 where the slot is only filled up.
+        `[b, size, size, 3]`, 0..255, and `record` int64 `[b]`, -1 where the slot is only filled up;
+        motion: `motion` float32 `[b, g, g]`, 0..1, see `optical_flow.motion_map`.
 
     Raises:
         InputError: no records, a batch_size below 1, a record number out of range, or (while
@@ -175,18 +179,24 @@ def frame_batches(
     reads = np.concatenate([numbers, np.repeat(numbers[-1:], spare)]).reshape(num_steps, batch_size)
     names = np.concatenate([numbers, np.full(spare, -1)]).reshape(num_steps, batch_size)
     reads, names = reads[:, rows], names[:, rows]
-    b = reads.shape[1]
+    b, g = reads.shape[1], flow_side(size)
+    bad = BadRecords(split)
 
     def batch(step: int) -> Batch:
         frames = Frames(split, (b,), size, decode_into)
         for place, record in enumerate(reads[step].tolist()):
             frames.put((place,), record)
-        return {"frames": frames.pixels, "record": names[step]}
+        made = {"frames": frames.pixels, "record": names[step]}
+        if motion:
+            made["motion"] = motion_of_records(split.table, reads[step], size, frames.frame, bad)
+        return made
 
     signature = {
         "frames": tf.TensorSpec([b, size, size, 3], tf.uint8),
         "record": tf.TensorSpec([b], tf.int64),
     }
+    if motion:
+        signature["motion"] = tf.TensorSpec([b, g, g], tf.float32)
     return _stream(range(num_steps), batch, signature)
 
 

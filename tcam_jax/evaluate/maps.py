@@ -6,33 +6,39 @@ from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from tcam_jax.cams.methods import class_activation_maps
 from tcam_jax.data.geometry import resize_map
 from tcam_jax.evaluate.crf_refinement import refine
 from tcam_jax.evaluate.logit_map import to_scale
+from tcam_jax.evaluate.motion_evidence import with_motion
 from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables, foreground
 from tcam_jax.runtime.parallel import Parallel
 
 # The decoder's maps, beside the names in `cams.methods.CAM_METHODS`: of its logits, see
 # `evaluate.logit_map`; of its foreground probability, as the reference has it; of its logits,
 # refined by the frame, see `evaluate.crf_refinement`; and its probability times the LayerCAM of the
-# class.
+# class; and its logits with what the frame's neighbours tell, see `evaluate.motion_evidence`,
+# refined likewise.
 TCAM_METHOD, TCAM_PROBABILITY = "tcam", "tcam_probability"
-TCAM_CRF, TCAM_FUSED = "tcam_crf", "tcam_fused"
+TCAM_CRF, TCAM_FUSED, TCAM_MOTION = "tcam_crf", "tcam_fused", "tcam_motion"
 METHOD_OF_MAP = {
     "logit": TCAM_METHOD,
     "probability": TCAM_PROBABILITY,
     "crf": TCAM_CRF,
     "fused": TCAM_FUSED,
+    "motion": TCAM_MOTION,
 }
 """`config.eval.map` -> method."""
 OF_DECODER = tuple(METHOD_OF_MAP.values())
-OF_LOGITS = (TCAM_METHOD, TCAM_CRF)
+OF_LOGITS = (TCAM_METHOD, TCAM_CRF, TCAM_MOTION)
 """Those on the scale of `evaluate.logit_map`, whose threshold is the same logit for all frames."""
-OF_ALL_CLASSES = (TCAM_METHOD, TCAM_PROBABILITY, TCAM_CRF)
+REFINED = (TCAM_CRF, TCAM_MOTION)
+"""Those that follow the frame's colours."""
+OF_NEIGHBOURS = (TCAM_MOTION,)
+"""Those that see more than one frame."""
+OF_ALL_CLASSES = (TCAM_METHOD, TCAM_PROBABILITY, *REFINED)
 """Those that do not depend on the class asked for."""
 PREDICTED = -1  # as a class index: take the most probable class
 
@@ -56,14 +62,13 @@ def make_forward(
     methods: Sequence[str],
     also_predicted: bool = False,
     parallel: Parallel | None = None,
-) -> Callable[
-    [Variables, UInt8[Array | np.ndarray, "b h w 3"], Int[Array | np.ndarray, " b"]], FrameOutputs
-]:
-    """Return a jitted function (variables, frames, class indices) -> `FrameOutputs`.
+) -> Callable[..., FrameOutputs]:
+    """Return a jitted function (variables, frames, class indices, motion) -> `FrameOutputs`.
 
     `frames` are uint8 of the evaluation size; a CAM is made for the given class index, or for the
     predicted class where it is `PREDICTED`, and enlarged to the frame; TCAM's maps are the
-    same for all classes, but for the one that is fused with a CAM.
+    same for all classes, but for the one that is fused with a CAM. `motion`, float32 `[b, g, g]`,
+    see `data.optical_flow.motion_map`, is asked for by `OF_NEIGHBOURS` alone.
 
     Args:
       methods: names of CAM methods, or of `OF_DECODER`.
@@ -72,7 +77,10 @@ def make_forward(
     """
 
     def outputs_of(
-        variables: Variables, frames: UInt8[Array, "b h w 3"], classes: Int[Array, " b"]
+        variables: Variables,
+        frames: UInt8[Array, "b h w 3"],
+        classes: Int[Array, " b"],
+        *motion: Float[Array, "b g g"],
     ) -> FrameOutputs:
         size = frames.shape[1]
         images = frames.astype(jnp.float32)
@@ -95,7 +103,11 @@ def make_forward(
             if method == TCAM_PROBABILITY:
                 return foreground(map_logits())
             z = map_logits()[..., 1] - map_logits()[..., 0]
-            if method == TCAM_CRF:  # frame by frame: a kernel's grid takes tens of megabytes
+            if method in OF_NEIGHBOURS:
+                if not motion:
+                    raise ValueError(f"{method} needs motion beside the frames")
+                z = jax.vmap(with_motion)(z, *motion)
+            if method in REFINED:  # frame by frame: a kernel's grid takes tens of megabytes
                 z = jax.lax.map(lambda pair: refine(*pair), (z, images))
             return to_scale(z)
 
@@ -122,8 +134,11 @@ def make_forward(
 
     @jax.jit
     def forward(
-        variables: Variables, frames: UInt8[Array, "b h w 3"], classes: Int[Array, " b"]
+        variables: Variables,
+        frames: UInt8[Array, "b h w 3"],
+        classes: Int[Array, " b"],
+        *motion: Float[Array, "b g g"],
     ) -> FrameOutputs:
-        return spread(variables, frames, classes)
+        return spread(variables, frames, classes, *motion)
 
     return forward

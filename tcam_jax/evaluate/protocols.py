@@ -34,7 +34,7 @@ from jaxtyping import Bool, Float, Int
 from tcam_jax.evaluate.bootstrap import VideoBootstrap
 from tcam_jax.evaluate.boxes import REGIONS, level_of
 from tcam_jax.evaluate.corloc import TAUS_TEST, TAUS_VALIDATION, Localisation, hits
-from tcam_jax.evaluate.maps import OF_LOGITS, TCAM_CRF
+from tcam_jax.evaluate.maps import OF_LOGITS, REFINED
 from tcam_jax.evaluate.rows import ProtocolRow, Scores, mean_scores, scores_of, unknown_scores
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
 
@@ -68,7 +68,7 @@ def rule_without_boxes(method: str, pseudo_boxes: bool) -> str:
       method: whose map.
       pseudo_boxes: there are those that select checkpoints, see `config.eval.select_by`.
     """
-    if method in OF_LOGITS and (pseudo_boxes or method != TCAM_CRF):
+    if method in OF_LOGITS and (pseudo_boxes or method not in REFINED):
         return AGREEMENT
     return own_rule(method)
 

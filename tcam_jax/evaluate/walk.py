@@ -22,6 +22,8 @@ from tcam_jax.runtime.cores import usable_cores
 Batch = Mapping[str, np.ndarray]
 Job = Callable[[], None]
 
+_SEEN = ("frames", "motion")
+
 AHEAD = 2
 """Batches queued on the devices behind the one that is waited for; as many more may be judged."""
 
@@ -74,9 +76,10 @@ def walk(
     Args:
       forward: of `evaluate.maps.make_forward`; CAMs are those of the true classes.
       variables: on the devices that `shard` uses.
-      batches: this process's {"frames": uint8 [b, s, s, 3], "record": int64 [b]}; padding has
-        record -1. What it raises, as `runtime.interruption.Interruption.between` does, ends the
-        walk: jobs that have not begun are dropped.
+      batches: this process's {"frames": uint8 [b, s, s, 3], "record": int64 [b]}, and "motion"
+        where `forward` asks for it; padding has record -1. What it raises, as
+        `runtime.interruption.Interruption.between` does, ends the walk: jobs that have not begun
+        are dropped.
       truth: of all frames.
       shard: spreads a batch over the devices, see `runtime.parallel.Parallel.shard_flat`.
       jobs: called in this thread, batch by batch in their order; what it gives is done in any
@@ -117,8 +120,7 @@ def walk(
             classes = np.zeros(len(batch["record"]), np.int32)
             classes[real] = truth.labels[indices]
             start = time.perf_counter()
-            inputs = shard({"frames": batch["frames"], "classes": classes})
-            outputs = forward(variables, inputs["frames"], inputs["classes"])
+            outputs = forward(variables, *inputs_of(batch, classes, shard))
             fetched = fetching.submit(_fetch, outputs)
             queued.append(_Queued(batch["frames"], real, indices, start, fetched))
             if len(queued) > AHEAD:
@@ -130,6 +132,17 @@ def walk(
     if back is None:
         raise ValueError("expected at least one batch, got none")
     return Timing(seconds, timed)
+
+
+def inputs_of(
+    batch: Batch, classes: np.ndarray, shard: Callable[[Batch], Mapping[str, jax.Array]]
+) -> tuple[jax.Array, ...]:
+    """Return what `forward` takes of a batch beside the variables, on the devices.
+
+    By place: called by name, it would be another program.
+    """
+    put = shard({name: batch[name] for name in _SEEN if name in batch} | {"classes": classes})
+    return tuple(put[name] for name in ("frames", "classes", "motion") if name in put)
 
 
 def _fetch(outputs: FrameOutputs) -> tuple[Any, float]:

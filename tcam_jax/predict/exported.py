@@ -11,6 +11,7 @@ from tcam_jax.data.class_names import check_class_names
 from tcam_jax.evaluate.logit_map import LOGIT_SCALE
 from tcam_jax.evaluate.maps import (
     OF_LOGITS,
+    OF_NEIGHBOURS,
     TCAM_CRF,
     TCAM_FUSED,
     TCAM_METHOD,
@@ -105,6 +106,11 @@ def save(
       InputError: `folder` exists, or cannot be written; the format is unknown, needs an extra that
         is not installed, or cannot hold this network.
     """
+    if method in OF_NEIGHBOURS:
+        raise InputError(
+            f"the map must be one of a single frame; {method} looks at the frames beside it, which "
+            "an exported program does not see. Choose another with --map, as crf."
+        )
     if format not in FORMATS:
         raise InputError(f"format must be one of {', '.join(FORMATS)}; got {format!r}.")
     if folder.exists():

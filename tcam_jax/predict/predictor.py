@@ -7,20 +7,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import Image
 
 from tcam_jax.predict.decision import LEAST_SCORE, Decision
 from tcam_jax.predict.inputs import InputFrame, Inputs, frames_of
 from tcam_jax.predict.neighbours import with_neighbours
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.smooth_boxes import with_smooth_boxes
+from tcam_jax.predict.squares import no_squares, squares_of
 from tcam_jax.predict.tracks import with_tracks
 from tcam_jax.runtime.given import check_count
 from tcam_jax.runtime.stopwatch import Stopwatch
 
 _Computed = tuple[ArrayLike, ArrayLike]
-# uint8 frames [b, size, size, 3] -> logits [b, k], uint8 maps [b, size, size].
-Forward = Callable[[np.ndarray], _Computed]
+# uint8 frames [b, size, size, 3], and where things move in them, float32 [b, g, g], if that is seen
+# -> logits [b, k], uint8 maps [b, size, size].
+Forward = Callable[..., _Computed]
 
 
 _Output = tuple[InputFrame, np.ndarray, np.ndarray]  # of a frame: itself, logits [k], map
@@ -34,13 +35,16 @@ class Predictor:
 
     Args:
       forward: uint8 RGB frames `[b, size, size, 3]` -> (logits `[b, k]`, foreground maps, uint8
-        `[b, size, size]`); called with 1 or `batch_size` frames only.
+        `[b, size, size]`); called with 1 or `batch_size` frames only. If `sees_motion`, it takes
+        float32 `[b, g, g]` of `data.optical_flow.motion_map` too.
       class_names: `[k]`.
       size: the square that frames are resized to, pixels.
       tau: threshold, share of a map's maximum; None: Otsu's threshold of each map.
       of_logits: the maps are of `evaluate.logit_map`; tau is then on their scale, 0..1, and the
         same logit for all maps.
       background: the class whose frames have no boxes; None: there is no such class.
+      sees_motion: the maps count in what moves between a frame and its neighbours in its file;
+        frames in memory are then those of one video, in their order. An image has no neighbours.
       batch_size: frames per forward pass.
       rule: each map's own threshold, in the place of tau: of `threshold_rules.MAP_RULES`.
       regions: "largest": one box a frame; "all": one for each connected region above the threshold.
@@ -62,6 +66,7 @@ class Predictor:
         tau: float | None,
         of_logits: bool = False,
         background: str | None = None,
+        sees_motion: bool = False,
         *,
         batch_size: int = 16,
         rule: str | None = None,
@@ -74,7 +79,7 @@ class Predictor:
         check_count(batch_size, "batch_size", 1)
         self.class_names = tuple(class_names)
         self.size, self.tau, self.batch_size = size, tau, batch_size
-        self._forward = forward
+        self._forward, self._sees_motion = forward, sees_motion
         self._decision = partial(
             Decision,
             class_names,
@@ -176,16 +181,18 @@ class Predictor:
 
     def _outputs(self, frames: Iterator[InputFrame], stopwatch: Stopwatch) -> Iterator[_Output]:
         """Yield what the network says of each frame."""
+        squares = squares_of(frames, self.size, self._sees_motion)
         running = None
         more, fault = True, None
         while more:
             read: list[InputFrame] = []
             with stopwatch.of("decode"):
-                batch = np.zeros((self.batch_size, self.size, self.size, 3), np.uint8)
+                batch = no_squares(self.batch_size, self.size, self._sees_motion)
                 while more and len(read) < self.batch_size:
                     try:
-                        frame = next(frames)
-                        batch[len(read)] = self._resized(frame.image)
+                        frame, *seen = next(squares)
+                        for rows, row in zip(batch, seen, strict=True):
+                            rows[len(read)] = row
                         read.append(frame)
                     except StopIteration:
                         more = False
@@ -199,14 +206,14 @@ class Predictor:
         if fault is not None:
             raise fault
 
-    def _start(self, batch: np.ndarray, count: int, is_first: bool) -> list[_Computed]:
+    def _start(self, batch: Sequence[np.ndarray], count: int, is_first: bool) -> list[_Computed]:
         # Each number of frames is a program, and compiling it takes longer than any padding does
         # (10 to 30 s on two cores), so there are two: for one frame and for a batch. There the
         # demo's network takes 35 ms for one frame and 390 for 16, so that up to half a batch is
         # best computed one by one. The rest after full batches is padded: their program is there.
         if is_first and count <= self.batch_size // 2:
-            return [self._forward(batch[i : i + 1]) for i in range(count)]
-        return [self._forward(batch)]
+            return [self._forward(*(rows[i : i + 1] for rows in batch)) for i in range(count)]
+        return [self._forward(*batch)]
 
     @staticmethod
     def _finish(
@@ -219,10 +226,6 @@ class Predictor:
             logits = np.concatenate([np.asarray(one[0], np.float64) for one in computed])
             maps = np.concatenate([np.asarray(one[1]) for one in computed])
         yield from zip(read, logits, maps, strict=False)
-
-    def _resized(self, frame: np.ndarray) -> np.ndarray:
-        square = (self.size, self.size)
-        return np.asarray(Image.fromarray(frame).resize(square, Image.Resampling.BILINEAR))
 
 
 def _smoothed(outputs: Iterator[_Output], reach: int) -> Iterator[_Output]:

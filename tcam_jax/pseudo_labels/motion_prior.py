@@ -7,6 +7,11 @@ _LEAST = 0.1
 """What a place that does not move has left: an object may stand still, and flow may be wrong."""
 
 
+def moving(motion: Float[Array, "*places"]) -> Float[Array, "*places"]:
+    """Return motion, 0..1, with something left to what does not move."""
+    return _LEAST + (1 - _LEAST) * motion
+
+
 def with_motion(
     cam: Float[Array, "h w"], motion: Float[Array, "h w"], share: float
 ) -> Float[Array, "h w"]:
@@ -23,6 +28,6 @@ def with_motion(
     Returns:
       The map, 0..1, its highest value that of `cam`.
     """
-    fused = cam ** (1 - share) * (_LEAST + (1 - _LEAST) * motion) ** share
+    fused = cam ** (1 - share) * moving(motion) ** share
     highest = fused.max()
     return fused * cam.max() / jnp.where(highest > 0, highest, 1)

@@ -3,19 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from PIL import Image
 
 from tcam_jax.data.records import Split
 from tcam_jax.data.shot_table import ShotTable
 from tcam_jax.evaluate.boxes import box_of_mask, threshold_level
 from tcam_jax.evaluate.maps import OF_LOGITS
-from tcam_jax.report.frames import read_images
+from tcam_jax.report.frames import Shown, read_images
 from tcam_jax.report.pictures import Figure, moving, panels
 
 CLIPS, FRAMES, FEWEST = 4, 20, 4
 SECONDS = 0.2  # each frame is shown
 
-MapsOf = Callable[[Sequence[Image.Image], Sequence[int]], Sequence[Mapping[str, np.ndarray]]]
+MapsOf = Callable[[Shown, Sequence[int]], Sequence[Mapping[str, np.ndarray]]]
 
 
 def choose_shots(table: ShotTable) -> list[range]:
@@ -38,14 +37,15 @@ def clip(split: Split, records: range, maps: MapsOf, method: str, tau: float | N
     Args:
       split: its records.
       records: of the frames.
-      maps: (frames, labels) -> each frame's maps, see `report.frames.Maps`.
+      maps: (frames shown, labels) -> each frame's maps, see `report.frames.Maps`.
       method: the one shown.
       tau: threshold of the boxes; None: each map's own.
     """
-    images = read_images(split, records)
+    shown = read_images(split, records)
+    images = shown.images
     label = int(split.table.label[records[0]])
     pictures: list[np.ndarray] = []
-    for image, made in zip(images, maps(images, [label] * len(images)), strict=True):
+    for image, made in zip(images, maps(shown, [label] * len(images)), strict=True):
         u8 = made[method]
         scale = np.tile(np.array(image.size) / len(u8), 2)
         level = threshold_level(u8, tau, method in OF_LOGITS)

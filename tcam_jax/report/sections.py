@@ -178,9 +178,9 @@ def gallery_sections(
     """
     method, tau = methods[0], results["tau"][methods[0]]
     shown = chosen.shown()
-    images = dict(zip(shown, read_images(split, truth.records[shown].tolist()), strict=True))
-    made = maps(list(images.values()), truth.labels[shown].tolist())
-    levels = dict(zip(shown, made, strict=True))
+    read = read_images(split, truth.records[shown].tolist())
+    images = dict(zip(shown, read.images, strict=True))
+    levels = dict(zip(shown, maps(read, truth.labels[shown].tolist()), strict=True))
 
     def draw(frames: list[int]) -> list[Figure]:
         return [

@@ -69,13 +69,13 @@ def row_pictures(
     if row.method in OF_DECODER and networks.tcam is not None:
         network = networks.tcam
     maps = Maps(make_model(config, classes), {row.method: network.variables}, config, parallel)
-    images = read_images(records, truth.records[list(frames)].tolist())
+    shown = read_images(records, truth.records[list(frames)].tolist())
     with fitting(row.folder):
-        made = maps(images, truth.labels[list(frames)].tolist())
+        made = maps(shown, truth.labels[list(frames)].tolist())
     tau = find_row(read_results(row.folder, split), row.method, row.rule)["tau"]
     lines = {line["id"]: line for line in read_frame_lines(row.folder, split)}
     figures = []
-    for frame, image, of_frame in zip(frames, images, made, strict=True):
+    for frame, image, of_frame in zip(frames, shown.images, made, strict=True):
         u8 = of_frame[row.method]
         level = threshold_level(
             u8, tau if isinstance(tau, float) else None, row.method in OF_LOGITS

@@ -14,7 +14,8 @@ from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import CAM_METHODS
 from tcam_jax.config.rules import flatten
-from tcam_jax.evaluate.maps import OF_DECODER, PREDICTED, make_forward
+from tcam_jax.data.optical_flow import MOTION_DISTANCES, grey, motion_map
+from tcam_jax.evaluate.maps import OF_DECODER, OF_NEIGHBOURS, PREDICTED, make_forward
 from tcam_jax.models.tcam import LOCALISER_PARTS, TCAM, Variables, for_inference, select
 from tcam_jax.runs.networks import load_networks, read_classes
 from tcam_jax.runtime.files import write_whole
@@ -113,10 +114,17 @@ def _milliseconds(model: TCAM, variables: Variables, size: int, method: str) -> 
     """Return the median time from one frame in the host's memory to its map there."""
     forward, variables = make_forward(model, (method,)), for_inference(model, variables)
     frame, predicted = np.zeros((1, size, size, 3), np.uint8), np.full(1, PREDICTED, np.int32)
+    now = grey(frame[0])
+
+    def moving() -> tuple[np.ndarray, ...]:
+        if method not in OF_NEIGHBOURS:
+            return ()
+        return (motion_map(now, [now] * len(MOTION_DISTANCES))[None],)
+
     seconds = []
     for _ in range(1 + _CALLS):
         start = time.perf_counter()
-        jax.device_get(forward(variables, frame, predicted))
+        jax.device_get(forward(variables, frame, predicted, *moving()))
         seconds.append(time.perf_counter() - start)
     return 1000 * statistics.median(seconds[1:])  # the first one compiles
 

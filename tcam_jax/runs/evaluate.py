@@ -11,13 +11,13 @@ from tcam_jax.config.record import load_config
 from tcam_jax.config.rules import validate
 from tcam_jax.data.background import background_of
 from tcam_jax.data.dataset import Dataset
-from tcam_jax.data.protocol import Data, check_data
+from tcam_jax.data.protocol import Data, check_data, evaluation_frames
 from tcam_jax.data.truth import video_of
 from tcam_jax.evaluate.agreement import agreed_level
 from tcam_jax.evaluate.boxes import LEVELS
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.frame_lines import frame_lines
-from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_LOGITS, make_forward
+from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_LOGITS, OF_NEIGHBOURS, make_forward
 from tcam_jax.evaluate.protocols import (
     AGREEMENT,
     CLASS_FROM,
@@ -124,12 +124,13 @@ def evaluate_networks(
             continue
         model = make_model(config, num_classes)
         variables = for_inference(model, network.variables)
+        read = evaluation_frames(data, neighbours=bool({*methods} & {*OF_NEIGHBOURS}))
         forward = make_forward(model, (*methods, *guide), also_predicted=True, parallel=parallel)
         scores = {
             name: score_split(
                 forward,
                 variables,
-                stop.between(data.frames(name, batch_size, part)),
+                stop.between(read(name, batch_size, part)),
                 truths[name],
                 methods,
                 parallel.shard_flat,

@@ -95,7 +95,9 @@ def export_weights(workdir: Path, target: Path) -> None:
     write_tensors(target, torch_tensors(variables, model) if by_torch else own_tensors(variables))
 
 
-def export_model(workdir: Path, folder: Path, format: str = exported.STABLEHLO) -> None:
+def export_model(
+    workdir: Path, folder: Path, format: str = exported.STABLEHLO, map_name: str | None = None
+) -> None:
     """Write a finished run's network as a folder that predicts by itself.
 
     For the threshold see `runs.networks.TrainedTCAM`, for the files `predict.exported`.
@@ -104,9 +106,10 @@ def export_model(workdir: Path, folder: Path, format: str = exported.STABLEHLO) 
       workdir: of the run.
       folder: to be made.
       format: a key of `predict.exported.FORMATS`.
+      map_name: see `runs.networks.load_tcam`.
 
     Raises:
       InputError: there is no finished run; see also `predict.exported.save`.
     """
     with fitting(workdir):
-        exported.save(folder, *load_tcam(workdir), format=format)
+        exported.save(folder, *load_tcam(workdir, map_name), format=format)

@@ -12,7 +12,13 @@ from ml_collections import ConfigDict
 
 from tcam_jax.config.rules import check_complete, validate
 from tcam_jax.data.background import background_of
-from tcam_jax.evaluate.maps import OF_DECODER, OF_LOGITS, PREDICTED, make_forward
+from tcam_jax.evaluate.maps import (
+    OF_DECODER,
+    OF_LOGITS,
+    OF_NEIGHBOURS,
+    PREDICTED,
+    make_forward,
+)
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, for_inference, variable_shapes
 from tcam_jax.predict import exported
 from tcam_jax.predict.predictor import Predictor
@@ -24,6 +30,7 @@ from tcam_jax.runtime.json_files import read_small
 from tcam_jax.train.initial import load_weights
 from tcam_jax.train.stages import make_model
 
+_OF_NETWORK = {"forward", "class_names", "size", "sees_motion"}  # not for the caller to choose
 _OF_RUN, _OF_EXPORTED = "config.json", "model.json"
 
 
@@ -106,10 +113,10 @@ def _predictor(trained: TrainedTCAM, options: dict[str, Any], source: str | Path
     names, asked = trained.class_names, options.get("class_name")
     shown = names.index(asked) if asked in names else PREDICTED  # `Predictor` refuses others
 
-    def outputs(frames: np.ndarray) -> tuple[jax.Array, jax.Array]:
+    def outputs(frames: np.ndarray, *motion: np.ndarray) -> tuple[jax.Array, jax.Array]:
         classes = np.full(len(frames), shown, np.int32)
         with fitting(source):
-            logits, maps, _ = forward(variables, frames, classes)
+            logits, maps, _ = forward(variables, frames, classes, *motion)
         return logits, maps[0]
 
     about = {
@@ -119,6 +126,7 @@ def _predictor(trained: TrainedTCAM, options: dict[str, Any], source: str | Path
         "tau": trained.tau,
         "of_logits": trained.method in OF_LOGITS,
         "background": trained.background,
+        "sees_motion": trained.method in OF_NEIGHBOURS,
     }
     return _with_options(about, options)
 
@@ -126,7 +134,7 @@ def _predictor(trained: TrainedTCAM, options: dict[str, Any], source: str | Path
 def _with_options(about: dict[str, Any], options: dict[str, Any]) -> Predictor:
     if options.get("rule") is not None:  # in the place of the threshold that was chosen
         about = about | {"tau": None}
-    known = inspect.signature(Predictor).parameters.keys() - {"forward", "class_names", "size"}
+    known = inspect.signature(Predictor).parameters.keys() - _OF_NETWORK
     if unknown := options.keys() - known:
         raise InputError(
             f"options must be of {', '.join(sorted(known))}; got {', '.join(sorted(unknown))}."

@@ -194,14 +194,17 @@ class TrainedTCAM(NamedTuple):
     background: str | None
 
 
-def load_tcam(workdir: str | Path) -> TrainedTCAM:
+def load_tcam(workdir: str | Path, map_name: str | None = None) -> TrainedTCAM:
     """Read a finished run's network and how to use it.
 
     Args:
       workdir: folder of the run.
+      map_name: a key of `METHOD_OF_MAP` in the place of the run's `eval.map`; if evaluation has not
+        looked at it, each map has its own threshold.
 
     Raises:
-      InputError: `workdir` holds no run, or one that is not trained to its end.
+      InputError: `workdir` holds no run, or one that is not trained to its end; it has no decoder,
+        whose maps these are.
     """
     workdir = path_given(workdir, "workdir")
     config = load_config(workdir)
@@ -209,8 +212,14 @@ def load_tcam(workdir: str | Path) -> TrainedTCAM:
     parallel = Parallel(config.parallel, jax.devices()[:1])
     network = load_predicting(config, workdir, len(class_names), parallel)
     tau, method = None, localising_method(config)
+    if map_name is not None:
+        if method not in OF_DECODER:
+            raise InputError(f"{workdir} has no decoder to make the map {map_name}, but {method}.")
+        method = METHOD_OF_MAP[map_name]
     if (workdir / "results.json").exists():
-        tau = tau_of(read_results(workdir), method, workdir)
+        results = read_results(workdir)
+        if map_name is None or method in results["tau"]:
+            tau = tau_of(results, method, workdir)
     model = make_model(config, len(class_names))
     size, background = config.dataset.crop, background_of(config, class_names)
     return TrainedTCAM(model, network.variables, class_names, size, tau, method, background)

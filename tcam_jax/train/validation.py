@@ -7,13 +7,13 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from tcam_jax.data.protocol import Data
+from tcam_jax.data.protocol import Data, evaluation_frames
 from tcam_jax.data.truth import Truth
 from tcam_jax.evaluate.kept_batches import KeptBatches
-from tcam_jax.evaluate.maps import OF_DECODER, make_forward
+from tcam_jax.evaluate.maps import OF_DECODER, OF_NEIGHBOURS, make_forward
 from tcam_jax.evaluate.selection_scores import selection_corloc, selection_scores
 from tcam_jax.evaluate.split import accuracy, scaled_truth
-from tcam_jax.evaluate.walk import Batch
+from tcam_jax.evaluate.walk import Batch, inputs_of
 from tcam_jax.models.tcam import TCAM, Variables, for_inference
 from tcam_jax.predict.drawing.fonts import drawable
 from tcam_jax.predict.drawing.overlays import NO_BOXES, contact_sheet, draw_overlay
@@ -59,43 +59,45 @@ def make_validation(
     """
     forward = make_forward(model, (method,), parallel=parallel)
     batch_size, rows = parallel.evaluation_rows(config.eval.batch_size)
-    frames = KeptBatches(lambda: data.frames("validation", batch_size, rows))
+    read = evaluation_frames(data, neighbours=method in OF_NEIGHBOURS)
+    frames = KeptBatches(lambda: read("validation", batch_size, rows))
     labels = np.unique(truth.labels)
     shown_at_once = min(SHOWN, len(labels), rows.stop - rows.start)
     labels = labels[np.linspace(0, len(labels) - 1, shown_at_once).astype(int)]
     by = config.eval.select_by
     corloc_name = f"corloc_{method}" if by == "boxes" else f"{by}_corloc_{method}"
-    shown: dict[int, tuple[int, np.ndarray]] = {}  # class: (index in truth, frame)
+    shown: dict[int, tuple[int, Batch]] = {}  # class: (index in truth, of the frame alone)
     index_of = {record: index for index, record in enumerate(truth.records.tolist())}
 
     def picture(variables: Variables) -> np.ndarray:
         # The validation's own batch size, so that nothing is compiled for it. These devices are
         # this process's: no other one needs to take part.
-        batch = np.stack([frame for _, frame in shown.values()])
-        batch = np.resize(batch, (rows.stop - rows.start, *batch.shape[1:]))
-        classes = np.resize(np.array(list(shown), np.int32), len(batch))
-        inputs = parallel.shard_flat({"frames": batch, "classes": classes})
-        # By place, as `walk` calls it: by name it would be another program.
-        maps = jax.device_get(forward(variables, inputs["frames"], inputs["classes"])).maps[0]
+        again = np.resize(np.arange(len(shown)), rows.stop - rows.start)
+        alone = [one for _, one in shown.values()]
+        batch = {name: np.stack([one[name] for one in alone])[again] for name in alone[0]}
+        classes = np.array(list(shown), np.int32)[again]
+        inputs = inputs_of(batch, classes, parallel.shard_flat)
+        maps = jax.device_get(forward(variables, *inputs)).maps[0]
         panels = [
             draw_overlay(
-                frame,
+                one["frames"],
                 u8,
-                scaled_truth(truth, index, len(frame)),
+                scaled_truth(truth, index, len(u8)),
                 NO_BOXES,
                 f"{method}: {drawable(data.class_names[label], label)}",
             )
-            for (label, (index, frame)), u8 in zip(shown.items(), maps[: len(shown)], strict=True)
+            for (label, (index, one)), u8 in zip(shown.items(), maps[: len(shown)], strict=True)
         ]
         return contact_sheet(panels, columns=2)
 
     def keep(batch: Batch) -> None:
         """Put the first frame of each of `labels` into `shown`, if none is there yet."""
-        for record, frame in zip(batch["record"].tolist(), batch["frames"], strict=True):
+        for place, record in enumerate(batch["record"].tolist()):
             if record >= 0:
                 label = int(truth.labels[index_of[record]])
                 if label in labels and label not in shown:
-                    shown[label] = index_of[record], frame.copy()
+                    alone = {name: batch[name][place].copy() for name in batch}
+                    shown[label] = index_of[record], alone
 
     def batches(check: Callable[[], None]) -> Iterator[Batch]:
         for batch in frames:

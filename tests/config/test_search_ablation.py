@@ -49,9 +49,9 @@ def test_without_neighbours_their_losses_are_off_and_with_them_there_are_some():
 def test_maps_are_rows_of_the_run_as_it_is():
     table = with_methods(search(demo.get_config()), demo.get_config())
     base = [variant.method for variant in table.variants if variant.run == BASE]
-    assert base == ["tcam", "tcam_probability", "tcam_crf", "tcam_fused"]
+    assert base == ["tcam", "tcam_probability", "tcam_crf", "tcam_fused", "tcam_motion"]
     runs = dict(planned(demo.get_config(), [table], [0]))
-    assert set(runs[BASE, 0].eval.other_maps) == {"probability", "crf", "fused"}
+    assert set(runs[BASE, 0].eval.other_maps) == {"probability", "crf", "fused", "motion"}
 
 
 def test_a_knob_is_one_line(monkeypatch):

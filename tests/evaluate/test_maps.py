@@ -8,6 +8,7 @@ import pytest
 from tcam_jax.evaluate.crf_refinement import refine
 from tcam_jax.evaluate.logit_map import to_scale
 from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_ALL_CLASSES, OF_DECODER, make_forward
+from tcam_jax.evaluate.motion_evidence import with_motion
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM, init_variables
 
@@ -21,27 +22,37 @@ def seen():
     model = TCAM(num_classes=3, backbone=ENCODERS["resnet10"], decoder_width=0.5)
     variables = init_variables(model, jax.random.key(0), SIZE)
     frames = np.random.default_rng(0).integers(0, 256, (1, SIZE, SIZE, 3), np.uint8)
+    motion = np.random.default_rng(1).uniform(size=(1, SIZE // 4, SIZE // 4)).astype(np.float32)
     forward = make_forward(model, METHODS)
-    maps = [forward(variables, frames, np.full(1, c, np.int32)).maps for c in (0, 1)]
+    maps = [forward(variables, frames, np.full(1, c, np.int32), motion).maps for c in (0, 1)]
     logits = model.apply(
         variables,
         model.apply(variables, model.normalise(frames), method="classify").features,
         (SIZE, SIZE),
         method="localise",
     )
-    return frames, logits, [dict(zip(METHODS, np.asarray(m) / 255, strict=True)) for m in maps]
+    return (
+        frames,
+        motion,
+        logits,
+        [dict(zip(METHODS, np.asarray(m) / 255, strict=True)) for m in maps],
+    )
 
 
 def test_each_map_is_a_function_of_the_logits(seen):
-    frames, logits, (maps, _) = seen
+    frames, motion, logits, (maps, _) = seen
     z = logits[..., 1] - logits[..., 0]
     probability = jax.nn.softmax(logits)[..., 1]
-    refined = jax.jit(refine)(z[0], frames[0].astype(jnp.float32))[None]
+    refined = [
+        jax.jit(refine)(one, frames[0].astype(jnp.float32))[None]
+        for one in (z[0], with_motion(z[0], motion[0]))
+    ]
     expected = {
         "logit": to_scale(z),
         "probability": probability,
-        "crf": to_scale(refined),
+        "crf": to_scale(refined[0]),
         "fused": probability * maps["layercam"],
+        "motion": to_scale(refined[1]),
     }
     assert set(expected) == set(METHOD_OF_MAP)
     for name, values in expected.items():
@@ -51,6 +62,6 @@ def test_each_map_is_a_function_of_the_logits(seen):
 
 
 def test_the_fused_map_alone_depends_on_the_class(seen):
-    _, _, (one, other) = seen
+    *_, (one, other) = seen
     same = {method for method in METHODS if (one[method] == other[method]).all()}
     assert same == set(OF_ALL_CLASSES)

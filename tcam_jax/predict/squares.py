@@ -1,0 +1,51 @@
+"""Frames as the network sees them: squares, and where things move in them."""
+
+from collections.abc import Iterator
+from itertools import groupby
+
+import numpy as np
+from PIL import Image
+
+from tcam_jax.data.optical_flow import MOTION_DISTANCES, flow_side, grey, motion_map
+from tcam_jax.predict.inputs import InputFrame
+from tcam_jax.predict.neighbours import with_neighbours
+
+_REACH = max(MOTION_DISTANCES)
+
+
+def squares_of(
+    frames: Iterator[InputFrame], size: int, motion: bool
+) -> Iterator[tuple[InputFrame, *tuple[np.ndarray, ...]]]:
+    """Yield each frame, itself as a square, uint8 `[size, size, 3]`, and what moves in it.
+
+    Args:
+      frames: an error of theirs is raised after all frames before it.
+      size: pixels.
+      motion: give float32 `[g, g]` too, see `data.optical_flow.motion_map`, seen against the frames
+        near it in its file.
+    """
+    squares = ((frame, _resized(frame.image, size)) for frame in frames)
+    if not motion:
+        yield from squares
+        return
+    for _, of_file in groupby(squares, lambda one: one[0].file):
+        greys = ((frame, square, grey(square)) for frame, square in of_file)
+        for near in with_neighbours(greys, _REACH):
+            centre = near[_REACH]
+            assert centre is not None
+            frame, square, now = centre
+            others = [near[_REACH + away] for away in MOTION_DISTANCES]
+            moving = motion_map(now, [other[-1] for other in others if other is not None])
+            yield frame, square, moving
+
+
+def no_squares(count: int, size: int, motion: bool) -> tuple[np.ndarray, ...]:
+    """Return room for a batch of what `squares_of` makes of frames, all zero."""
+    squares = np.zeros((count, size, size, 3), np.uint8)
+    if not motion:
+        return (squares,)
+    return squares, np.zeros((count, flow_side(size), flow_side(size)), np.float32)
+
+
+def _resized(frame: np.ndarray, size: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR))
