@@ -6,8 +6,7 @@ as the bare operations (docs/data_throughput.json), and a damaged record is an e
 caught.
 """
 
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from tcam_jax.data.bad_records import BadRecords
 from tcam_jax.data.batch_frames import Frames
 from tcam_jax.data.batch_reader import Batch, TrainingWindows
+from tcam_jax.data.batch_stream import stream
 from tcam_jax.data.decode import decode_into, tf  # TensorFlow as set up there
 from tcam_jax.data.frame_motion import motion_of_records
 from tcam_jax.data.optical_flow import flow_side
@@ -23,10 +23,7 @@ from tcam_jax.data.sampler import ONCE, Visits
 from tcam_jax.data.seed_check import check_seed_files
 from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.data.window_frames import ADJACENT, Sampling
-from tcam_jax.runtime.cores import usable_cores
 from tcam_jax.runtime.errors import InputError
-
-MOST_BATCHES_AT_ONCE = 16  # each is read and decoded by one thread, and lies in memory
 
 
 def training_batches(
@@ -135,7 +132,7 @@ def training_batches(
     if windows.seeds is not None:
         check_seed_files(windows.seeds, split)
         signature["seed_maps"] = tf.TensorSpec([b, t, resize_size, resize_size], tf.float32)
-    return _stream(range(first_step, first_step + num_steps), windows.batch, signature)
+    return stream(range(first_step, first_step + num_steps), windows.batch, signature)
 
 
 def frame_batches(
@@ -197,60 +194,4 @@ def frame_batches(
     }
     if motion:
         signature["motion"] = tf.TensorSpec([b, g, g], tf.float32)
-    return _stream(range(num_steps), batch, signature)
-
-
-def _stream(
-    steps: range, make: Callable[[int], Batch], signature: dict[str, tf.TensorSpec]
-) -> Iterator[Batch]:
-    """The batches of the steps, in order; several are made at a time, each by one thread."""
-    failures: dict[int, Exception] = {}
-
-    def call(step: np.int64) -> list[np.ndarray]:
-        try:
-            batch = make(int(step))
-        except Exception as error:
-            failures[int(step)] = error  # TensorFlow would only hand on its text
-            raise
-        return [batch[key] for key in signature]
-
-    @tf.autograph.experimental.do_not_convert  # nothing here to convert, only time to lose
-    def load(step: tf.Tensor) -> dict[str, tf.Tensor]:
-        types = [spec.dtype for spec in signature.values()]
-        made = tf.numpy_function(call, [step], types, stateful=False)
-        for tensor, spec in zip(made, signature.values(), strict=True):
-            tensor.set_shape(spec.shape)
-        return dict(zip(signature, made, strict=True))
-
-    options = tf.data.Options()
-    options.deterministic = True
-    # 0: a pool of its own, with as many threads as there are cores; more would only take turns.
-    options.threading.private_threadpool_size = 0
-    options.threading.max_intra_op_parallelism = 1
-    # A tuned pipeline ends only when its tuner wakes up: up to a minute after the last batch.
-    options.autotune.enabled = False
-    at_once = min(usable_cores(), MOST_BATCHES_AT_ONCE)
-    dataset = (
-        tf.data.Dataset.range(steps.start, steps.stop)
-        .map(load, num_parallel_calls=at_once)
-        .prefetch(2)
-        .with_options(options)
-    )
-    open_iterator = [dataset.as_numpy_iterator()]
-    batches = _own_errors(steps, failures, open_iterator)
-    # Also called when Python exits: its threads, left in the middle of `call`, would wait for ever.
-    weakref.finalize(batches, open_iterator.clear)
-    return batches
-
-
-def _own_errors(
-    steps: range, failures: dict[int, Exception], open_iterator: list[Iterator[Batch]]
-) -> Iterator[Batch]:
-    for step in steps:
-        try:
-            batch = next(open_iterator[0])
-        except tf.errors.OpError:
-            if step in failures:
-                raise failures[step] from None
-            raise
-        yield batch
+    return stream(range(num_steps), batch, signature)

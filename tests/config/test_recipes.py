@@ -27,7 +27,7 @@ BASES = {
 }
 # What makes a method: all else is the dataset config's.
 METHOD = ("tcam.window.", "tcam.seeds.", "tcam.losses.", "tcam.cam_method", "tcam.seed_source")
-METHOD += ("tcam.align_seeds", "eval.map")
+METHOD += ("tcam.align_seeds", "eval.map", "eval.other_maps")
 YOUTUBE = ("colo_cam", "youtube_objects")
 COLO_CAMS_TRAINING = {
     "dataset.middle_share": 0.6,

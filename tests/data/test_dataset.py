@@ -4,9 +4,10 @@ import pytest
 from configs import demo, video_folder
 from tcam_jax.data.builders.registry import prepare
 from tcam_jax.data.dataset import Dataset
-from tcam_jax.data.protocol import seed_arguments
+from tcam_jax.data.protocol import evaluation_frames, seed_arguments
 from tcam_jax.data.records import open_split
 from tcam_jax.data.window_frames import Sampling
+from tcam_jax.runtime.errors import InputError
 
 
 def test_frames_stored_at_one_size_are_not_resized_to_another(tmp_path, photo_folder):
@@ -106,3 +107,21 @@ def test_neighbours_are_asked_for_as_the_config_says(shapes_data):
         seed_arguments(OfBefore(config), config)
     window.n = 0  # there are no neighbours to draw
     assert seed_arguments(OfBefore(config), config) == plain
+
+
+def test_frames_are_asked_for_their_motion_only_where_a_map_needs_it(shapes_data):
+    config = demo.get_config()
+    config.dataset.data_dir = str(shapes_data)
+    data = Dataset(config)
+    assert evaluation_frames(data, neighbours=False) == data.frames
+    (batch, *_) = evaluation_frames(data, neighbours=True)("validation", 4, slice(0, 2))
+    side = config.dataset.crop // 4
+    assert batch["motion"].shape == (2, side, side) and batch["motion"].max() > 0
+
+    class Before(Dataset):
+        def frames(self, split, batch_size, rows=slice(None)):
+            return super().frames(split, batch_size, rows)
+
+    assert evaluation_frames(Before(config), neighbours=False)
+    with pytest.raises(InputError, match="take the argument motion; that of Before does not"):
+        evaluation_frames(Before(config), neighbours=True)

@@ -45,7 +45,7 @@ def test_each_map_is_a_function_of_the_logits(seen):
     probability = jax.nn.softmax(logits)[..., 1]
     refined = [
         jax.jit(refine)(one, frames[0].astype(jnp.float32))[None]
-        for one in (z[0], with_motion(z[0], motion[0]))
+        for one in (z[0], with_motion(z[0], jnp.asarray(motion[0])))
     ]
     expected = {
         "logit": to_scale(z),

@@ -14,7 +14,7 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, make_forward
+from tcam_jax.evaluate.maps import PREDICTED, TCAM_METHOD, TCAM_MOTION, make_forward
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM, init_variables
 from tcam_jax.predict.exported import load, save
@@ -51,6 +51,14 @@ def test_the_same_numbers_for_any_batch(network, folder, count):
     np.testing.assert_allclose(logits, expected.logits, rtol=1e-5, atol=1e-5)
     # The last bits may round a map across a level.
     assert np.abs(np.asarray(maps, int) - np.asarray(expected.maps[0], int)).max() <= 1
+
+
+def test_a_map_of_neighbours_is_refused(network, tmp_path):
+    with pytest.raises(
+        InputError, match="looks at the frames beside it.*Choose another with --map"
+    ):
+        save(tmp_path / "model", *network, ("a", "b", "c"), SIZE, 0.4, TCAM_MOTION)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["model.stablehlo", "weights.safetensors", "model.json"])

@@ -7,6 +7,7 @@ import pytest
 from configs import demo
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data
+from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.log import start_logging
@@ -77,13 +78,15 @@ def test_a_run_is_selected_by_boxes_that_nobody_drew(
     config = small_config(shapes_data, select_by)
     config.model.encoder = small_encoder
     config.eval.frames = 10  # of 40
+    # A map of one frame, and one that sees a frame's neighbours.
+    config.eval.map = {"motion": "logit", "cam": "motion"}[select_by]
     start_logging(tmp_path)
     parallel = Parallel("jit", jax.devices()[:1])
     train(config, Dataset(config), parallel, tmp_path / "run", Interruption())
     said = (tmp_path / "log.txt").read_text()
     assert f"selection by {select_by}: " in said and "of 10 validation frames got a pseudo" in said
     assert said.count("validated on 10 frames") == 2
-    for stage, method in (("classifier", "layercam"), ("tcam", "tcam")):
+    for stage, method in (("classifier", "layercam"), ("tcam", METHOD_OF_MAP[config.eval.map])):
         lines = read_metrics(tmp_path / "run" / stage / "metrics.jsonl")
         name = f"validation_{select_by}_corloc_{method}"
         scores = {line["step"]: line[name] for line in lines if name in line}
