@@ -70,12 +70,16 @@ def _frames(n: int) -> Knob:
 
 
 def _along_the_flow(n: int) -> Knob:
-    """Another number of neighbours, whose maps go to where things are in the target."""
+    """Another number of neighbours, the mean of whose maps is taken where things are in the target.
+
+    The maximum over many maps grows with their number, along the flow too.
+    """
     return lambda config: {
         "tcam.window.n": n,
         "tcam.window.cam_tmp": True,
         "tcam.window.labelled": "target",
         "tcam.window.align": True,
+        "tcam.window.pooling": "mean",
     }
 
 
@@ -109,9 +113,9 @@ KNOBS: dict[str, tuple[str, Knob]] = {
     "n2": ("n = 2", _frames(2)),
     "n4": ("n = 4", _frames(4)),
     "pooling": ("CAMs pooled over time, or not", _other_pooling),
-    "n4_aligned": ("n = 4, along the optical flow", _along_the_flow(4)),
+    "n4_aligned": ("n = 4, the mean along the optical flow", _along_the_flow(4)),
     "n8": ("n = 8", _frames(8)),
-    "n8_aligned": ("n = 8, along the optical flow", _along_the_flow(8)),
+    "n8_aligned": ("n = 8, the mean along the optical flow", _along_the_flow(8)),
     "pooled_mean": ("the mean over time", _pooled("mean")),
     "pooled_softmax": ("softmax over time", _pooled("softmax")),
     "motion_0": ("motion's share of the seed maps: 0", to(0.0, "seeds.motion")),
