@@ -112,8 +112,17 @@ def use_recipe(config: ConfigDict, name: str) -> ConfigDict:
 
 
 def overrides(config: ConfigDict, name: str) -> Mapping[str, object]:
-    """Return what the recipe changes of a config, {dotted field: value}."""
+    """Return what the recipe changes of a config, {dotted field: value}.
+
+    Raises:
+      InputError: it takes fields out, as of options of another encoder, which no value can say.
+    """
     before, after = flatten(config), flatten(use_recipe(config, name))
+    if gone := sorted(before.keys() - after.keys()):
+        raise InputError(
+            f"the recipe {name} cannot be written as values of fields: it takes out "
+            f"{', '.join(gone)}. Begin with a config without them, or call use_recipe."
+        )
     return {field: value for field, value in after.items() if before.get(field) != value}
 
 

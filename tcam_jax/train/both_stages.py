@@ -19,6 +19,7 @@ from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.log import log
 from tcam_jax.runtime.parallel import Parallel
+from tcam_jax.train.frozen_encoder import count_trained
 from tcam_jax.train.loop import run
 from tcam_jax.train.selection import selection_truth
 from tcam_jax.train.stage import IMPORTED, last_step, reopen
@@ -67,7 +68,8 @@ def train(
             truths[is_whole] = selection_truth(config, seen[name])
         truth = truths[is_whole]
         stage = build(config, seen[name], truth, ours, workdir)
-        trained, frozen = (_count(tree) for tree in (stage.state.params, stage.frozen))
+        trained = count_trained(config[name].optimizer, stage.state.params)
+        frozen = _count((stage.state.params, stage.frozen)) - trained
         log.info(
             "%s: %s parameters trained, %s numbers frozen; validated on %d frames",
             name,

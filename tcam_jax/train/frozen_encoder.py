@@ -5,6 +5,7 @@ would follow the frames that stage 1 sees, and features with them. A frozen enco
 as in evaluation, as stage 2 does, and no gradient of it is computed.
 """
 
+import math
 import re
 
 from flax.traverse_util import flatten_dict
@@ -36,6 +37,15 @@ def freezes(config: ConfigDict, params: PyTree, part: str) -> bool:
       params: of the network, or their shapes.
       part: such as "encoder".
     """
+    return count_trained(config, {part: params[part]}) == 0
+
+
+def count_trained(config: ConfigDict, params: PyTree) -> int:
+    """Return how many numbers of `params` an `optimizer` section's multipliers do not freeze."""
     patterns = [pattern for pattern, factor in config.multipliers if not factor]
-    paths = flatten_dict({part: params[part]}, sep="/")
-    return all(any(re.search(pattern, path) for pattern in patterns) for path in paths)
+    leaves = flatten_dict(params, sep="/")
+    return sum(
+        math.prod(leaf.shape)
+        for path, leaf in leaves.items()
+        if not any(re.search(pattern, path) for pattern in patterns)
+    )

@@ -175,3 +175,11 @@ def test_from_the_command_line(parsed, name):
 def test_a_wrong_base_is_one_line_of_the_command(parsed, base, told):
     said = parsed(f"--config=configs/recipes/colo_cam.py:{base}")
     assert told in said and "Traceback" not in said and len(said.strip().splitlines()) == 1
+
+
+def test_what_values_cannot_say_is_refused():
+    config = demo.get_config()
+    config.model.encoder_options.width = 32
+    with pytest.raises(InputError, match="trcam_v .* it takes out model.encoder_options.width"):
+        overrides(config, "trcam_v")
+    assert overrides(config, "tcam") == overrides(demo.get_config(), "tcam")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, init_variables, select
-from tcam_jax.train.frozen_encoder import classifier_training
+from tcam_jax.train.frozen_encoder import classifier_training, count_trained
 from tcam_jax.train.optimizer import make_optimizer, make_schedule
 from tcam_jax.train.stages import make_model
 from tcam_jax.train.state import create_state
@@ -48,6 +48,16 @@ def _changed(before, after, part):
             strict=True,
         )
     ]
+
+
+def test_what_is_frozen_does_not_count_as_trained(config):
+    params = {"encoder": {"a": np.zeros((2, 3)), "b": np.zeros(5)}, "head": {"a": np.zeros(7)}}
+    settings = config.classifier.optimizer
+    assert count_trained(settings, params) == 18
+    settings.multipliers = (("^encoder/", 0.0), ("^head/", 0.1))
+    assert count_trained(settings, params) == 7
+    settings.multipliers = (("a$", 0.0),)
+    assert count_trained(settings, params) == 5
 
 
 @pytest.mark.slow
