@@ -21,12 +21,13 @@ from tcam_jax.train.step import classifier_step, tcam_step
 
 @pytest.fixture
 def config(config, small_encoder):
-    config.model.encoder = small_encoder
+    config.model.encoder, config.model.decoder_width = small_encoder, 0.25
     return config
 
 
 def _run(config, batch, stage, dtype=jnp.float32):
-    model = TCAM(num_classes=10, backbone=backbone(config), dtype=dtype)
+    width = config.model.decoder_width
+    model = TCAM(num_classes=10, backbone=backbone(config), decoder_width=width, dtype=dtype)
     variables = init_variables(model, jax.random.key(0), config.dataset.crop)
     schedule = make_schedule(config[stage].optimizer, 2, 10)
     common = {
