@@ -93,6 +93,7 @@ def test_data_that_lack_something_are_refused():
 OWN = '''
 """An experiment of a user's own, in a file of its own: data, loss, head, CAM method."""
 import sys
+from pathlib import Path
 
 sys.modules.update(dict.fromkeys(("tensorflow", "tensorflow_datasets", "array_record")))
 
@@ -103,6 +104,9 @@ import numpy as np
 import tcam_jax
 from tcam_jax.config.defaults import get_config as defaults
 from tcam_jax.models.heads import HeadOutput
+from tests.docs.fenced import load
+
+load("extending.md", "my_encoder.py", Path())  # quicker to compile than a ResNet
 
 
 def mean_foreground(inputs, target=0.5):
@@ -133,7 +137,7 @@ def get_config():
     config = defaults()
     config.dataset.name = "squares of my own"
     config.dataset.resize, config.dataset.crop = 36, 32
-    config.model.encoder = "resnet10"
+    config.model.encoder = "small"
     config.model.head = "scaled"
     config.model.head_options = {"factor": 2.0, "name_of_it": "mine"}
     config.tcam.cam_method = "brightest"

@@ -36,8 +36,8 @@ def test_summary_and_ratio_by_hand():
 
 
 @pytest.mark.slow
-def test_a_row_a_method_and_batch():
-    model = TCAM(3, backbone=ENCODERS["resnet10"])
+def test_a_row_a_method_and_batch(small_encoder):
+    model = TCAM(3, backbone=ENCODERS[small_encoder])
     variables = init_variables(model, jax.random.key(0), 32)
     rows = time_per_frame(model, variables, size=32, batches=(1, 2), rounds=1)
     names = ("classifier", *PUBLISHED_METHODS)

@@ -27,7 +27,7 @@ from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
 from tests.torch_networks import same_weights, torch_network
 
-B, RESIZE, CROP, STEPS = 4, 72, 64, 2
+B, RESIZE, CROP, STEPS = 4, 40, 32, 2
 
 
 @pytest.fixture

@@ -27,20 +27,20 @@ def assert_close(ours, theirs, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("encoder", "output_stride", "size"),
+    ("encoder", "output_stride", "size", "options"),
     [
-        ("resnet18", 8, 224),
-        ("resnet34", 32, 97),
-        ("resnet50", 16, 97),
-        ("resnet101", 8, 97),
-        ("efficientnet_lite0", 8, 97),
-        ("efficientnet_lite4", 32, 97),
-        ("vgg16", 8, 97),
-        ("vit_small_patch16", 16, 224),
+        ("resnet18", 8, 64, {}),
+        ("resnet34", 32, 97, {}),
+        ("resnet50", 16, 64, {}),
+        ("resnet50", 8, 97, {}),
+        ("efficientnet_lite0", 8, 97, {}),
+        ("efficientnet_lite4", 32, 97, {}),
+        ("vgg16", 8, 97, {}),
+        ("vit_small_patch16", 16, 96, {"depth": 4, "trained_size": 96}),
     ],
 )
-def test_features_logits_and_maps_equal_torch(encoder, output_stride, size):
-    backbone = partial(ENCODERS[encoder], output_stride=output_stride)
+def test_features_logits_and_maps_equal_torch(encoder, output_stride, size, options):
+    backbone = partial(ENCODERS[encoder], output_stride=output_stride, **options)
     model = TCAM(num_classes=7, backbone=backbone)
     network = torch_network(num_classes=7, encoder=backbone())
     images = np.random.default_rng(0).normal(size=(2, size, size, 3)).astype(np.float32)
@@ -80,8 +80,8 @@ def test_training_mode_and_its_running_statistics_equal_torch(encoder):
 
 
 def test_going_on_from_a_stage_equals_the_whole_pass():
-    model = TCAM(num_classes=7, backbone=ENCODERS["resnet18"])
-    variables = same_weights(torch_network(num_classes=7, depth=18), model)
+    model = TCAM(num_classes=7, backbone=ENCODERS["resnet10"])
+    variables = same_weights(torch_network(num_classes=7, depth=10), model)
     images = jax.random.normal(jax.random.key(0), (2, 40, 40, 3))
     output = model.apply(variables, images, method="classify")
     for stage, *_ in model.declared.features:

@@ -4,7 +4,7 @@ Where torch-cam departs from the published formula, the departure is written out
 that what is compared is still its output.
 """
 
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -97,13 +97,31 @@ def test_at_the_last_stage(networks, classes, method):
     _assert_close(_ours(networks, classes, method), theirs)
 
 
+EARLIER = ("gradcam", "xgradcam", "layercam", "gradcampp_reference")
+
+
+@pytest.fixture(scope="module")
+def ours_at(networks, classes):
+    """Return stage -> {method: our maps}: one program, in which the layers above come once."""
+    _, model, variables, images, output = networks
+
+    @cache
+    def of(stage):
+        def maps(*inputs):
+            return {m: class_activation_maps(model, *inputs, m, stage) for m in EARLIER}
+
+        return jax.jit(maps)(variables, jnp.asarray(images), output, jnp.asarray(classes))
+
+    return of
+
+
 @pytest.mark.parametrize("stage", ["layer3", "layer2"])
-@pytest.mark.parametrize("method", ["gradcam", "xgradcam", "layercam", "gradcampp_reference"])
-def test_at_an_earlier_stage(networks, classes, method, stage):
+@pytest.mark.parametrize("method", EARLIER)
+def test_at_an_earlier_stage(networks, ours_at, classes, method, stage):
     """The gradient comes through residual blocks here: it differs from place to place."""
     network, _, _, images, _ = networks
     theirs = _theirs(_extractor(method, network, stage), network, images, classes)
-    ours = np.asarray(_ours(networks, classes, method, stage))
+    ours = np.asarray(ours_at(stage)[method])
     # Between there and the logits are ReLUs: where one's input rounds to the other side of 0, which
     # depends on the machine, the gradient of that image jumps.
     jumped = np.abs(ours - theirs).max(axis=(1, 2)) > TOLERANCE

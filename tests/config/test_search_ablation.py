@@ -3,7 +3,7 @@
 import pytest
 
 from configs import demo, moving_photos
-from tcam_jax.config import search_ablation
+from tcam_jax.config import loss_rules, search_ablation
 from tcam_jax.config.ablation import planned, with_methods
 from tcam_jax.config.recipe_ablation import recipes
 from tcam_jax.config.recipes import RECIPES, use_recipe
@@ -83,7 +83,17 @@ def test_trcam_v_is_a_row_where_a_transformer_has_weights():
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_knob_can_be_turned_over_every_recipe(name):
+def test_every_knob_can_be_turned_over_every_recipe(monkeypatch, name):
+    tried, try_losses = set(), loss_rules._try_losses
+
+    def once(config):  # the most of a check's time, and most knobs leave the losses alone
+        read = (config.tcam.losses, config.tcam.window, config.dataset.crop)
+        if str(read) not in tried:
+            try_losses(config)
+            tried.add(str(read))
+
+    monkeypatch.setattr(loss_rules, "_try_losses", once)
     config = use_recipe(demo.get_config(), name)
     for _, one in planned(config, [search_ablation.search(config)], [0]):
         validate(one)
+    assert len(tried) > 5

@@ -26,7 +26,7 @@ TINY = (
 )
 OFTEN_SAVED = "--config.checkpoint.every=2 steps"
 # n beyond every shot's length: windows are clipped, nothing fails.
-TRAINED = (*TINY, OFTEN_SAVED, "--config.tcam.window.n=9")
+TRAINED = (*TINY, OFTEN_SAVED, "--config.tcam.window.n=3", "--config.model.decoder_width=0.25")
 
 
 @pytest.fixture(scope="session")

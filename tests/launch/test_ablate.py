@@ -33,6 +33,7 @@ config.dataset.data_dir = {data!r}
 config.update_from_flattened_dict(
     {{
         "model.encoder": "small",
+        "model.decoder_width": 0.25,
         "dataset.resize": 36,
         "dataset.crop": 32,
         "classifier.epochs": 1,
@@ -40,6 +41,8 @@ config.update_from_flattened_dict(
         "tcam.epochs": 1,
         "tcam.batch_size": 8,
         "eval.batch_size": 8,
+        "eval.cam_methods": ("layercam",),
+        "eval.other_maps": (),
     }}
 )
 losses = LOSSES._replace(variants=LOSSES.variants[:2])  # LayerCAM, and pseudo-labels alone

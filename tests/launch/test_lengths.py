@@ -12,6 +12,7 @@ from tcam_jax.predict import exported
 from tcam_jax.predict.predictor import Predictor
 from tcam_jax.runs.exchange import export_model
 from tcam_jax.train.logs import read_metrics
+from tests.commands.alone import load_alone
 from tests.launch.conftest import TINY
 from tests.report.test_page import check_page
 
@@ -35,12 +36,15 @@ def test_a_dry_run_says_how_long_and_writes_nothing(launch, shapes_data, tmp_pat
 
 
 @pytest.mark.slow
-def test_the_classifier_alone_then_longer_then_tcam(launch, shapes_data, tmp_path, small_encoder):
+def test_the_classifier_alone_then_longer_then_tcam(
+    shapes_data, tmp_path, small_encoder, monkeypatch
+):
     config = demo.get_config()
     config.dataset.data_dir, config.parallel = str(shapes_data), "jit"
-    config.dataset.resize, config.dataset.crop, config.model.encoder = 36, 32, "resnet10"
+    config.dataset.resize, config.dataset.crop, config.model.encoder = 36, 32, small_encoder
     for section in (config.classifier, config.tcam):
         section.epochs, section.batch_size = 0, 8
+    config.model.decoder_width = 0.25
     config.eval.batch_size, config.eval.every = 8, "2 steps"
     config.classifier.steps, config.eval.map = 3, "probability"
     alone = tcam_jax.train_and_evaluate(config, tmp_path / "run")
@@ -61,7 +65,9 @@ def test_the_classifier_alone_then_longer_then_tcam(launch, shapes_data, tmp_pat
     export_model(tmp_path / "run", tmp_path / "model")
     predictor = Predictor(**exported.load(tmp_path / "model")._asdict())
     assert np.abs(predictor.predict(frames[1])[0].map.astype(int) - second.map).max() <= 1
-    launch("report", f"--workdir={tmp_path / 'run'}")
+    report, values = load_alone(monkeypatch, "tcam_jax/commands/report")
+    values(["report", f"--workdir={tmp_path / 'run'}"])
+    report.main()
     check_page((tmp_path / "run" / "report.html").read_text())
 
     config.classifier.steps = 5
@@ -73,7 +79,7 @@ def test_the_classifier_alone_then_longer_then_tcam(launch, shapes_data, tmp_pat
     whole = tcam_jax.train_and_evaluate(config, tmp_path / "run")
     assert find_row(whole, "tcam_probability", "otsu")["corloc"] is not None
     assert json.loads((tmp_path / "run" / "config.json").read_text())["tcam"]["steps"] == 2
-    launch("report", f"--workdir={tmp_path / 'run'}")
+    report.main()
     assert "tcam_probability" in check_page((tmp_path / "run" / "report.html").read_text()).text
     config.tcam.steps = 1
     with pytest.raises(tcam_jax.InputError, match="for 2 steps, and config.tcam now says 1"):

@@ -37,7 +37,8 @@ def test_two_processes_end_with_the_parameters_of_one(tmp_path, shapes_data, lau
     sizes = [flag for flag in TINY if "encoder" not in flag and "=configs/" not in flag]
     arguments = [f"--config={tmp_path / 'small.py'}", *sizes, OFTEN_SAVED]
     arguments += [f"--config.dataset.data_dir={shapes_data}", "--config.tcam.seed_view=crop"]
-    arguments += ["--config.precision=float64", "--config.eval.cam_methods=('layercam',)"]
+    arguments += ["--config.precision=float64", "--config.model.decoder_width=0.25"]
+    arguments += ["--config.eval.cam_methods=('layercam',)", "--config.eval.other_maps=()"]
     arguments += ["--config.classifier.epochs=1", "--config.tcam.epochs=1"]
     x64 = {"JAX_ENABLE_X64": "1"}
     environment = environment | {**x64, "JAX_PLATFORMS": "cpu", "TERM_AFTER": "20"}

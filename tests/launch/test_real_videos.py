@@ -17,7 +17,7 @@ from PIL import Image
 from tcam_jax.train.logs import read_metrics
 from tests.report.test_page import check_page
 
-EVERY, FRAMES_PER_SHOT = 2, 8
+EVERY, FRAMES_PER_SHOT = 4, 8
 CLIPS = {"bikes": "bikes", "bunny": "bigbuckbunny", "carphone": "carphone_pristine"}
 
 

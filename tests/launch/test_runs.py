@@ -120,7 +120,7 @@ def test_tensorboard_shows_numbers_and_the_maps_of_fixed_frames(run, stage, name
 def test_another_config_in_the_same_workdir_is_refused(run, shapes_data, launch):
     data = f"--config.dataset.data_dir={shapes_data}"
     done = launch("train", *TINY, data, f"--workdir={run}", status=2)
-    assert "tcam.window.n: 9 there, 1 now" in done.stderr
+    assert "tcam.window.n: 3 there, 1 now" in done.stderr
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ def test_stage_2_is_trained_on_an_imported_classifier(published, shapes_data, tm
     weights = f"--weights={published / 'classifier.pth'}"
     # Seeds by a method that takes frames, not their features alone.
     config = [*TINY, data, "--config.tcam.epochs=1", "--config.tcam.cam_method=smoothgradcampp"]
-    config.append("--config.eval.cam_methods=('smoothgradcampp',)")
+    config += ["--config.eval.cam_methods=('smoothgradcampp',)", "--config.eval.other_maps=()"]
     done = launch("import_weights", *config, weights, f"--workdir={run}")
     assert "tcam train --config" in done.stdout
     done = launch("train", *config, f"--workdir={run}")

@@ -1,7 +1,7 @@
 """What holds for every loss: gradients, degenerate maps, bfloat16, a batch split in parts."""
 
 import inspect
-from functools import partial
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -87,12 +87,16 @@ def degenerate_maps():
     }
 
 
+@cache  # compiled once for all maps of a size
+def _every_loss_and_gradient():
+    losses = {name: settings_of(name) for name in EVERY_LOSS}
+    return jax.jit(jax.value_and_grad(partial(total, losses=losses), has_aux=True))
+
+
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 @pytest.mark.parametrize("case", degenerate_maps())
 def test_nothing_is_ever_nan(case, dtype):
-    logits = jnp.asarray(degenerate_maps()[case], dtype)
-    losses = {name: settings_of(name) for name in EVERY_LOSS}
-    run = jax.jit(jax.value_and_grad(partial(total, losses=losses), has_aux=True))
+    logits, run = jnp.asarray(degenerate_maps()[case], dtype), _every_loss_and_gradient()
     for seeds in ("some", "none"):
         inputs = example(logits, dtype)
         if seeds == "none":

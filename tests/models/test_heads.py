@@ -1,5 +1,7 @@
 """Every head against the same arithmetic in PyTorch, and what makes it that head."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,7 +18,7 @@ from tcam_jax.cams.methods import (
 from tcam_jax.cams.normalise import min_max
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.heads import HEADS, LSE, WILDCAT
-from tcam_jax.models.tcam import TCAM
+from tcam_jax.models.tcam import TCAM, init_variables
 from tcam_jax.runtime.errors import InputError
 
 FEATURES = np.random.default_rng(0).gamma(1.0, 1.0, (3, 5, 7, 16)).astype(np.float32)
@@ -139,11 +141,12 @@ def test_kernel_of_a_linear_head_gives_its_logits(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OF_FEATURES)
-def test_every_kind_of_cam_for_every_head(name):
+def test_every_kind_of_cam_for_every_head(small_encoder, name):
     """cam is the head's own map; one gradient method and those that see the frame work too."""
-    model = TCAM(num_classes=CLASSES, backbone=ENCODERS["resnet10"], head=HEADS[name])
-    frames = jax.random.normal(jax.random.key(0), (2, 32, 32, 3))
-    variables = model.init(jax.random.key(1), frames)
+    backbone = partial(ENCODERS[small_encoder], width=8)
+    model = TCAM(num_classes=CLASSES, backbone=backbone, head=HEADS[name])
+    frames = jax.random.normal(jax.random.key(0), (2, 64, 64, 3))
+    variables = init_variables(model, jax.random.key(1), 64)
     output = model.apply(variables, frames, method="classify")
     classes = jnp.array([1, 3])
 
@@ -159,7 +162,7 @@ def test_every_kind_of_cam_for_every_head(name):
         result = maps(method)
         assert result.shape == (2, 4, 4) and np.isfinite(result).all(), method
         assert result.min() >= 0 and (result.max((1, 2)) == 1).all(), method
-    for unknown in (("cam", "layer3"), ("layercam", "layer5"), ("gradcam++", "layer4")):
+    for unknown in (("cam", "stage3"), ("layercam", "stage5"), ("gradcam++", "stage4")):
         with pytest.raises(InputError, match="expected one of"):
             class_activation_maps(model, variables, frames, output, classes, *unknown)
     if name == "lse":  # a head whose gradient depends on the noise: made by hand
@@ -168,5 +171,5 @@ def test_every_kind_of_cam_for_every_head(name):
             noisy = model.apply(
                 variables, frames[i] + frame_noise(frames[i].shape), method="classify"
             )
-            raw = smoothgradcampp(output.features["layer4"][i], noisy.features["layer4"], head, c)
+            raw = smoothgradcampp(output.features["stage4"][i], noisy.features["stage4"], head, c)
             np.testing.assert_allclose(maps("smoothgradcampp")[i], min_max(raw), atol=1e-4)

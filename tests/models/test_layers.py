@@ -1,6 +1,7 @@
 """The network without a CPU's kernels: derivatives of any order and direction, on any platform."""
 
 from functools import partial
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -10,19 +11,44 @@ import pytest
 
 from tcam_jax.models import cpu
 from tcam_jax.models.batch_norm import BatchNorm
-from tcam_jax.models.encoders.registry import ENCODERS
-from tcam_jax.models.layers import Conv, DepthwiseConv, normalised
+from tcam_jax.models.encoders.encoder import Encoder, Feature
+from tcam_jax.models.layers import Conv, DepthwiseConv, max_pool, normalised
 from tcam_jax.models.tcam import TCAM, init_variables
 
 SIZE = 32
 OURS = "custom_vjp_call"
 
 
+class Mixed(Encoder):
+    """One layer of every kind that has a CPU's kernel; a whole ResNet has many of two kinds."""
+
+    output_strides: ClassVar = (8,)
+    last_stage: ClassVar = ("conv4", "bn4")
+    renamings: ClassVar = ()
+
+    @property
+    def features(self):
+        return (Feature("stem", 64, 2), Feature("middle", 64, 4), Feature("last", 72, 8))
+
+    @nn.compact
+    def __call__(self, x, after=None):
+        def layer(x, number, convolution, **attributes):
+            norm = BatchNorm(self.train, self.axis_name, self.dtype, name=f"bn{number}")
+            made = convolution(**attributes, dtype=self.dtype, name=f"conv{number}")
+            return nn.relu(normalised(x, made, norm))
+
+        stem = layer(x.astype(self.dtype), 1, Conv, features=64, kernel_size=7, stride=2)
+        middle = layer(max_pool(stem), 2, Conv, features=64, kernel_size=3)
+        deep = layer(middle, 3, DepthwiseConv, kernel_size=3, stride=2)
+        last = layer(deep, 4, Conv, features=72, kernel_size=1)
+        return {"stem": stem, "middle": middle, "last": last}
+
+
 def _loss(train=False, dtype=jnp.float32):
     """Return (params, frames) -> a scalar of everything that classifier and localiser put out."""
     model = TCAM(
         num_classes=3,
-        backbone=ENCODERS["resnet10"],
+        backbone=Mixed,
         train_classifier=train,
         train_localiser=train,
         dtype=dtype,

@@ -9,13 +9,13 @@ from scipy import ndimage
 from tcam_jax.cams.head import linear_head
 from tcam_jax.cams.methods import class_activation_map
 from tcam_jax.data.geometry import Geometry, resize_map, shrink_frames, transform
-from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, TCAM, init_variables, select
 from tcam_jax.pseudo_labels import seed_maps, windows
 from tcam_jax.pseudo_labels.motion_prior import with_motion
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers, features_and_seed_maps
+from tests.models.test_layers import Mixed
 
-MODEL = TCAM(num_classes=10, backbone=ENCODERS["resnet10"])
+MODEL = TCAM(num_classes=10, backbone=Mixed)  # of few layers: they are called one by one here
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def _cam(variables, frame, label):
     output = MODEL.apply(variables, MODEL.normalise(frame[None]), method="classify")
     kernel = variables["params"]["classification_head"]["fc"]["kernel"]
     return class_activation_map(
-        "layercam", output.features["layer4"][0], linear_head(kernel), label
+        "layercam", output.features[MODEL.last][0], linear_head(kernel), label
     )
 
 
@@ -123,7 +123,7 @@ def test_maps_from_files(config, sample, classifiers):
         )
         np.testing.assert_array_equal(maps[i], expected)
     expected = MODEL.apply(classifiers[0], MODEL.normalise(views[:, 1]), method="classify")
-    np.testing.assert_allclose(features["layer4"], expected.features["layer4"], atol=1e-4)
+    np.testing.assert_allclose(features[MODEL.last], expected.features[MODEL.last], atol=1e-4)
 
 
 @pytest.mark.parametrize("view", ["crop", "frame"])

@@ -85,6 +85,7 @@ def train(config, stage, mode, devices, dtype, steps, accumulation=1, frozen_nor
     model = TCAM(
         num_classes=10,
         backbone=backbone(config),
+        decoder_width=config.model.decoder_width,
         axis_name=parallel.axis_name,
         dtype=dtype,
         train_classifier=stage == "classifier" and not frozen_norm,

@@ -24,6 +24,7 @@ def small_config(data_dir):
     config = demo.get_config()
     config.dataset.data_dir, config.parallel = str(data_dir), "jit"
     config.dataset.resize, config.dataset.crop, config.model.encoder = 36, 32, "resnet10"
+    config.model.decoder_width = 0.25
     for section, steps in ((config.classifier, 2), (config.tcam, 1)):
         section.epochs, section.steps, section.batch_size = 0, steps, 8
     config.eval.batch_size, config.eval.every = 8, "2 steps"

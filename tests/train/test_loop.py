@@ -141,8 +141,14 @@ def _killed_at(moment):
     return before
 
 
-@pytest.mark.parametrize("moment", [1, 5, 7, 11, "validation 0", "validation 8"])
-@pytest.mark.parametrize(("mode", "devices"), [("jit", 1), ("pmap", 2)])
+@pytest.mark.parametrize(
+    ("mode", "devices", "moment"),
+    [
+        *(("jit", 1, moment) for moment in (1, 5, 7, 11, "validation 0", "validation 8")),
+        ("pmap", 2, 7),
+        ("pmap", 2, "validation 8"),
+    ],
+)
 def test_a_killed_run_resumed_equals_the_uninterrupted_one(
     straight, tmp_path, moment, mode, devices
 ):
@@ -158,8 +164,14 @@ def test_a_killed_run_resumed_equals_the_uninterrupted_one(
     assert _final(tmp_path / "stopped")[1].roles == {"best": {"step": 4, "value": 30.0}}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("moment", [0, 4, 7, 10, "validation 0", "validation 4", "validation 12"])
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        *((signal.SIGTERM, moment) for moment in (0, 4, 7, 10)),
+        *((signal.SIGTERM, f"validation {step}") for step in (0, 4, 12)),
+        (signal.SIGINT, 7),
+    ],
+)
 def test_a_signalled_run_saves_at_once_and_goes_on_with_the_same_bits(
     straight, tmp_path, moment, number
 ):

@@ -1,3 +1,5 @@
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -171,6 +173,13 @@ def test_schedules_begin_and_end_where_they_should(schedule):
     np.testing.assert_allclose(rates, expected[schedule], rtol=1e-5, atol=1e-9)
 
 
+@cache
+def _resnet10():
+    """The model and the shapes of its parameters."""
+    model = TCAM(10, ENCODERS["resnet10"])
+    return model, variable_shapes(model, 32)["params"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -191,15 +200,12 @@ def test_schedules_begin_and_end_where_they_should(schedule):
 def test_what_cannot_be_used_is_named(changes, message):
     config = defaults.get_config()
     config.classifier.optimizer.update(changes)
-    model = TCAM(10, ENCODERS["resnet10"])
-    params = variable_shapes(model, 32)["params"]
     with pytest.raises(InputError, match=message):
-        check_optimizer(config, "classifier", model, params)
+        check_optimizer(config, "classifier", *_resnet10())
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "lamb", "lion", "rmsprop", "nadamw"])
 def test_usual_optimisers_can_be_used(name):
     config = defaults.get_config()
     config.tcam.optimizer.name = name
-    model = TCAM(10, ENCODERS["resnet10"])
-    check_optimizer(config, "tcam", model, variable_shapes(model, 32)["params"])
+    check_optimizer(config, "tcam", *_resnet10())

@@ -22,6 +22,7 @@ def small_config(data_dir, select_by):
     config = demo.get_config()
     config.dataset.data_dir, config.parallel = str(data_dir), "jit"
     config.dataset.resize, config.dataset.crop, config.model.encoder = 36, 32, "resnet10"
+    config.model.decoder_width = 0.25
     for section in (config.classifier, config.tcam):
         section.epochs, section.steps, section.batch_size = 0, 4, 8
     # Fewer frames a batch than pictures could be shown.

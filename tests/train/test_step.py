@@ -11,7 +11,7 @@ import torch
 
 from tcam_jax.config.recipes import use_recipe
 from tcam_jax.data.geometry import random_geometry, sample_keys, transform
-from tcam_jax.models.encoders.registry import ENCODERS
+from tcam_jax.models.encoders.registry import backbone
 from tcam_jax.models.tcam import CLASSIFIER_PARTS, LOCALISER_PARTS, TCAM, init_variables, select
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
 from tcam_jax.train.optimizer import make_optimizer, make_schedule
@@ -19,8 +19,15 @@ from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
 
 
+@pytest.fixture
+def config(config, small_encoder):
+    config.model.encoder, config.model.decoder_width = small_encoder, 0.25
+    return config
+
+
 def _run(config, batch, stage, dtype=jnp.float32):
-    model = TCAM(num_classes=10, backbone=ENCODERS["resnet10"], dtype=dtype)
+    width = config.model.decoder_width
+    model = TCAM(num_classes=10, backbone=backbone(config), decoder_width=width, dtype=dtype)
     variables = init_variables(model, jax.random.key(0), config.dataset.crop)
     schedule = make_schedule(config[stage].optimizer, 2, 10)
     common = {
@@ -87,21 +94,21 @@ def test_bfloat16_computes_but_does_not_keep(config, make_batch, stage):
 
 
 @pytest.mark.slow
-def test_a_step_of_colo_cam_on_windows_of_eighteen_frames(config, make_batch):
+def test_a_step_of_colo_cam_on_windows_of_seven_frames(config, make_batch):
     config = use_recipe(config, "colo_cam")
-    config.tcam.window.n = 17
-    batch = {name: x[:3] for name, x in make_batch(0, 18).items()}
+    config.tcam.window.n = 6
+    batch = {name: x[:3] for name, x in make_batch(0, 7).items()}
     batch["valid"][:] = True
-    batch["valid"][1, :13] = False  # a shot of five frames, the last of which is the target …
-    batch["valid"][2, :17] = False  # … and one of a single frame
+    batch["valid"][1, :4] = False  # a shot of three frames, the last of which is the target …
+    batch["valid"][2, :6] = False  # … and one of a single frame
     (state, metrics), (_, variables) = _run(config, batch, "tcam")
     counts = {name: float(count) for name, (_, count) in metrics.items()}
     assert all(np.isfinite(total) for total, _ in metrics.values())
-    assert counts["loss_crf"] == counts["loss_size"] == 18 + 5 + 1  # the frames that there are
+    assert counts["loss_crf"] == counts["loss_size"] == 7 + 3 + 1  # the frames that there are
     assert counts["loss_joint_color_crf"] == 2  # the windows of several frames
     # 20 seeds of each kind (1,000 of 224 x 224) in every frame, 3 x 3 pixels each where they do
     # not overlap.
-    assert 24 * 20 < counts["loss_partial_ce"] <= 24 * 2 * 20 * 9
+    assert 11 * 20 < counts["loss_partial_ce"] <= 11 * 2 * 20 * 9
     before = select(variables, LOCALISER_PARTS)["params"]
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max() > 0, state.params, before)
     assert all(jax.tree.leaves(moved))

@@ -1,5 +1,7 @@
 """The three evaluations of the dense Gaussian kernel, against every pair in NumPy float64."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,9 +34,12 @@ def brute_force(image, mask, difference, sigma_rgb, sigma_xy):
 
 
 def ours(image, mask, difference, kernel, dtype=jnp.float32):
-    image, mask, difference = (jnp.asarray(x, dtype) for x in (image, mask, difference))
-    energy = jax.value_and_grad(lambda d: pairwise_energy(image, mask, d, kernel))
-    return jax.jit(energy)(difference)
+    return _energy(*(jnp.asarray(x, dtype) for x in (image, mask, difference)), kernel)
+
+
+@partial(jax.jit, static_argnames="kernel")  # compiled once for all images of a size
+def _energy(image, mask, difference, kernel):
+    return jax.value_and_grad(lambda d: pairwise_energy(image, mask, d, kernel))(difference)
 
 
 def relative(actual, expected):
