@@ -1,7 +1,7 @@
 """Three steps of both stages with an encoder of every family; interrupted, they end the same.
 
-The second stage is only traced of InceptionV3, which takes as long to compile as all others.
-EfficientNet-Lite is trained by tests/launch/test_real_videos.py, a ResNet by most others.
+The second stage is only traced of InceptionV3, which takes as long to compile as all others, and of
+EfficientNet-Lite, which tests/launch/test_real_videos.py trains; a ResNet is trained by most others.
 """
 
 import jax
@@ -21,6 +21,7 @@ from tests.train.device_matrix import STAGES, make_batch
 @pytest.mark.parametrize(
     ("encoder", "options"),
     [
+        ("efficientnet_lite0", {}),
         ("vgg16", {}),
         ("inception_v3", {}),
         ("vit_small_patch16", {"depth": 3}),
@@ -37,7 +38,7 @@ def test_three_steps_of_both_stages_and_again_from_a_checkpoint(config, encoder,
     variables = init_variables(model, jax.random.key(0), config.dataset.crop)
     for stage in STAGES:
         made = training(config, stage, parallel.axis_name)
-        if stage == "tcam" and encoder == "inception_v3":
+        if stage == "tcam" and encoder in ("inception_v3", "efficientnet_lite0"):
             batch = {name: x[None, :4] for name, x in make_batch(0, 2).items()}
             state = made.state(variables)
             after, _ = jax.eval_shape(made.step, state, made.frozen(variables), batch)
