@@ -1,7 +1,7 @@
 """Three steps of both stages with an encoder of every family; interrupted, they end the same.
 
 The second stage is only traced of InceptionV3, which takes as long to compile as all others, and of
-EfficientNet-Lite, which tests/launch/test_real_videos.py trains; a ResNet is trained by most others.
+EfficientNet-Lite, which tests/launch/test_real_videos.py trains; most others train a ResNet.
 """
 
 import jax
