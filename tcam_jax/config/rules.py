@@ -16,6 +16,7 @@ from tcam_jax.config.model_rules import (
     check_what_is_read,
     reject,
 )
+from tcam_jax.config.seed_rules import check_motion_map, check_seeds
 from tcam_jax.data.duration import duration_of
 from tcam_jax.data.window_frames import WindowMode, WindowSampling
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
@@ -174,6 +175,7 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
         unknown = set(flat[field]) - set(known)
         if unknown:
             reject(field, f"made of {', '.join(known)}", sorted(unknown))
+    check_motion_map(config)
     if config.tcam.cam_method not in flat["eval.cam_methods"]:
         given = flat["eval.cam_methods"]
         reject("eval.cam_methods", f"with tcam.cam_method={config.tcam.cam_method} in it", given)
@@ -183,28 +185,7 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
         smoothing = flat["classifier.label_smoothing"]
         reject("classifier.label_smoothing", "at least 0 and less than 1", smoothing)
     check_losses(config)
-    if config.tcam.window.labelled == "all" and config.tcam.seed_source == "boxes":
-        expected = 'cam or files with tcam.window.labelled="all": targets alone have true boxes'
-        reject("tcam.seed_source", expected, "boxes")
-    window = config.tcam.window
-    if window.align and not window.cam_tmp:
-        reject("tcam.window.align", "False where window.cam_tmp=False: nothing is pooled", True)
-    if window.align and config.tcam.seed_source == "boxes":
-        reject("tcam.window.align", 'False with tcam.seed_source="boxes": no CAM is pooled', True)
-    if window.pooling != "max" and not window.cam_tmp:
-        expected = "max where window.cam_tmp=False: nothing is pooled"
-        reject("tcam.window.pooling", expected, window.pooling)
-    if window.align and window.labelled == "all":
-        reject("tcam.window.align", 'False with window.labelled="all": maps go to the target', True)
-    if not 0 <= config.tcam.seeds.motion <= 1:
-        reject("tcam.seeds.motion", "0 to 1", config.tcam.seeds.motion)
-    if config.tcam.seeds.motion and config.tcam.seed_source == "boxes":
-        reject("tcam.seeds.motion", '0 with tcam.seed_source="boxes"', config.tcam.seeds.motion)
-    from_files, folder = config.tcam.seed_source == "files", config.tcam.seed_dir
-    if from_files != bool(folder):
-        expected = "a folder of maps with" if from_files else "empty unless"
-        reject("tcam.seed_dir", f'{expected} tcam.seed_source="files"', folder)
-    _check_self_training(config)
+    check_seeds(config)
     if flat["precision"] == "float64" and jax.dtypes.canonicalize_dtype(float) == jnp.float32:
         reject("precision", "float32 or bfloat16 unless JAX_ENABLE_X64=1 is set", "float64")
     for section in ("classifier", "tcam"):
@@ -215,23 +196,6 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
             if m > 1:
                 expected += f" times {section}.accumulation={m}"
             reject(f"{section}.batch_size", expected, batch_size)
-
-
-def _check_self_training(config: ConfigDict) -> None:
-    start = config.tcam.seeds.self_training_start
-    if not 0 <= start <= 1:
-        reject("tcam.seeds.self_training_start", "from 0 to 1, a share of the steps", start)
-    if start == 1:
-        return
-    because = f"with tcam.seeds.self_training_start={start}"
-    if not config.tcam.optimizer.ema > 0:
-        expected = f"above 0, such as 0.99, {because}: that average makes the maps"
-        reject("tcam.optimizer.ema", expected, config.tcam.optimizer.ema)
-    if config.tcam.seed_source == "boxes":
-        reject("tcam.seed_source", f"cam or files {because}", "boxes")
-    if start == 0 and not config.model.pretrained:
-        expected = "above 0 without model.pretrained: maps of a random decoder teach nothing"
-        reject("tcam.seeds.self_training_start", expected, start)
 
 
 def _check_durations(config: ConfigDict) -> None:

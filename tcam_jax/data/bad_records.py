@@ -40,11 +40,9 @@ class BadRecords:
                 return
             self._known.add(record)
             total = len(self._known)
-            _logger.warning(
-                "the pipeline goes on without a bad record (%d so far): %s", total, error
-            )
+            _logger.warning("training goes on without a bad record (%d so far): %s", total, error)
         if total > self._most:
             raise InputError(
-                f"more than {self._most} records of {self._name} could not be used, too many to "
-                f"go on; the last: {error}"
+                f"more than {self._most} records of {self._name} could not be used, too many for "
+                f"training to go on; the last: {error}"
             )

@@ -27,6 +27,9 @@ _AGREEING = 0.15
 _MARGIN = 4  # pixels, half the flow's patch, from the edge
 
 
+LEAST_SIDE = 16
+"""Pixels: of smaller frames there is no flow."""
+
 FLOW_STRIDE = 4
 """Pixels between two places of the flow and of the motion that batches of windows have."""
 
@@ -96,7 +99,7 @@ def smooth_motion(now: Grey, others: Sequence[Grey]) -> Float[np.ndarray, "y x"]
     """Return the pixels by which each place moves other than the camera, float32.
 
     Args:
-      now: a frame, its sides 16 pixels or more.
+      now: a frame, its sides `LEAST_SIDE` or more.
       others: frames near it in its shot, of its size, one or more.
 
     Returns:

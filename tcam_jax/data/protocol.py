@@ -179,7 +179,7 @@ def seed_arguments(data: Data, config: ConfigDict) -> dict[str, Any]:
 
 
 def evaluation_frames(data: Data, neighbours: bool) -> Callable[..., Iterator[Mapping[str, Any]]]:
-    """Return `data.frames`, giving where things move too if `neighbours` are asked for.
+    """Return `data.frames`, with where things move in them if `neighbours` are looked at.
 
     Raises:
       InputError: `data` do not give it.
@@ -190,7 +190,7 @@ def evaluation_frames(data: Data, neighbours: bool) -> Callable[..., Iterator[Ma
         raise InputError(
             "for config.eval.map=motion, or motion in config.eval.other_maps, data.frames must "
             f"take the argument motion; that of {type(data).__name__} does not. Add it, or choose "
-            "config.eval.map=crf."
+            "other maps, as crf."
         )
     return partial(data.frames, motion=True)
 

@@ -177,7 +177,6 @@ def frame_batches(
     names = np.concatenate([numbers, np.full(spare, -1)]).reshape(num_steps, batch_size)
     reads, names = reads[:, rows], names[:, rows]
     b, g = reads.shape[1], flow_side(size)
-    bad = BadRecords(split)
 
     def batch(step: int) -> Batch:
         frames = Frames(split, (b,), size, decode_into)
@@ -185,7 +184,7 @@ def frame_batches(
             frames.put((place,), record)
         made = {"frames": frames.pixels, "record": names[step]}
         if motion:
-            made["motion"] = motion_of_records(split.table, reads[step], size, frames.frame, bad)
+            made["motion"] = motion_of_records(split.table, reads[step], size, frames.frame)
         return made
 
     signature = {

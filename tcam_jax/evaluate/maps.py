@@ -7,20 +7,22 @@ from typing import NamedTuple, cast
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt8
+from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import class_activation_maps
 from tcam_jax.data.geometry import resize_map
 from tcam_jax.evaluate.crf_refinement import refine
 from tcam_jax.evaluate.logit_map import to_scale
-from tcam_jax.evaluate.motion_evidence import with_motion
+from tcam_jax.evaluate.motion_evidence import with_motion_evidence
 from tcam_jax.models.tcam import TCAM, ClassifierOutput, Variables, foreground
 from tcam_jax.runtime.parallel import Parallel
 
-# The decoder's maps, beside the names in `cams.methods.CAM_METHODS`: of its logits, see
-# `evaluate.logit_map`; of its foreground probability, as the reference has it; of its logits,
-# refined by the frame, see `evaluate.crf_refinement`; and its probability times the LayerCAM of the
-# class; and its logits with what the frame's neighbours tell, see `evaluate.motion_evidence`,
-# refined likewise.
+# The decoder's maps, beside the names in `cams.methods.CAM_METHODS`:
+#   tcam: its logits, see `evaluate.logit_map`.
+#   tcam_probability: its foreground probability, as the reference has it.
+#   tcam_crf: the logits, refined by the frame's colours, see `evaluate.crf_refinement`.
+#   tcam_fused: the probability times the LayerCAM of the class.
+#   tcam_motion: tcam_crf of logits with the evidence of motion, see `evaluate.motion_evidence`.
 TCAM_METHOD, TCAM_PROBABILITY = "tcam", "tcam_probability"
 TCAM_CRF, TCAM_FUSED, TCAM_MOTION = "tcam_crf", "tcam_fused", "tcam_motion"
 METHOD_OF_MAP = {
@@ -41,6 +43,12 @@ OF_NEIGHBOURS = (TCAM_MOTION,)
 OF_ALL_CLASSES = (TCAM_METHOD, TCAM_PROBABILITY, *REFINED)
 """Those that do not depend on the class asked for."""
 PREDICTED = -1  # as a class index: take the most probable class
+
+
+def methods_of_maps(config: ConfigDict) -> tuple[str, ...]:
+    """Return the methods of a run's maps, the one that it predicts by first."""
+    names = dict.fromkeys((config.eval.map, *config.eval.other_maps))
+    return tuple(METHOD_OF_MAP[name] for name in names)
 
 
 class FrameOutputs(NamedTuple):
@@ -68,7 +76,7 @@ def make_forward(
     `frames` are uint8 of the evaluation size; a CAM is made for the given class index, or for the
     predicted class where it is `PREDICTED`, and enlarged to the frame; TCAM's maps are the
     same for all classes, but for the one that is fused with a CAM. `motion`, float32 `[b, g, g]`,
-    see `data.optical_flow.motion_map`, is asked for by `OF_NEIGHBOURS` alone.
+    see `data.optical_flow.motion_map`, is needed by `OF_NEIGHBOURS` alone: ValueError without it.
 
     Args:
       methods: names of CAM methods, or of `OF_DECODER`.
@@ -106,7 +114,7 @@ def make_forward(
             if method in OF_NEIGHBOURS:
                 if not motion:
                     raise ValueError(f"{method} needs motion beside the frames")
-                z = jax.vmap(with_motion)(z, *motion)
+                z = jax.vmap(with_motion_evidence)(z, *motion)
             if method in REFINED:  # frame by frame: a kernel's grid takes tens of megabytes
                 z = jax.lax.map(lambda pair: refine(*pair), (z, images))
             return to_scale(z)

@@ -18,7 +18,9 @@ from tcam_jax.pseudo_labels.motion_prior import moving
 WEIGHT = 2.0  # chosen of 1, 2, 3, 4 on the validation splits of moving_photos and moving_shapes
 
 
-def with_motion(z: Float[Array, "h w"], motion: Float[Array, "g g"]) -> Float[Array, "h w"]:
+def with_motion_evidence(
+    z: Float[Array, "h w"], motion: Float[Array, "g g"]
+) -> Float[Array, "h w"]:
     """Return a frame's logit differences, foreground minus background, motion counted in.
 
     Args:

@@ -22,7 +22,7 @@ from tcam_jax.runtime.cores import usable_cores
 Batch = Mapping[str, np.ndarray]
 Job = Callable[[], None]
 
-_SEEN = ("frames", "motion")
+_INPUTS = ("frames", "motion")  # of a forward pass, as a batch has them
 
 AHEAD = 2
 """Batches queued on the devices behind the one that is waited for; as many more may be judged."""
@@ -141,7 +141,7 @@ def inputs_of(
 
     By place: called by name, it would be another program.
     """
-    put = shard({name: batch[name] for name in _SEEN if name in batch} | {"classes": classes})
+    put = shard({name: batch[name] for name in _INPUTS if name in batch} | {"classes": classes})
     return tuple(put[name] for name in ("frames", "classes", "motion") if name in put)
 
 

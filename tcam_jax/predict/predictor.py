@@ -13,7 +13,7 @@ from tcam_jax.predict.inputs import InputFrame, Inputs, frames_of
 from tcam_jax.predict.neighbours import with_neighbours
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.smooth_boxes import with_smooth_boxes
-from tcam_jax.predict.squares import no_squares, squares_of
+from tcam_jax.predict.squares import room_for_squares, squares_of
 from tcam_jax.predict.tracks import with_tracks
 from tcam_jax.runtime.given import check_count
 from tcam_jax.runtime.stopwatch import Stopwatch
@@ -141,14 +141,16 @@ class Predictor:
     ) -> Iterator[Prediction]:
         """Like `predict`, for any number of frames.
 
-        Two batches of frames are in memory: one is computed while the next is read. An error of
+        Two batches of frames are in memory: one is computed while the next is read. A network that
+        sees motion reads two frames ahead, so that a camera's come later. An error of
         `frames` is raised after the predictions of all frames before it.
 
         Args:
           frames: as of `predict`.
           smoothing: each map becomes the mean of those of this many frames before and after it
             in its file; frames in memory are then those of one video, in their order.
-          stopwatch: takes the seconds of "decode" (frames to come, and to be resized), "forward"
+          stopwatch: takes the seconds of "decode" (frames to come, to be resized, and their motion
+            to be found), "forward"
             (the host waits for the network) and "boxes".
           track: number what each box follows through its video, see `tracks.with_tracks`; frames in
             memory are those of one video.
@@ -187,7 +189,7 @@ class Predictor:
         while more:
             read: list[InputFrame] = []
             with stopwatch.of("decode"):
-                batch = no_squares(self.batch_size, self.size, self._sees_motion)
+                batch = room_for_squares(self.batch_size, self.size, self._sees_motion)
                 while more and len(read) < self.batch_size:
                     try:
                         frame, *seen = next(squares)

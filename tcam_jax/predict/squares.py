@@ -24,7 +24,7 @@ def squares_of(
       motion: give float32 `[g, g]` too, see `data.optical_flow.motion_map`, seen against the frames
         near it in its file.
     """
-    squares = ((frame, _resized(frame.image, size)) for frame in frames)
+    squares = ((frame, square_of(Image.fromarray(frame.image), size)) for frame in frames)
     if not motion:
         yield from squares
         return
@@ -39,7 +39,7 @@ def squares_of(
             yield frame, square, moving
 
 
-def no_squares(count: int, size: int, motion: bool) -> tuple[np.ndarray, ...]:
+def room_for_squares(count: int, size: int, motion: bool) -> tuple[np.ndarray, ...]:
     """Return room for a batch of what `squares_of` makes of frames, all zero."""
     squares = np.zeros((count, size, size, 3), np.uint8)
     if not motion:
@@ -47,5 +47,6 @@ def no_squares(count: int, size: int, motion: bool) -> tuple[np.ndarray, ...]:
     return squares, np.zeros((count, flow_side(size), flow_side(size)), np.float32)
 
 
-def _resized(frame: np.ndarray, size: int) -> np.ndarray:
-    return np.asarray(Image.fromarray(frame).resize((size, size), Image.Resampling.BILINEAR))
+def square_of(frame: Image.Image, size: int) -> np.ndarray:
+    """Return a frame as a square, without keeping its aspect."""
+    return np.asarray(frame.resize((size, size), Image.Resampling.BILINEAR))

@@ -8,12 +8,12 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from tcam_jax.data.bad_records import BadRecords
 from tcam_jax.data.frame_motion import motion_of_records
 from tcam_jax.data.records import Split
 from tcam_jax.evaluate.maps import OF_NEIGHBOURS, make_forward
 from tcam_jax.evaluate.walk import inputs_of
 from tcam_jax.models.tcam import TCAM, Variables, for_inference
+from tcam_jax.predict.squares import square_of
 from tcam_jax.runtime.parallel import Parallel
 
 
@@ -74,7 +74,7 @@ class Maps:
             classes = np.zeros(self._batch_size, np.int32)
             classes[:count] = labels[part]
             for row, image in zip(batch, shown.images[part], strict=False):
-                row[:] = self._square(image)
+                row[:] = square_of(image, self._size)
             maps = {}
             for method, forward in self._forward.items():
                 seen = {"frames": batch}
@@ -85,12 +85,9 @@ class Maps:
             found += [{method: u8[i] for method, u8 in maps.items()} for i in range(count)]
         return found
 
-    def _square(self, image: Image.Image) -> np.ndarray:
-        return np.asarray(image.resize((self._size, self._size), Image.Resampling.BILINEAR))
-
     def _motion(self, split: Split, records: Sequence[int]) -> np.ndarray:
         def read(record: int) -> np.ndarray:
-            return self._square(Image.fromarray(split.read_image(record)))
+            return square_of(Image.fromarray(split.read_image(record)), self._size)
 
-        here = np.resize(np.array(records), self._batch_size)
-        return motion_of_records(split.table, here, self._size, read, BadRecords(split))
+        here = np.resize(np.array(records), self._batch_size)  # fills up by repeating frames
+        return motion_of_records(split.table, here, self._size, read)

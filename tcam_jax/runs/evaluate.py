@@ -17,7 +17,7 @@ from tcam_jax.evaluate.agreement import agreed_level
 from tcam_jax.evaluate.boxes import LEVELS
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.frame_lines import frame_lines
-from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_LOGITS, OF_NEIGHBOURS, make_forward
+from tcam_jax.evaluate.maps import OF_LOGITS, OF_NEIGHBOURS, make_forward, methods_of_maps
 from tcam_jax.evaluate.protocols import (
     AGREEMENT,
     CLASS_FROM,
@@ -114,11 +114,10 @@ def evaluate_networks(
     agreed: dict[str, float] = {}
     boxless: dict[str, float] = {}  # tau without true boxes; others have each map's own
     by = config.eval.select_by
-    maps = dict.fromkeys((config.eval.map, *config.eval.other_maps))
     # TCAM's maps are guided by the CAMs that its seeds came from.
     for network, methods, guide in (
         (networks.seeds, tuple(config.eval.cam_methods), ()),
-        (networks.tcam, tuple(METHOD_OF_MAP[name] for name in maps), (config.tcam.cam_method,)),
+        (networks.tcam, methods_of_maps(config), (config.tcam.cam_method,)),
     ):
         if network is None:
             continue

@@ -10,9 +10,10 @@ looked at for "boxes" alone.
 import numpy as np
 from ml_collections import ConfigDict
 
-from tcam_jax.data.protocol import Data, Recorded
+from tcam_jax.data.duration import duration_of
+from tcam_jax.data.protocol import Data, Recorded, evaluation_frames
 from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.maps import make_forward
+from tcam_jax.evaluate.maps import OF_NEIGHBOURS, make_forward, methods_of_maps
 from tcam_jax.evaluate.pseudo_boxes import (
     PSEUDO_BOXES,
     pseudo_truth,
@@ -31,11 +32,14 @@ from tcam_jax.runtime.stopwatch import Stopwatch
 
 
 def check_selection(config: ConfigDict, data: Data) -> None:
-    """Refuse what could not be selected by, before anything is trained.
+    """Refuse what could not be selected or evaluated by, before anything is trained.
 
     Raises:
-      InputError: the data have no shots to look into, or a package is not installed.
+      InputError: the data have no shots to look into, or do not give what a map looks at; or a
+        package is not installed.
     """
+    if duration_of(config.tcam) is not None:
+        evaluation_frames(data, neighbours=bool({*methods_of_maps(config)} & {*OF_NEIGHBOURS}))
     source = config.eval.select_by
     if source in PSEUDO_BOXES and not isinstance(data, Recorded):
         raise InputError(

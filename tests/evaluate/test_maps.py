@@ -7,10 +7,18 @@ import pytest
 
 from tcam_jax.evaluate.crf_refinement import refine
 from tcam_jax.evaluate.logit_map import to_scale
-from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_ALL_CLASSES, OF_DECODER, make_forward
-from tcam_jax.evaluate.motion_evidence import with_motion
+from tcam_jax.evaluate.maps import (
+    METHOD_OF_MAP,
+    OF_ALL_CLASSES,
+    OF_DECODER,
+    TCAM_MOTION,
+    make_forward,
+)
+from tcam_jax.evaluate.motion_evidence import with_motion_evidence
+from tcam_jax.evaluate.walk import inputs_of
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.models.tcam import TCAM, init_variables
+from tcam_jax.runtime.parallel import Parallel
 
 SIZE = 32
 METHODS = (*OF_DECODER, "layercam")
@@ -45,7 +53,7 @@ def test_each_map_is_a_function_of_the_logits(seen):
     probability = jax.nn.softmax(logits)[..., 1]
     refined = [
         jax.jit(refine)(one, frames[0].astype(jnp.float32))[None]
-        for one in (z[0], with_motion(z[0], jnp.asarray(motion[0])))
+        for one in (z[0], with_motion_evidence(z[0], jnp.asarray(motion[0])))
     ]
     expected = {
         "logit": to_scale(z),
@@ -65,3 +73,22 @@ def test_the_fused_map_alone_depends_on_the_class(seen):
     *_, (one, other) = seen
     same = {method for method in METHODS if (one[method] == other[method]).all()}
     assert same == set(OF_ALL_CLASSES)
+
+
+def test_motion_goes_with_its_frame_over_the_devices():
+    model = TCAM(num_classes=3, backbone=ENCODERS["resnet10"], decoder_width=0.25)
+    variables = init_variables(model, jax.random.key(0), SIZE)
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (4, SIZE, SIZE, 3), np.uint8)
+    motion = rng.uniform(size=(4, SIZE // 4, SIZE // 4)).astype(np.float32)
+    batch = {"frames": frames, "motion": motion}
+    found = []
+    for count in (1, 2):
+        parallel = Parallel("jit", jax.devices()[:count])
+        forward = make_forward(model, (TCAM_MOTION,), parallel=parallel)
+        inputs = inputs_of(batch, np.zeros(4, np.int32), parallel.shard_flat)
+        found.append(np.asarray(forward(parallel.replicate_locally(variables), *inputs).maps, int))
+    assert np.abs(found[0] - found[1]).max() <= 1
+    assert len(np.unique(found[0][0].reshape(4, -1), axis=0)) == 4
+    with pytest.raises(ValueError, match="tcam_motion needs motion beside the frames"):
+        make_forward(model, (TCAM_MOTION,))(variables, frames, np.zeros(4, np.int32))

@@ -148,6 +148,15 @@ def test_library_predicts_like_the_evaluation(run, shapes_data):
 
 
 @pytest.mark.slow
+def test_another_map_is_exported(run, launch, tmp_path):
+    """Scored by the run's evaluation or not."""
+    for name, tau in (("probability", read_results(run)["tau"]["tcam_probability"]), ("crf", None)):
+        launch("export_model", f"--workdir={run}", f"--output={tmp_path / name}", f"--map={name}")
+        assert tcam_jax.load(tmp_path / name).tau == tau
+    assert tau is None and read_results(run)["tau"]["tcam_probability"] is not None
+
+
+@pytest.mark.slow
 def test_predict_and_report_commands(run, launch, tmp_path):
     rng = np.random.default_rng(0)
     for i, size in enumerate([(50, 80), (33, 31)]):

@@ -9,7 +9,7 @@ from PIL import Image
 from tcam_jax.data.optical_flow import grey, motion_map
 from tcam_jax.predict.inputs import InputFrame
 from tcam_jax.predict.predictor import Predictor
-from tcam_jax.predict.squares import no_squares, squares_of
+from tcam_jax.predict.squares import room_for_squares, squares_of
 
 SIZE = 48
 FILES = Path("a.mp4"), Path("b.png"), Path("c.mp4")
@@ -66,7 +66,7 @@ def test_without_motion_there_are_squares_alone(frames):
     ):
         assert same is frame
         np.testing.assert_array_equal(pixels, square(frame))
-    assert [rows.shape for rows in no_squares(2, SIZE, motion=False)] == [(2, SIZE, SIZE, 3)]
+    assert [rows.shape for rows in room_for_squares(2, SIZE, motion=False)] == [(2, SIZE, SIZE, 3)]
 
 
 @pytest.mark.parametrize("moving", [False, True])

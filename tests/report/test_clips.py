@@ -30,16 +30,16 @@ def test_the_longest_shots_of_different_classes():
 def test_a_clip_of_stored_frames_moves(shapes_data):
     split = open_split(shapes_data, "moving_shapes", "default", "train")
 
-    def maps(images, labels):
-        assert len(set(labels)) == 1
-        return [{TCAM_METHOD: np.eye(16, k=i, dtype=np.uint8)} for i in range(len(images))]
+    def maps(shown, labels):
+        assert len(set(labels)) == 1 and shown.split is split
+        return [{TCAM_METHOD: np.eye(16, k=record, dtype=np.uint8)} for record in shown.records]
 
-    found = clip(split, range(0, 3), maps, "tcam", 0.5)
+    found = clip(split, range(0, 2), maps, "tcam", 0.5)
     kind, _, text = found.uri.partition(";base64,")
     picture = Image.open(io.BytesIO(base64.b64decode(text)))
-    assert kind == "data:image/webp" and picture.n_frames == 3
+    assert kind == "data:image/webp" and picture.n_frames == 2
     assert picture.size == (found.width, found.height)
-    assert "3 frames" in found.caption and split.class_names[0] in found.caption
+    assert "2 frames" in found.caption and split.class_names[0] in found.caption
 
 
 def test_the_section_is_of_the_first_split_with_shots_long_enough(shapes_data, monkeypatch):
@@ -48,8 +48,8 @@ def test_the_section_is_of_the_first_split_with_shots_long_enough(shapes_data, m
         for name in ("test", "validation")
     }
 
-    def maps(images, labels):
-        return [{"layercam": np.eye(16, dtype=np.uint8)} for _ in images]
+    def maps(shown, labels):
+        return [{"layercam": np.eye(16, dtype=np.uint8)} for _ in shown.images]
 
     assert clips_section(splits, maps, "layercam", None) is None  # its shots are too short
     monkeypatch.setattr(clips, "FEWEST", 1)

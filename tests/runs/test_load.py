@@ -6,6 +6,7 @@ import pytest
 
 import tcam_jax
 from tcam_jax.config import defaults
+from tcam_jax.data.optical_flow import MOTION_DISTANCES, grey, motion_map
 from tcam_jax.evaluate.maps import PREDICTED, make_forward
 from tcam_jax.models.tcam import init_variables
 from tcam_jax.models.weights.pretrained import own_tensors
@@ -43,6 +44,35 @@ def test_weights_and_a_config(network, tmp_path):
         tcam_jax.load(file, config=config, class_names=["one"])
     with pytest.raises(InputError, match="both config= and class_names="):
         tcam_jax.load(file, config=config)
+
+
+def test_a_network_that_sees_motion(network, tmp_path):
+    """Of a video; an image, which has no neighbours, is seen as by the map crf."""
+    config, model, variables = network
+    write_tensors(tmp_path / "weights.msgpack", own_tensors(variables))
+    found = {}
+    rng = np.random.default_rng(0)
+    ground, thing = (rng.integers(0, 256, (n, n, 3), np.uint8) for n in (32, 12))
+    video = np.repeat(ground[None], 6, 0)
+    for number, frame in enumerate(video):
+        frame[8:20, 2 + 3 * number : 14 + 3 * number] = thing
+    for name in ("crf", "motion"):
+        config = config.copy_and_resolve_references()
+        config.eval.map = name
+        loaded = tcam_jax.load(
+            tmp_path / "weights.msgpack", config=config, class_names=CLASSES, batch_size=4
+        )
+        found[name] = [
+            np.stack([one.map for one in loaded(frames)]) for frames in (video, video[:1])
+        ]
+    assert not np.array_equal(found["crf"][0], found["motion"][0])
+    # Values are cut to 8 bits, and a sum of zeros may round.
+    np.testing.assert_allclose(found["crf"][1], found["motion"][1].astype(float), atol=1)
+    motion = motion_map(grey(video[2]), [grey(video[2 + away]) for away in MOTION_DISTANCES])
+    maps = make_forward(model, ("tcam_motion",))(
+        variables, video[2:3], np.full(1, PREDICTED, np.int32), motion[None]
+    ).maps
+    np.testing.assert_allclose(found["motion"][0][2], np.asarray(maps[0, 0], float), atol=1)
 
 
 def test_an_exported_folder_and_its_options(network, tmp_path):

@@ -63,6 +63,17 @@ def test_data_without_shots_to_look_into_are_refused(shapes_data):
         check_selection(small_config(shapes_data, source), _Mine())
 
 
+def test_data_that_do_not_give_what_a_map_looks_at_are_refused(shapes_data):
+    config = small_config(shapes_data, "boxes")
+    for field, value in (("map", "motion"), ("other_maps", ("crf", "motion"))):
+        changed = config.copy_and_resolve_references()
+        changed.eval[field] = value
+        with pytest.raises(InputError, match="must take the argument motion; that of _Mine does"):
+            check_selection(changed, _Mine())
+        changed.tcam.epochs = changed.tcam.steps = 0  # the classifier alone has CAMs alone
+        check_selection(changed, _Mine())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("select_by", ["motion", "cam"])
 def test_a_run_is_selected_by_boxes_that_nobody_drew(

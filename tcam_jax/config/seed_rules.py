@@ -1,0 +1,73 @@
+"""What a config's windows and seeds may be, and what has to fit them."""
+
+from ml_collections import ConfigDict
+
+from tcam_jax.config.model_rules import reject
+from tcam_jax.data.optical_flow import LEAST_SIDE
+from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_NEIGHBOURS
+
+
+def check_seeds(config: ConfigDict) -> None:
+    """Check `tcam.window`, `tcam.seeds` and where seeds come from.
+
+    Raises:
+      InputError: see `rules.validate`.
+    """
+    if config.tcam.window.labelled == "all" and config.tcam.seed_source == "boxes":
+        expected = 'cam or files with tcam.window.labelled="all": targets alone have true boxes'
+        reject("tcam.seed_source", expected, "boxes")
+    window = config.tcam.window
+    if window.align and not window.cam_tmp:
+        reject("tcam.window.align", "False where window.cam_tmp=False: nothing is pooled", True)
+    if window.align and config.tcam.seed_source == "boxes":
+        reject("tcam.window.align", 'False with tcam.seed_source="boxes": no CAM is pooled', True)
+    if window.pooling != "max" and not window.cam_tmp:
+        expected = "max where window.cam_tmp=False: nothing is pooled"
+        reject("tcam.window.pooling", expected, window.pooling)
+    if window.align and window.labelled == "all":
+        reject("tcam.window.align", 'False with window.labelled="all": maps go to the target', True)
+    if not 0 <= config.tcam.seeds.motion <= 1:
+        reject("tcam.seeds.motion", "0 to 1", config.tcam.seeds.motion)
+    if config.tcam.seeds.motion and config.tcam.seed_source == "boxes":
+        reject("tcam.seeds.motion", '0 with tcam.seed_source="boxes"', config.tcam.seeds.motion)
+    from_files, folder = config.tcam.seed_source == "files", config.tcam.seed_dir
+    if from_files != bool(folder):
+        expected = "a folder of maps with" if from_files else "empty unless"
+        reject("tcam.seed_dir", f'{expected} tcam.seed_source="files"', folder)
+    if config.tcam.seeds.motion or window.align:
+        _check_flow(config, "tcam.seeds.motion or tcam.window.align")
+    _check_self_training(config)
+
+
+def check_motion_map(config: ConfigDict) -> None:
+    """Check that frames are large enough for the maps that look at a frame's neighbours.
+
+    Raises:
+      InputError: see `rules.validate`.
+    """
+    for name in (config.eval.map, *config.eval.other_maps):
+        if METHOD_OF_MAP[name] in OF_NEIGHBOURS:
+            _check_flow(config, f"the map {name}")
+
+
+def _check_flow(config: ConfigDict, because: str) -> None:
+    if config.dataset.crop < LEAST_SIDE:
+        expected = f"{LEAST_SIDE} or more with {because}: no flow is found in smaller frames"
+        reject("dataset.crop", expected, config.dataset.crop)
+
+
+def _check_self_training(config: ConfigDict) -> None:
+    start = config.tcam.seeds.self_training_start
+    if not 0 <= start <= 1:
+        reject("tcam.seeds.self_training_start", "from 0 to 1, a share of the steps", start)
+    if start == 1:
+        return
+    because = f"with tcam.seeds.self_training_start={start}"
+    if not config.tcam.optimizer.ema > 0:
+        expected = f"above 0, such as 0.99, {because}: that average makes the maps"
+        reject("tcam.optimizer.ema", expected, config.tcam.optimizer.ema)
+    if config.tcam.seed_source == "boxes":
+        reject("tcam.seed_source", f"cam or files {because}", "boxes")
+    if start == 0 and not config.model.pretrained:
+        expected = "above 0 without model.pretrained: maps of a random decoder teach nothing"
+        reject("tcam.seeds.self_training_start", expected, start)
