@@ -135,8 +135,8 @@ def walk(
 
 
 def inputs_of(
-    batch: Batch, classes: np.ndarray, shard: Callable[[Batch], Mapping[str, jax.Array]]
-) -> tuple[jax.Array, ...]:
+    batch: Batch, classes: np.ndarray, shard: Callable[[Batch], Mapping[str, Any]]
+) -> tuple[Any, ...]:
     """Return what `forward` takes of a batch beside the variables, on the devices.
 
     By place: called by name, it would be another program.

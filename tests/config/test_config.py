@@ -230,6 +230,26 @@ def test_ways_of_pooling_that_do_not_go_together(changes, message):
         validate(config)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "because"),
+    [
+        ("tcam.seeds.motion", 0.5, "tcam.seeds.motion or tcam.window.align"),
+        ("eval.map", "motion", "the map motion"),
+        ("eval.other_maps", ("motion",), "the map motion"),
+    ],
+)
+def test_frames_too_small_for_a_flow(field, value, because):
+    config = defaults.get_config()
+    config.dataset.crop = config.dataset.resize = 16
+    config.update_from_flattened_dict({field: value})
+    validate(config)
+    config.dataset.crop = 15
+    with pytest.raises(InputError, match=f"dataset.crop must be 16 or more with {because}: no flo"):
+        validate(config)
+    config.update_from_flattened_dict({field: defaults.get_config().eval.get(field[5:], 0.0)})
+    validate(config)
+
+
 def test_record_and_load(tmp_path):
     config = demo.get_config()
     workdir = tmp_path / "new" / "run"

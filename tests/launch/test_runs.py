@@ -168,7 +168,7 @@ def test_predict_and_report_commands(run, launch, tmp_path):
     launch("benchmark_frames", f"--workdir={run}", "--batches=1", "--rounds=1")
     report = launch("report", f"--workdir={run}", "--per_class=1")
     table = [line for line in report.stdout.splitlines() if line.startswith("| ")]
-    assert 4 < len(table) <= 2 + 8 and any("τ from validation |" in row for row in table)
+    assert 4 < len(table) <= 2 + 8 and any("τ from validation" in row for row in table)
     page = check_page((run / "report.html").read_text())
     titles = [link["href"] for link in page.all("a")]
     # Its shots are too short for clips.

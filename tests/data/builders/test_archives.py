@@ -270,7 +270,7 @@ class Counting:
 @pytest.mark.parametrize("name", ENDLESS)
 def test_a_header_without_end_is_not_read(name):
     stream = Counting(ENDLESS[name])
-    with pytest.raises(tarfile.ReadError, match="a header without end"):
+    with pytest.raises(tarfile.ReadError, match="a header without end|invalid header"):
         tarfile.TarFile(fileobj=stream, tarinfo=archives._Member)
     assert stream.read_bytes < 1 << 20
 
