@@ -4,7 +4,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.config.model_rules import reject
 from tcam_jax.data.optical_flow import LEAST_SIDE
-from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_NEIGHBOURS
+from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_NEIGHBOURS, maps_for
 
 
 def check_seeds(config: ConfigDict) -> None:
@@ -40,14 +40,22 @@ def check_seeds(config: ConfigDict) -> None:
 
 
 def check_motion_map(config: ConfigDict) -> None:
-    """Check that frames are large enough for the maps that look at a frame's neighbours.
+    """Check that frames have neighbours, and are large enough, for the maps that look at these.
 
     Raises:
       InputError: see `rules.validate`.
     """
-    for name in (config.eval.map, *config.eval.other_maps):
-        if METHOD_OF_MAP[name] in OF_NEIGHBOURS:
-            _check_flow(config, f"the map {name}")
+    known = maps_for(config.dataset.name)
+    for field in ("map", "other_maps"):
+        value = config.eval[field]
+        for name in (value,) if field == "map" else value:
+            if name not in known:
+                expected = (
+                    f"of {', '.join(known)} on {config.dataset.name}, whose evaluated frames "
+                )
+                reject(f"eval.{field}", expected + "are stored without their neighbours", value)
+            if METHOD_OF_MAP[name] in OF_NEIGHBOURS:
+                _check_flow(config, f"the map {name}")
 
 
 def _check_flow(config: ConfigDict, because: str) -> None:
