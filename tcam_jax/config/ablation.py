@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import CAM_METHODS
-from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_DECODER
+from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_DECODER, methods_of_maps
 from tcam_jax.runtime.errors import InputError
 
 OWN_MAP = "own"
@@ -102,8 +102,7 @@ def _check_scored(variant: Variant, config: ConfigDict) -> None:
             f"config.eval.cam_methods must have {variant.method} in it for the row "
             f"{variant.title!r}; it is {config.eval.cam_methods}."
         )
-    maps = (config.eval.map, *config.eval.other_maps)
-    if variant.method in OF_DECODER and variant.method not in map(METHOD_OF_MAP.get, maps):
+    if variant.method in OF_DECODER and variant.method not in methods_of_maps(config):
         raise InputError(
             f"config.eval.other_maps must have the map of {variant.method} in it for the row "
             f"{variant.title!r}; it is {config.eval.other_maps}."

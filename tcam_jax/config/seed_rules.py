@@ -4,7 +4,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.config.model_rules import reject
 from tcam_jax.data.optical_flow import LEAST_SIDE
-from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_NEIGHBOURS, maps_for
+from tcam_jax.evaluate.maps import maps_for, methods_of_maps, see_neighbours
 
 
 def check_seeds(config: ConfigDict) -> None:
@@ -46,16 +46,13 @@ def check_motion_map(config: ConfigDict) -> None:
       InputError: see `rules.validate`.
     """
     known = maps_for(config.dataset.name)
-    for field in ("map", "other_maps"):
-        value = config.eval[field]
-        for name in (value,) if field == "map" else value:
-            if name not in known:
-                expected = (
-                    f"of {', '.join(known)} on {config.dataset.name}, whose evaluated frames "
-                )
-                reject(f"eval.{field}", expected + "are stored without their neighbours", value)
-            if METHOD_OF_MAP[name] in OF_NEIGHBOURS:
-                _check_flow(config, f"the map {name}")
+    for field, names in (("map", (config.eval.map,)), ("other_maps", config.eval.other_maps)):
+        if not set(names) <= set(known):
+            expected = f"of {', '.join(known)} on {config.dataset.name}, whose evaluated frames "
+            expected += "are stored without their neighbours"
+            reject(f"eval.{field}", expected, config.eval[field])
+    if see_neighbours(methods_of_maps(config)):
+        _check_flow(config, "the map motion")
 
 
 def _check_flow(config: ConfigDict, because: str) -> None:

@@ -1,7 +1,7 @@
 """Frames in, class logits and localisation maps out: the forward pass of evaluation."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, cast
 
 import jax
@@ -57,6 +57,11 @@ def methods_of_maps(config: ConfigDict) -> tuple[str, ...]:
     """Return the methods of a run's maps, the one that it predicts by first."""
     names = dict.fromkeys((config.eval.map, *config.eval.other_maps))
     return tuple(METHOD_OF_MAP[name] for name in names)
+
+
+def see_neighbours(methods: Iterable[str]) -> bool:
+    """Tell whether any of the methods sees more than one frame."""
+    return any(method in OF_NEIGHBOURS for method in methods)
 
 
 class FrameOutputs(NamedTuple):

@@ -22,7 +22,7 @@ from tcam_jax.runtime.cores import usable_cores
 Batch = Mapping[str, np.ndarray]
 Job = Callable[[], None]
 
-_INPUTS = ("frames", "motion")  # of a forward pass, as a batch has them
+_INPUTS = ("frames", "classes", "motion")  # of a forward pass, in its order
 
 AHEAD = 2
 """Batches queued on the devices behind the one that is waited for; as many more may be judged."""
@@ -141,8 +141,9 @@ def inputs_of(
 
     By place: called by name, it would be another program.
     """
-    put = shard({name: batch[name] for name in _INPUTS if name in batch} | {"classes": classes})
-    return tuple(put[name] for name in ("frames", "classes", "motion") if name in put)
+    given = {**batch, "classes": classes}
+    put = shard({name: given[name] for name in _INPUTS if name in given})
+    return tuple(put[name] for name in _INPUTS if name in put)
 
 
 def _fetch(outputs: FrameOutputs) -> tuple[Any, float]:

@@ -17,7 +17,7 @@ from tcam_jax.evaluate.agreement import agreed_level
 from tcam_jax.evaluate.boxes import LEVELS
 from tcam_jax.evaluate.corloc import TAUS_VALIDATION
 from tcam_jax.evaluate.frame_lines import frame_lines
-from tcam_jax.evaluate.maps import OF_LOGITS, OF_NEIGHBOURS, make_forward, methods_of_maps
+from tcam_jax.evaluate.maps import OF_LOGITS, make_forward, methods_of_maps, see_neighbours
 from tcam_jax.evaluate.protocols import (
     AGREEMENT,
     CLASS_FROM,
@@ -123,7 +123,7 @@ def evaluate_networks(
             continue
         model = make_model(config, num_classes)
         variables = for_inference(model, network.variables)
-        read = evaluation_frames(data, neighbours=bool({*methods} & {*OF_NEIGHBOURS}))
+        read = evaluation_frames(data, neighbours=see_neighbours(methods))
         forward = make_forward(model, (*methods, *guide), also_predicted=True, parallel=parallel)
         scores = {
             name: score_split(

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 from tcam_jax.cams.displacement import Displacement, correlation, displacement
 from tcam_jax.data.protocol import Data
 from tcam_jax.evaluate.maps import PREDICTED, make_forward
+from tcam_jax.evaluate.walk import inputs_of
 from tcam_jax.models.tcam import TCAM, Variables, for_inference
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.interruption import Interruption
@@ -41,8 +42,8 @@ def seed_displacement(
         real = (batch["record"] >= 0)[:, None, None]  # what fills up a batch becomes flat
         maps = []
         for frames in (batch["frames"], batch["frames"][:, ::-1, ::-1]):
-            inputs = parallel.shard_flat({"frames": frames, "classes": classes})
-            levels = forward(variables, inputs["frames"], inputs["classes"]).maps[0]
+            inputs = inputs_of({"frames": frames}, classes, parallel.shard_flat)
+            levels = forward(variables, *inputs).maps[0]
             maps.append(np.where(real, jax.device_get(levels), 0).astype(np.float32))
         correlated += np.asarray(fit(maps[0], maps[1][:, ::-1, ::-1]))
     found = displacement(processes.all_reduce_sum(correlated))

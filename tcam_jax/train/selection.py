@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from tcam_jax.data.duration import duration_of
 from tcam_jax.data.protocol import Data, Recorded, evaluation_frames
 from tcam_jax.data.truth import Truth
-from tcam_jax.evaluate.maps import OF_NEIGHBOURS, make_forward, methods_of_maps
+from tcam_jax.evaluate.maps import make_forward, methods_of_maps, see_neighbours
 from tcam_jax.evaluate.pseudo_boxes import (
     PSEUDO_BOXES,
     pseudo_truth,
@@ -39,7 +39,7 @@ def check_selection(config: ConfigDict, data: Data) -> None:
         package is not installed.
     """
     if duration_of(config.tcam) is not None:
-        evaluation_frames(data, neighbours=bool({*methods_of_maps(config)} & {*OF_NEIGHBOURS}))
+        evaluation_frames(data, neighbours=see_neighbours(methods_of_maps(config)))
     source = config.eval.select_by
     if source in PSEUDO_BOXES and not isinstance(data, Recorded):
         raise InputError(
