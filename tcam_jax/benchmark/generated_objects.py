@@ -17,7 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from tcam_jax.data.builders.registry import prepared_folder, read_origin, training_size
+from tcam_jax.data.builders.registry import (
+    LEAST_VERSIONS,
+    prepared_folder,
+    read_origin,
+    training_size,
+)
 from tcam_jax.runtime.errors import InputError
 
 NAME = "youtube_objects"
@@ -114,6 +119,7 @@ def write_dataset(data_dir: Path, config: str, counts: Counts) -> None:
         """Shots of generated frames."""
 
         name = NAME
+        VERSION = tfds.core.Version(LEAST_VERSIONS[NAME])
         BUILDER_CONFIGS = [tfds.core.BuilderConfig(name=config, description="Generated frames.")]
 
         def class_names(self) -> tuple[str, ...]:

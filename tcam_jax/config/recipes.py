@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from ml_collections import ConfigDict
 
 from tcam_jax.config.rules import flatten
-from tcam_jax.evaluate.maps import maps_for
 from tcam_jax.losses.schedule import SCHEDULE
 from tcam_jax.models.encoders.registry import ENCODERS
 from tcam_jax.runtime.errors import InputError
@@ -77,7 +76,7 @@ def best(config: ConfigDict) -> None:
     """What won on moving_photos and moving_shapes when parts were combined: docs/recipes/best.md.
 
     TCAM, but seeds come from where the class is seen and something moves, and there are many; and
-    what moves counts in its maps too, where evaluated frames have neighbours.
+    what moves counts in its maps too.
     """
     tcam(config)
     config.tcam.seeds.motion = 0.5
@@ -85,10 +84,8 @@ def best(config: ConfigDict) -> None:
     share = (config.dataset.crop / 160) ** 2  # chosen at 160 pixels
     config.tcam.seeds.fg_pixels = config.tcam.seeds.bg_pixels = max(1, round(64 * share))
     config.tcam.align_seeds = True
-    config.eval.map = "crf"
-    if "motion" in maps_for(config.dataset.name):
-        config.eval.map = "motion"
-        config.eval.other_maps = (*(x for x in config.eval.other_maps if x != "crf"), "crf")
+    config.eval.map = "motion"
+    config.eval.other_maps = (*(x for x in config.eval.other_maps if x != "crf"), "crf")
 
 
 RECIPES: dict[str, Recipe] = {

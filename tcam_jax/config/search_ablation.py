@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from tcam_jax.config.ablation import Ablation, Variant
 from tcam_jax.config.rules import flatten
 from tcam_jax.data.duration import UNITS
-from tcam_jax.evaluate.maps import METHOD_OF_MAP, maps_for
+from tcam_jax.evaluate.maps import METHOD_OF_MAP
 
 Knob = Callable[[ConfigDict], Mapping[str, Any]]
 """From a config to what is changed in it, {dotted field: value}."""
@@ -134,7 +134,7 @@ KNOBS: dict[str, tuple[str, Knob]] = {
 def search(config: ConfigDict) -> Ablation:
     """Return the config as it is, its other maps, and a row for each knob that changes it."""
     own, before = config.eval.map, flatten(config)
-    others = tuple(name for name in maps_for(config.dataset.name) if name != own)
+    others = tuple(name for name in METHOD_OF_MAP if name != own)
     every_map = {"eval.other_maps": others}
     rows = [Variant(BASE, "**the config as it is**", every_map)]
     rows += [

@@ -4,7 +4,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.config.model_rules import reject
 from tcam_jax.data.optical_flow import LEAST_SIDE
-from tcam_jax.evaluate.maps import maps_for, methods_of_maps, see_neighbours
+from tcam_jax.evaluate.maps import methods_of_maps, see_neighbours
 
 
 def check_seeds(config: ConfigDict) -> None:
@@ -40,17 +40,11 @@ def check_seeds(config: ConfigDict) -> None:
 
 
 def check_motion_map(config: ConfigDict) -> None:
-    """Check that frames have neighbours, and are large enough, for the maps that look at these.
+    """Check that frames are large enough for the maps that look at neighbours.
 
     Raises:
       InputError: see `rules.validate`.
     """
-    known = maps_for(config.dataset.name)
-    for field, names in (("map", (config.eval.map,)), ("other_maps", config.eval.other_maps)):
-        if not set(names) <= set(known):
-            expected = f"of {', '.join(known)} on {config.dataset.name}, whose evaluated frames "
-            expected += "are stored without their neighbours"
-            reject(f"eval.{field}", expected, config.eval[field])
     if see_neighbours(methods_of_maps(config)):
         _check_flow(config, "the map motion")
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tcam_jax.data import shot_table
-from tcam_jax.data.builders.registry import FROM_FILES, check_name, prepared_folder
+from tcam_jax.data.builders.registry import FROM_FILES, LEAST_VERSIONS, check_name, prepared_folder
 from tcam_jax.data.described_classes import described_classes
 from tcam_jax.data.shot_table import ShotTable
 from tcam_jax.runtime.errors import InputError
@@ -134,8 +134,9 @@ def dataset_folder(data_dir: str | Path, name: str, config: str) -> Path:
     folder = prepared_folder(data_dir, name, config)
     if folder is None:
         files = " --manual_dir=YOUR_FILES" if name in FROM_FILES else ""
+        least = f" in version {LEAST_VERSIONS[name]} or newer" if name in LEAST_VERSIONS else ""
         raise InputError(
-            f"dataset {name}/{config} is not prepared in {data_dir}. Prepare it there: "
+            f"dataset {name}/{config} is not prepared{least} in {data_dir}. Prepare it there: "
             f"`tcam prepare --config=…{files} --data_dir={data_dir}`; or say where it lies: "
             "--data_dir=PLACE of `tcam evaluate` and `tcam report`, "
             "--config.dataset.data_dir=PLACE of `tcam train`."

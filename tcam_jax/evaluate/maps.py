@@ -40,17 +40,9 @@ REFINED = (TCAM_CRF, TCAM_MOTION)
 """Those that follow the frame's colours."""
 OF_NEIGHBOURS = (TCAM_MOTION,)
 """Those that see more than one frame."""
-STORED_ALONE = ("youtube_objects",)
-"""Datasets of whose evaluation splits the annotated frames alone are stored, without neighbours."""
 OF_ALL_CLASSES = (TCAM_METHOD, TCAM_PROBABILITY, *REFINED)
 """Those that do not depend on the class asked for."""
 PREDICTED = -1  # as a class index: take the most probable class
-
-
-def maps_for(dataset: str) -> tuple[str, ...]:
-    """Return those of `METHOD_OF_MAP` that can be made of a dataset's evaluated frames."""
-    alone = dataset in STORED_ALONE
-    return tuple(x for x in METHOD_OF_MAP if not (alone and METHOD_OF_MAP[x] in OF_NEIGHBOURS))
 
 
 def methods_of_maps(config: ConfigDict) -> tuple[str, ...]:

@@ -230,15 +230,6 @@ def test_ways_of_pooling_that_do_not_go_together(changes, message):
         validate(config)
 
 
-@pytest.mark.parametrize(("field", "value"), [("map", "motion"), ("other_maps", ("motion",))])
-def test_frames_that_are_stored_without_their_neighbours_have_no_motion(field, value):
-    config = youtube_objects.get_config()
-    validate(config)
-    config.eval[field] = value
-    with pytest.raises(InputError, match=f"eval.{field} must be of logit, .* without their neigh"):
-        validate(config)
-
-
 @pytest.mark.parametrize(
     ("field", "value", "because"),
     [

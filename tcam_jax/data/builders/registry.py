@@ -29,6 +29,10 @@ NEEDED = ("tensorflow", "tensorflow_datasets", "array_record", "scenedetect", "s
 # Datasets made from files of the user's; once they are prepared, the files may go.
 FROM_FILES = ("moving_photos", "video_folder", "youtube_objects")
 
+# Where those prepared by an older version cannot be read as they are meant: up to 1.0.0,
+# youtube_objects lacked the frames beside evaluated ones.
+LEAST_VERSIONS = {"youtube_objects": "1.1.0"}
+
 
 def check_name(name: str) -> None:
     """Raises InputError, listing the known datasets, unless `name` is one of them."""
@@ -146,15 +150,22 @@ def _module(name: str, options: dict[str, Any]) -> ModuleType:
 
 
 def prepared_folder(data_dir: str | Path, name: str, config: str) -> Path | None:
-    """Folder of the newest prepared version of a dataset, None if there is none."""
+    """Folder of the newest prepared version of a dataset that can be read, None: there is none."""
     parent = Path(data_dir) / name / config
+    least = _numbers(LEAST_VERSIONS.get(name, "0.0.0"))
     prepared = [
         folder
         for folder in (parent.iterdir() if parent.is_dir() else ())
         # An interrupted preparation leaves other names behind, which are no versions.
-        if re.fullmatch(r"\d+\.\d+\.\d+", folder.name) and (folder / "dataset_info.json").exists()
+        if re.fullmatch(r"\d+\.\d+\.\d+", folder.name)
+        and _numbers(folder.name) >= least
+        and (folder / "dataset_info.json").exists()
     ]
-    return max(prepared, key=lambda folder: tuple(map(int, folder.name.split("."))), default=None)
+    return max(prepared, key=lambda folder: _numbers(folder.name), default=None)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def training_size(config: str) -> int | None:

@@ -7,6 +7,7 @@ import pytest
 
 from tcam_jax.data.builders.dataset_report import REPORT_FILE, in_words, read_report
 from tcam_jax.data.builders.registry import check_same, prepare, training_size
+from tcam_jax.data.records import dataset_folder
 from tcam_jax.runtime.errors import InputError
 
 
@@ -93,3 +94,14 @@ def test_a_damaged_origin_is_one_error(tmp_path, content):
     (tmp_path / "origin.json").write_text(content)
     with pytest.raises(InputError, match="origin.json is damaged: .*delete the folder"):
         check_same(tmp_path, {})
+
+
+def test_youtube_objects_of_before_neighbours_were_stored_is_not_read(tmp_path):
+    folder = tmp_path / "youtube_objects/v1.0/1.0.0"
+    folder.mkdir(parents=True)
+    (folder / "dataset_info.json").write_text("{}")
+    with pytest.raises(InputError, match="v1.0 is not prepared in version 1.1.0 or newer in "):
+        dataset_folder(tmp_path, "youtube_objects", "v1.0")
+    (folder.parent / "1.10.0").mkdir()
+    (folder.parent / "1.10.0/dataset_info.json").write_text("{}")
+    assert dataset_folder(tmp_path, "youtube_objects", "v1.0").name == "1.10.0"

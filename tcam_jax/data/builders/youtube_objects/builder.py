@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from tcam_jax.data.builders.findings import Findings
+from tcam_jax.data.builders.registry import LEAST_VERSIONS
 from tcam_jax.data.builders.shot_builder import ShotDatasetBuilder
 from tcam_jax.data.builders.sources import SourceShot
 from tcam_jax.data.builders.youtube_objects.downloads import Downloads, how_to
@@ -30,7 +31,8 @@ class YoutubeObjects(ShotDatasetBuilder):
 
     Training has all frames of its videos and no boxes, though the authors annotated some of those
     frames: the supervision is weak, and lists have no such boxes either. Validation and test have
-    the frames with boxes alone. With lists, each split has what they name.
+    the frames with boxes, which alone are evaluated, and the few beside each against which motion
+    is seen. With lists, each split has what they name, and those beside boxes too.
 
     A video that is annotated for training and for test is for test alone.
 
@@ -41,6 +43,7 @@ class YoutubeObjects(ShotDatasetBuilder):
         splits_dir: folder of lists in the wsolevaluation format; "": the authors' rule.
     """
 
+    VERSION = tfds.core.Version(LEAST_VERSIONS["youtube_objects"])
     BUILDER_CONFIGS = [
         tfds.core.BuilderConfig(name="v1.0", description="Version 1.0."),
         tfds.core.BuilderConfig(name="v2.2", description="Version 2.2."),

@@ -8,6 +8,7 @@ from tcam_jax.data.builders.youtube_objects.raw_shots import (
     RawShot,
     image_size,
     source_shot,
+    with_neighbours,
 )
 from tcam_jax.data.builders.youtube_objects.wsol_lists import SplitList
 from tcam_jax.runtime.errors import InputError
@@ -17,6 +18,8 @@ def listed_splits(
     lists: Mapping[str, SplitList], shots: Mapping[str, Sequence[RawShot]], findings: Findings
 ) -> dict[str, list[SourceShot]]:
     """What `lists` name of `shots`; an id is that of a shot (all of its frames) or of a frame.
+
+    Validation and test have the frames beside those with boxes too.
 
     Args:
         lists: by split.
@@ -53,7 +56,9 @@ def listed_splits(
                 for name in shot.names
                 if f"{shot_id}/{name}" in listed.boxes
             }
-            splits[split].append(source_shot(shot, boxes, only=frames))
+            if frames is not None and split != "train":
+                frames |= with_neighbours(shot, boxes)
+            splits[split].append(source_shot(shot, boxes, frames))
     return splits
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
 from tcam_jax.data.folder_walk import natural_order
+from tcam_jax.data.optical_flow import MOTION_DISTANCES
 
 Boxes = Mapping[str, tuple[SourceBox, ...]]  # of one shot: file name -> its unchecked boxes
 
@@ -49,6 +50,16 @@ def source_shot(raw: RawShot, boxes: Boxes, only: Container[str] | None = None) 
     """The shot as it is prepared, with all of its frames or with those named in `only`."""
     names = raw.names if only is None else [name for name in raw.names if name in only]
     return SourceShot(raw.class_name, raw.video, raw.shot, len(names), _frames(raw, names, boxes))
+
+
+def with_neighbours(raw: RawShot, boxes: Boxes) -> set[str]:
+    """The frames of a shot that have boxes, and those beside them against which motion is seen.
+
+    So the stored neighbours of an annotated frame are its neighbours in the shot.
+    """
+    places = [place for place, name in enumerate(raw.names) if name in boxes]
+    beside = {place + away for place in places for away in (0, *MOTION_DISTANCES)}
+    return {raw.names[place] for place in beside if 0 <= place < len(raw.names)}
 
 
 def _frames(raw: RawShot, names: Sequence[str], boxes: Boxes) -> Iterator[SourceFrame]:

@@ -8,7 +8,12 @@ import random
 from collections.abc import Mapping, Sequence
 
 from tcam_jax.data.builders.sources import SourceShot
-from tcam_jax.data.builders.youtube_objects.raw_shots import Annotations, RawShot, source_shot
+from tcam_jax.data.builders.youtube_objects.raw_shots import (
+    Annotations,
+    RawShot,
+    source_shot,
+    with_neighbours,
+)
 from tcam_jax.runtime.errors import InputError
 
 NUM_VALIDATION_VIDEOS = {"v1.0": 5, "v2.2": 3}  # of each class
@@ -50,8 +55,8 @@ def reference_splits(
     """The splits as the authors published them; both arguments by class, classes sorted.
 
     Training takes all frames of its videos, without boxes. Validation and test take the frames that
-    have boxes. A class with too few videos has fewer for validation, so that one is left to train
-    on; this is logged. A split without any shot is left out.
+    have boxes, and those beside them. A class with too few videos has fewer for validation, so that
+    one is left to train on; this is logged. A split without any shot is left out.
 
     Raises:
         InputError: a class has no training video.
@@ -81,5 +86,5 @@ def reference_splits(
             if split == "train":
                 splits["train"].append(source_shot(shot, {}))
             elif split is not None and boxes:
-                splits[split].append(source_shot(shot, boxes, only=boxes))
+                splits[split].append(source_shot(shot, boxes, with_neighbours(shot, boxes)))
     return {split: shots for split, shots in splits.items() if shots}

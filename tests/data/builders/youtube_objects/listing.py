@@ -24,8 +24,18 @@ def list_splits(config: str, root: Path, **options) -> tuple[Listed, list[tuple[
 
 
 def names(listed: Listed, split: str) -> list[str]:
-    """The ids of a split's frames, in order."""
-    return [frame.frame_id for frames in listed[split].values() for frame in frames]
+    """The ids of a split's frames, in order; of validation and test, of those with boxes."""
+    return [
+        frame.frame_id
+        for frames in listed[split].values()
+        for frame in frames
+        if split == "train" or frame.boxes
+    ]
+
+
+def annotated(listed: Listed, split: str) -> dict[str, list[tuple]]:
+    """{frame id: its boxes}, of the frames that have some."""
+    return {name: found for name, found in boxes(listed, split).items() if found}
 
 
 def boxes(listed: Listed, split: str) -> dict[str, list[tuple]]:

@@ -76,10 +76,8 @@ def expected_records(split: str) -> list[tuple[int, bytes, list]]:
         if ("test" if shot.video in raw_layouts.TEST_VIDEOS else where) != split:
             continue
         for place, frame in enumerate(shot.frames):
-            if split == "train":
-                wanted.append((int(shot.class_name == "cow"), frame, []))
-            elif place in shot.boxes:
-                wanted.append((int(shot.class_name == "cow"), frame, shot.boxes[place]))
+            boxes = [] if split == "train" else shot.boxes.get(place, [])
+            wanted.append((int(shot.class_name == "cow"), frame, boxes))
     return wanted
 
 
@@ -95,8 +93,9 @@ def mended(box) -> list[float]:
 def test_every_way_in_gives_the_same_frames_labels_and_boxes(prepared, way, split):
     found = records(prepared[way], WAYS[way][0], split)
     wanted = expected_records(split)
-    # 2 classes; train 1 video of 7 frames, validation 3 and test 2 videos of 3 annotated frames.
-    assert len(found) == {"train": 14, "validation": 18, "test": 12}[split]
+    # 2 classes; 1 video to train on, 3 to validate, 2 to test, each of 7 frames, of which those
+    # without boxes are beside others.
+    assert len(found) == {"train": 14, "validation": 42, "test": 28}[split]
     assert [(r["label"], r["image"]) for r in found] == [(w[0], w[1]) for w in wanted]
     for record, (_, _, boxes) in zip(found, wanted, strict=True):
         np.testing.assert_array_equal(
@@ -119,14 +118,14 @@ def test_every_way_in_gives_the_same_windows(prepared, way):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_report_has_exact_counts_and_the_faults_of_the_boxes(prepared, way):
-    folder = prepared[way] / "youtube_objects" / WAYS[way][0] / "1.0.0"
+    folder = prepared[way] / "youtube_objects" / WAYS[way][0] / "1.1.0"
     report = json.loads((folder / "dataset_report.json").read_text())
     counts = {split: report["splits"][split]["classes"]["bird"] for split in SPLITS}
     keys = ("videos", "shots", "frames", "boxed_frames", "boxes")
     assert {split: tuple(of[key] for key in keys) for split, of in counts.items()} == {
         "train": (1, 2, 7, 0, 0),
-        "validation": (3, 6, 9, 9, 12),
-        "test": (2, 4, 6, 6, 8),
+        "validation": (3, 6, 21, 9, 12),
+        "test": (2, 4, 14, 6, 8),
     }
     # Each of the 10 held-out videos has two boxes over an edge and one with swapped corners.
     found = {kind: entry["count"] for kind, entry in report["findings"].items()}
@@ -135,7 +134,7 @@ def test_the_report_has_exact_counts_and_the_faults_of_the_boxes(prepared, way):
 
 def test_frames_bear_their_published_names(prepared):
     first = records(prepared["v1.0"], "v1.0", "test")[0]
-    assert first["frame_id"] == "bird/data/0002/shots/001/frame0010.jpg"
+    assert first["frame_id"] == "bird/data/0002/shots/001/frame0001.jpg"
     assert (first["video"], first["shot"]) == ("bird/0002", "bird/0002/001")
     first = records(prepared["v2.2"], "v2.2", "test")[0]
     assert first["frame_id"].startswith("bird/video-0002/shot-0000")
@@ -154,7 +153,7 @@ def test_training_frames_may_be_stored_small(raw, tmp_path):
 
 def test_unpacked_archives_are_removed_when_the_dataset_is_done(prepared):
     folder = prepared["v2.2 packed"] / "youtube_objects/v2.2"
-    assert [entry.name for entry in folder.iterdir()] == ["1.0.0"]
+    assert [entry.name for entry in folder.iterdir()] == ["1.1.0"]
 
 
 def test_an_interrupted_preparation_does_not_unpack_again(raw, tmp_path):
@@ -166,11 +165,11 @@ def test_an_interrupted_preparation_does_not_unpack_again(raw, tmp_path):
     for _ in range(2):
         with pytest.raises(ValueError, match="strict"):
             prepare("youtube_objects", "v1.0", tmp_path / "data", source, strict=True)
-        sources = tmp_path / "data/youtube_objects/v1.0/1.0.0.unfinished/sources"
+        sources = tmp_path / "data/youtube_objects/v1.0/1.1.0.unfinished/sources"
         unpacked.append({path: path.stat().st_ctime_ns for path in sources.rglob("*.jpg")})
     assert unpacked[0] == unpacked[1] and len(unpacked[0]) == 2 * 6 * 7
     prepare("youtube_objects", "v1.0", tmp_path / "data", source)
-    assert len(records(tmp_path / "data", "v1.0", "test")) == 11
+    assert len(records(tmp_path / "data", "v1.0", "test")) == 25  # without the shot
 
 
 def test_an_unknown_configuration(tmp_path):

@@ -10,7 +10,7 @@ import scipy.io
 
 from tcam_jax.data.builders.registry import prepare
 from tests.data.builders.hand_made import jpeg
-from tests.data.builders.youtube_objects.listing import boxes, list_splits, names
+from tests.data.builders.youtube_objects.listing import annotated, list_splits, names
 from tests.data.builders.youtube_objects.raw_layouts import (
     make_content,
     save_ground_truth,
@@ -57,14 +57,17 @@ def test_the_clean_class(root):
     # Only three videos can train: two for validation leave one.
     assert list(listed["train"]) == ["horse/video-0007/shot-000002"]
     assert names(listed, "train")[0] == "horse/video-0007/shot-000002/00000011.jpg"
-    assert boxes(listed, "validation") == {
+    assert annotated(listed, "validation") == {
         "horse/video-0003/shot-000000/00000002.jpg": [BOX],
         "horse/video-0009/shot-000001/00000007.jpg": [BOX],
     }
-    assert boxes(listed, "test") == {
+    assert annotated(listed, "test") == {
         "horse/video-0001/shot-000003/00000017.jpg": [BOX, (5, 6, 7, 8)]
     }
-    frame = next(iter(listed["test"].values()))[0]
+    # Its shot is 16 to 20: two frames on each side are stored too, as far as there are any.
+    (frames,) = listed["test"].values()
+    assert [frame.frame_id[-6:-4] for frame in frames] == ["16", "17", "18", "19"]
+    frame = frames[1]
     assert frame.where == "horse/00000017.jpg" and frame.source == root / "horse/00000017.jpg"
 
 
@@ -79,7 +82,7 @@ def test_a_frame_of_two_shots_is_in_both_and_annotated_in_the_later_one(root):
     annotate(root, "bb_gtTest", {17: [BOX], 20: [BOX]})
     listed, found = list_splits("v2.2", root)
     assert found == []
-    assert boxes(listed, "test") == {
+    assert annotated(listed, "test") == {
         "horse/video-0001/shot-000003/00000017.jpg": [BOX],
         "horse/video-0001/shot-000004/00000020.jpg": [BOX],
     }

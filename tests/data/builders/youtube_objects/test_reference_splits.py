@@ -3,7 +3,11 @@ import logging
 import pytest
 
 from tcam_jax.data.builders.sources import SourceBox
-from tcam_jax.data.builders.youtube_objects.raw_shots import Annotations, RawShot
+from tcam_jax.data.builders.youtube_objects.raw_shots import (
+    Annotations,
+    RawShot,
+    with_neighbours,
+)
 from tcam_jax.data.builders.youtube_objects.reference_splits import (
     reference_splits,
     validation_videos,
@@ -27,6 +31,23 @@ def test_an_incomplete_class_gives_fewer_of_the_same_choice():
     assert validation_videos("v1.0", VIDEOS, 3, most=2) == whole[:2]
     assert validation_videos("v1.0", VIDEOS[:2], 3) in (VIDEOS[:2], VIDEOS[1::-1])
     assert validation_videos("v2.2", VIDEOS, 3, most=0) == []
+
+
+@pytest.mark.parametrize(
+    ("annotated", "stored"),
+    [
+        ("", ""),
+        ("f", "defgh"),
+        ("a", "abc"),
+        ("l", "jkl"),
+        ("fi", "defghijk"),
+        ("bk", "abcdijkl"),
+    ],
+)
+def test_two_frames_on_each_side_of_an_annotated_one_are_stored(tmp_path, annotated, stored):
+    shot = RawShot("dog", "1", "1", "dog/1/1", tmp_path, "dog", "abcdefghijkl")
+    boxes = {name: (SourceBox("", (1.0, 2.0, 3.0, 4.0)),) for name in annotated}
+    assert "".join(sorted(with_neighbours(shot, boxes))) == stored
 
 
 def splits_of(version: str, training: list[str], labelled: list[str], test: list[str], folder):
