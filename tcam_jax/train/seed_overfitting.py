@@ -10,7 +10,8 @@ and changes count where they are large beside the noise from a validation to the
 - Without, where the seeds are as good as known, and the foreground has grown since they were
   learned for the most part.
 
-So it takes 2 `LOOKS` validations at least, and says nothing of shorter runs.
+So it takes 2 `LOOKS` validations at least, and says nothing of shorter runs. From the step on at
+which seeds come from the network's own maps it looks no further: to agree with oneself is no fault.
 """
 
 import re
@@ -48,9 +49,11 @@ class SeedOverfitting:
 
     Args:
       lines: of the metrics.jsonl that is gone on with: what they show has been told.
+      last_step: up to which seeds are not of the network's own maps; None: they never are.
     """
 
-    def __init__(self, lines: Iterable[Mapping[str, Any]] = ()):
+    def __init__(self, lines: Iterable[Mapping[str, Any]] = (), last_step: int | None = None):
+        self._last_step = last_step
         self._looks: list[_Look] = []
         self._losses: list[tuple[int, float]] = []  # steps and nats since the last look
         self._best: tuple[float, int] | None = None  # CorLoc, -step
@@ -64,6 +67,8 @@ class SeedOverfitting:
         Returns:
           What is to be told, the first time that there is something.
         """
+        if self._last_step is not None and step > self._last_step:
+            return None
         loss = metrics.get(_SEEDS)
         if loss is not None:
             self._losses.append((step, loss))

@@ -58,6 +58,7 @@ class Stage(NamedTuple):
       batch_size: of the global batch.
       steps_per_epoch, num_steps: lengths.
       validate_every: how often; step 0 and the last step are validated in any case.
+      seeds_given: steps before seeds are drawn from the network's own maps; None: they never are.
     """
 
     directory: Path
@@ -71,6 +72,7 @@ class Stage(NamedTuple):
     steps_per_epoch: int
     num_steps: int
     validate_every: Every
+    seeds_given: int | None = None
 
 
 def is_finished(directory: Path) -> bool:

@@ -27,7 +27,8 @@ class StageLogs:
             self._writer = MetricsWriter(stage.directory, step, validated)
 
         processes.broadcast(open_writer)
-        self._overfitting = SeedOverfitting(self._writer.lines_before if self._writer else ())
+        before = self._writer.lines_before if self._writer else ()
+        self._overfitting = SeedOverfitting(before, stage.seeds_given)
 
     def advance(self) -> None:
         """Count one started step."""

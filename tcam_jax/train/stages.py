@@ -38,7 +38,7 @@ from tcam_jax.train.frozen_encoder import classifier_training
 from tcam_jax.train.initial import check_alike, initial_variables, report_weights
 from tcam_jax.train.optimizer import check_optimizer, make_optimizer, make_schedule
 from tcam_jax.train.selection import cam_truth
-from tcam_jax.train.self_training import tell
+from tcam_jax.train.self_training import first_own_step, tell
 from tcam_jax.train.stage import Conclude, Stage, Validation
 from tcam_jax.train.state import create_state
 from tcam_jax.train.step import classifier_step, tcam_step
@@ -200,6 +200,7 @@ def tcam_stage(
         ),
         frames_of=lambda number: data.frames_of_batch(number, section.batch_size),
         validate=validate,
+        seeds_given=first_own_step(config, parts.lengths["num_steps"]),
         **parts.lengths,
     )
 

@@ -100,6 +100,12 @@ def test_of_a_stage_without_a_decoder_or_seeds_nothing_is_said():
         assert not _told({k: x for k, x in line.items() if k != gone} for line in lines)
 
 
+@pytest.mark.parametrize(("last_step", "count"), [(180, 1), (179, 0), (100, 0), (240, 1)])
+def test_of_a_network_that_teaches_itself_nothing_is_said(last_step, count):
+    """It is told at step 180 of given seeds."""
+    assert len(_told(_lines(LOSSES, AREAS, FALLING), SeedOverfitting((), last_step))) == count
+
+
 @pytest.mark.parametrize("stopped", [0, 1, 9, 20, 27])
 def test_a_history_goes_on_after_a_resume(stopped):
     """27: just after it was told. Later lines of training may come before a validation's."""
