@@ -1,10 +1,8 @@
 """Where things go from one frame to another: dense optical flow, and the camera's part of it.
 
 Flow: Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016, as OpenCV has it.
-Whether it is right: Sundaram, Brox and Keutzer, "Dense Point Trajectories by GPU-Accelerated Large
-Displacement Optical Flow", ECCV 2010, equation 5: the flow back must return. The camera's part: one
-affine map of the frame, found by RANSAC (Fischler and Bolles, Comm. ACM 24(6), 1981). What is left
-over is the motion of things.
+The camera's part: one affine map of the frame, found by RANSAC (Fischler and Bolles, Comm. ACM
+24(6), 1981). What is left over is the motion of things.
 """
 
 from collections.abc import Sequence
@@ -34,11 +32,6 @@ LEAST_SIDE = 16
 
 FLOW_STRIDE = 4
 """Pixels between two places of the flow and of the motion that batches of windows have."""
-
-
-NOWHERE = 1e6
-"""In the flow of batches, shares of the frame: so far outside that what is interpolated between it
-and a place inside lies outside too."""
 
 
 MOTION_DISTANCES = (-2, -1, 1, 2)
@@ -76,23 +69,6 @@ def optical_flow(now: Grey, other: Grey) -> Flow:
     # One for each call: several threads may be here.
     dense = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return np.asarray(dense.calc(now, other, np.zeros((*now.shape, 2), np.float32)))
-
-
-def confirmed_flow(now: Grey, other: Grey) -> Flow:
-    """Return `optical_flow`, NaN where the flow back from there does not return.
-
-    So it is where the other frame hides what this one shows, and where the flow is wrong.
-    """
-    flow, back = optical_flow(now, other), optical_flow(other, now)
-    height, width = now.shape
-    right, down = np.meshgrid(np.arange(width), np.arange(height))
-    found = np.stack([right, down], -1).astype(np.float32) + flow
-    returned = np.asarray(
-        cv2.remap(back, found, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    )
-    missed, length = (np.square(x).sum(-1) for x in (flow + returned, np.stack([flow, returned])))
-    flow[missed > 0.01 * length.sum(0) + 0.5] = np.nan
-    return flow
 
 
 def own_motion(flow: Flow) -> OwnMotion | None:
@@ -166,8 +142,8 @@ def window_flow(
       target: position of the target frame on the t axis.
 
     Returns:
-      float32, as a share of the frame's sides (down, right), of every `FLOW_STRIDE`-th place;
-      `NOWHERE` where `confirmed_flow` has none; 0 of the target itself and of what is no frame.
+      float32, as a share of the frame's sides (down, right), of every `FLOW_STRIDE`-th place; 0 for
+      the target itself and where there is no frame.
     """
     b, t, size = frames.shape[:3]
     g = flow_side(size)
@@ -176,7 +152,7 @@ def window_flow(
         now = grey(frames[row, target])
         for place in range(t):
             if place != target and valid[row, place]:
-                moved = confirmed_flow(now, grey(frames[row, place]))
+                moved = optical_flow(now, grey(frames[row, place]))
                 small = cv2.resize(moved, (g, g), interpolation=cv2.INTER_AREA)
-                flow[row, place] = np.nan_to_num(small[..., ::-1] / size, nan=NOWHERE)
+                flow[row, place] = small[..., ::-1] / size
     return flow

@@ -6,8 +6,6 @@ import pytest
 
 from tcam_jax.data.optical_flow import (
     FLOW_STRIDE,
-    NOWHERE,
-    confirmed_flow,
     grey,
     motion_map,
     optical_flow,
@@ -32,7 +30,6 @@ def scene(pan=(0, 0), thing=None):
     return frame
 
 
-VALID = np.ones((1, 2), bool)
 INSIDE = (slice(12, -12), slice(12, -12))
 
 
@@ -73,27 +70,6 @@ def test_the_flow_of_windows_is_in_shares_of_the_frame():
     for moved in (flow[0, 0], flow[0, 2], flow[1, 2]):
         middle = np.median(moved[4:-4, 4:-4], axis=(0, 1))
         np.testing.assert_allclose(middle * SIZE, [4, -8], atol=0.15)
-
-
-def test_what_the_other_frame_hides_has_no_confirmed_flow():
-    now, other = grey(scene(thing=(30, 30))), grey(scene(thing=(36, 30)))
-    flow, confirmed = optical_flow(now, other), confirmed_flow(now, other)
-    missing = np.isnan(confirmed).any(-1)
-    np.testing.assert_array_equal(confirmed[~missing], flow[~missing])
-    assert missing[71:75, 36:60].mean() > 0.8, "the thing lies over it then"
-    assert not missing[:24].any() and not missing[84:].any()
-    np.testing.assert_allclose(np.nanmedian(confirmed[40:60, 40:60], (0, 1)), [0, 6], atol=0.1)
-    (row,) = window_flow(np.stack([[scene(thing=(36, 30)), scene(thing=(30, 30))]]), VALID, 1)
-    assert (row[0, 18, 9:15] == NOWHERE).mean() > 0.8
-    assert np.abs(row[0, :6]).max() < 0.1
-
-
-def test_wrong_flow_is_not_confirmed():
-    """The thing goes further than it can be found again."""
-    now, other = grey(scene(thing=(30, 30))), grey(scene(thing=(46, 30)))
-    wrong = np.abs(optical_flow(now, other)[34:46, 36:64] - [0, 16]).max(-1) > 4
-    missing = np.isnan(confirmed_flow(now, other)[34:66, 36:64]).any(-1)
-    assert wrong.mean() > 0.8 and missing.mean() > 0.6
 
 
 def test_between_different_scenes_no_motion_is_known():
