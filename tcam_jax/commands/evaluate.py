@@ -9,6 +9,7 @@ from absl import flags
 
 from tcam_jax.commands import command_line
 from tcam_jax.config.record import load_config
+from tcam_jax.evaluate.results import file_of_split
 from tcam_jax.report.results_tables import results_table
 from tcam_jax.runs.evaluate import evaluate_run
 from tcam_jax.runtime import devices
@@ -20,13 +21,13 @@ _SPLIT = flags.DEFINE_enum("split", "test", ["validation", "test"], "what to eva
 
 
 def main() -> None:
-    """Write results.json and predictions.jsonl, print the table."""
+    """Write the split's results and predictions, print the table."""
     workdir = Path(_WORKDIR.value)
     config = load_config(workdir)
     devices.prepare(config)
     results = evaluate_run(workdir, _SPLIT.value, data_dir=_DATA_DIR.value)
     say(*results_table(results, config).split("\n"))
-    say(f"results: {workdir / 'results.json'}")
+    say(f"results: {workdir / file_of_split('results.json', _SPLIT.value)}")
 
 
 def run() -> None:

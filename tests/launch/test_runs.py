@@ -75,6 +75,7 @@ def test_evaluate_writes_another_splits_results_beside(run, launch):
     before = (run / "results.json").read_text()
     other = launch("evaluate", f"--workdir={run}", "--split=validation")
     assert "τ maximised on validation" in other.stdout
+    assert other.stdout.endswith(f"results: {run / 'results_validation.json'}\n")
     assert json.loads((run / "results_validation.json").read_text())["split"] == "validation"
     assert (run / "results.json").read_text() == before
 
