@@ -9,9 +9,8 @@ from tcam_jax.runtime.interruption import Interruption
 def test_the_seeds_of_a_run_are_measured(trained):
     config = load_config(trained)
     config.dataset.config = "train_boxes"
-    rows = dict([*OVER_TIME.items()][:1])
-    rows["far"] = OVER_TIME["n = 4, mean, along the flow"]
-    rows |= dict([*WITH_MOTION.items()][:1])
+    far = "n = 4, mean, along the flow"
+    rows = {far: OVER_TIME[far]} | dict([*WITH_MOTION.items()][:1])
     found = seed_quality(config, trained, rows, 1, Interruption())
     assert found.keys() == rows.keys()
     for row in found.values():
