@@ -109,6 +109,7 @@ def _parse(argv: Sequence[str], required: Sequence[str]) -> list[str]:
     try:
         if "config" in flags.FLAGS:
             config_flag.check_given(argv)
+            config_flag.let_import(argv)
         rest = flags.FLAGS(argv)
         if "config" in flags.FLAGS and flags.FLAGS["config"].present:
             config_flag.check_config(flags.FLAGS.config, argv)

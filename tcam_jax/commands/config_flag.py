@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import sys
 import textwrap
 import traceback
 from collections.abc import Sequence
@@ -38,6 +39,17 @@ def with_home(argv: Sequence[str]) -> list[str]:
 
 def _at_home(given: "re.Match[str]") -> str:
     return given[1] + os.path.expanduser(given[2])
+
+
+def let_import(argv: Sequence[str]) -> None:
+    """Let a config file import what lies beside it, as `from configs import video_folder`.
+
+    The command `tcam`, unlike `python -m`, does not look in the current folder. It comes last, and
+    the one above the file's own `configs` after it: no installed package gives way to a file there.
+    """
+    folders = [Path.cwd()]
+    folders += [x.parent for x in _file(_given(argv)).absolute().parents if x.name == "configs"]
+    sys.path += [str(folder) for folder in folders if str(folder) not in sys.path]
 
 
 def check_given(argv: Sequence[str]) -> None:

@@ -37,6 +37,9 @@ FLOW_STRIDE = 4
 MOTION_DISTANCES = (-2, -1, 1, 2)
 """Frames from the one whose motion is looked for to those that it is seen against."""
 
+FARTHEST = 4
+"""Frames to the farthest that anything here, or a pseudo-box, is seen against."""
+
 
 def flow_side(size: int) -> int:
     """Return how many of these places a side of a square frame of `size` pixels has."""

@@ -7,14 +7,14 @@ Of the optical flow from the frame to those before and after it, the part that i
 import numpy as np
 from jaxtyping import Float
 
-from tcam_jax.data.optical_flow import Grey, grey, smooth_motion
+from tcam_jax.data.optical_flow import FARTHEST, Grey, grey, smooth_motion
 from tcam_jax.evaluate.boxes import box_of_mask, otsu_level
 from tcam_jax.evaluate.small_frame import Frame, Neighbours, enlarge, no_box, shrink
 
 SIZE = 256
 """The longer side at which frames are compared, pixels; the other pixels here are of this size."""
 
-_DISTANCES = (1, 2, 4)  # of the neighbours: slow things are seen against farther ones
+_DISTANCES = (1, 2, FARTHEST)  # of the neighbours: slow things are seen against farther ones
 _LEAST = 0.5  # pixels that a thing moves beyond the camera's motion
 _CLEAR = 4.0  # times as fast as the median of what is not the thing
 

@@ -1,6 +1,7 @@
 """`tcam`, the console command of an installed package."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +58,26 @@ def test_a_commands_help_is_written_for_an_installed_user(name):
     text = (ROOT / f"tcam_jax/commands/{name}.py").read_text()
     assert f"tcam {name} --" in ast.get_docstring(ast.parse(text))
     assert f"launch.{name}" not in text
+
+
+@pytest.mark.slow
+def test_a_config_imports_those_beside_it(tmp_path):
+    """As the command does: without the current folder in front of what can be imported."""
+    program = "from tcam_jax.commands.tcam import main; main()"
+    own = tmp_path / "own.py"
+    own.write_text("from helper import NAME\nfrom configs.recipes.tcam import get_config\n")
+    (tmp_path / "helper.py").write_text("NAME = 'beside'\n")
+    recipe = ROOT / "configs/recipes/tcam.py"
+    for cwd, config in ((ROOT, "configs/recipes/tcam.py"), (tmp_path, recipe), (tmp_path, own)):
+        command = [sys.executable, "-P", "-c", program, "prepare", f"--config={config}:demo"]
+        environment = {name: x for name, x in os.environ.items() if name != "PYTHONPATH"}
+        if config == own:
+            environment["PYTHONPATH"] = str(ROOT)  # where it finds configs
+        done = subprocess.run(
+            [*command, f"--data_dir={tmp_path}", "--config.dataset.config=none"],
+            cwd=cwd,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 2 and "unknown configuration 'none'" in done.stderr, done.stderr

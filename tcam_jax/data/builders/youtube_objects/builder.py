@@ -31,8 +31,8 @@ class YoutubeObjects(ShotDatasetBuilder):
 
     Training has all frames of its videos and no boxes, though the authors annotated some of those
     frames: the supervision is weak, and lists have no such boxes either. Validation and test have
-    the frames with boxes, which alone are evaluated, and the few beside each against which motion
-    is seen. With lists, each split has what they name, and those beside boxes too.
+    the frames with boxes, which alone are evaluated, and those beside each against which motion is
+    seen. With lists, each split has what they name, and those beside boxes too.
 
     A video that is annotated for training and for test is for test alone.
 

@@ -6,9 +6,9 @@ from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.sources import SourceBox, SourceShot
 from tcam_jax.data.builders.youtube_objects.raw_shots import (
     RawShot,
+    evaluated_shots,
     image_size,
     source_shot,
-    with_neighbours,
 )
 from tcam_jax.data.builders.youtube_objects.wsol_lists import SplitList
 from tcam_jax.runtime.errors import InputError
@@ -56,9 +56,10 @@ def listed_splits(
                 for name in shot.names
                 if f"{shot_id}/{name}" in listed.boxes
             }
-            if frames is not None and split != "train":
-                frames |= with_neighbours(shot, boxes)
-            splits[split].append(source_shot(shot, boxes, frames))
+            if frames is None or split == "train":
+                splits[split].append(source_shot(shot, boxes, frames))
+            else:
+                splits[split] += evaluated_shots(shot, boxes, also=frames)
     return splits
 
 

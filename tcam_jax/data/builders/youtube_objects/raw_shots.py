@@ -10,7 +10,7 @@ from PIL import Image
 from tcam_jax.data.builders.findings import Finding, Findings
 from tcam_jax.data.builders.sources import SourceBox, SourceFrame, SourceShot
 from tcam_jax.data.folder_walk import natural_order
-from tcam_jax.data.optical_flow import MOTION_DISTANCES
+from tcam_jax.data.optical_flow import FARTHEST
 
 Boxes = Mapping[str, tuple[SourceBox, ...]]  # of one shot: file name -> its unchecked boxes
 
@@ -52,14 +52,29 @@ def source_shot(raw: RawShot, boxes: Boxes, only: Container[str] | None = None) 
     return SourceShot(raw.class_name, raw.video, raw.shot, len(names), _frames(raw, names, boxes))
 
 
-def with_neighbours(raw: RawShot, boxes: Boxes) -> set[str]:
+def evaluated_shots(raw: RawShot, boxes: Boxes, also: Container[str] = ()) -> list[SourceShot]:
     """The frames of a shot that have boxes, and those beside them against which motion is seen.
 
-    So the stored neighbours of an annotated frame are its neighbours in the shot.
+    Where frames between are left out another shot begins: what is stored one after the other is so
+    in the raw shot, too.
+
+    Args:
+        raw: the shot.
+        boxes: of its frames.
+        also: names of frames that are stored without boxes too.
     """
-    places = [place for place, name in enumerate(raw.names) if name in boxes]
-    beside = {place + away for place in places for away in (0, *MOTION_DISTANCES)}
-    return {raw.names[place] for place in beside if 0 <= place < len(raw.names)}
+    near = [place for place, name in enumerate(raw.names) if name in boxes]
+    stored = {place + away for place in near for away in range(-FARTHEST, FARTHEST + 1)}
+    stored |= {place for place, name in enumerate(raw.names) if name in also}
+    places = sorted(stored & set(range(len(raw.names))))
+    pieces = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1) if places else []
+    shots = []
+    for number, piece in enumerate(pieces, start=1):
+        shot = raw.shot if number == 1 else f"{raw.shot} part {number}"
+        names = [raw.names[place] for place in piece]
+        frames = _frames(raw, names, boxes)
+        shots.append(SourceShot(raw.class_name, raw.video, shot, len(names), frames))
+    return shots
 
 
 def _frames(raw: RawShot, names: Sequence[str], boxes: Boxes) -> Iterator[SourceFrame]:

@@ -11,8 +11,8 @@ from tcam_jax.data.builders.sources import SourceShot
 from tcam_jax.data.builders.youtube_objects.raw_shots import (
     Annotations,
     RawShot,
+    evaluated_shots,
     source_shot,
-    with_neighbours,
 )
 from tcam_jax.runtime.errors import InputError
 
@@ -86,5 +86,5 @@ def reference_splits(
             if split == "train":
                 splits["train"].append(source_shot(shot, {}))
             elif split is not None and boxes:
-                splits[split].append(source_shot(shot, boxes, with_neighbours(shot, boxes)))
+                splits[split] += evaluated_shots(shot, boxes)
     return {split: shots for split, shots in splits.items() if shots}

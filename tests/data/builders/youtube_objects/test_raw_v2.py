@@ -64,9 +64,9 @@ def test_the_clean_class(root):
     assert annotated(listed, "test") == {
         "horse/video-0001/shot-000003/00000017.jpg": [BOX, (5, 6, 7, 8)]
     }
-    # Its shot is 16 to 20: two frames on each side are stored too, as far as there are any.
+    # Its shot is 16 to 20: four frames on each side are stored too, as far as there are any.
     (frames,) = listed["test"].values()
-    assert [frame.frame_id[-6:-4] for frame in frames] == ["16", "17", "18", "19"]
+    assert [frame.frame_id[-6:-4] for frame in frames] == ["16", "17", "18", "19", "20"]
     frame = frames[1]
     assert frame.where == "horse/00000017.jpg" and frame.source == root / "horse/00000017.jpg"
 

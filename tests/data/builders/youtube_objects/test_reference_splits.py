@@ -6,7 +6,7 @@ from tcam_jax.data.builders.sources import SourceBox
 from tcam_jax.data.builders.youtube_objects.raw_shots import (
     Annotations,
     RawShot,
-    with_neighbours,
+    evaluated_shots,
 )
 from tcam_jax.data.builders.youtube_objects.reference_splits import (
     reference_splits,
@@ -34,20 +34,31 @@ def test_an_incomplete_class_gives_fewer_of_the_same_choice():
 
 
 @pytest.mark.parametrize(
-    ("annotated", "stored"),
+    ("annotated", "also", "stored"),
     [
-        ("", ""),
-        ("f", "defgh"),
-        ("a", "abc"),
-        ("l", "jkl"),
-        ("fi", "defghijk"),
-        ("bk", "abcdijkl"),
+        ("", "", []),
+        ("", "bcf", ["bc", "f"]),
+        ("h", "", ["defghijkl"]),
+        ("a", "", ["abcde"]),
+        ("r", "", ["nopqr"]),
+        ("e", "s", ["abcdefghi"]),
+        ("dm", "", ["abcdefghijklmnopq"]),
+        ("ar", "", ["abcde", "nopqr"]),
+        ("ar", "hi", ["abcde", "hi", "nopqr"]),
     ],
 )
-def test_two_frames_on_each_side_of_an_annotated_one_are_stored(tmp_path, annotated, stored):
-    shot = RawShot("dog", "1", "1", "dog/1/1", tmp_path, "dog", "abcdefghijkl")
+def test_four_frames_on_each_side_of_an_annotated_one_are_stored(tmp_path, annotated, also, stored):
+    """And never are two side by side that have others between them."""
+    shot = RawShot("dog", "1", "7", "dog/1/7", tmp_path, "dog", "abcdefghijklmnopqr")
     boxes = {name: (SourceBox("", (1.0, 2.0, 3.0, 4.0)),) for name in annotated}
-    assert "".join(sorted(with_neighbours(shot, boxes))) == stored
+    pieces = evaluated_shots(shot, boxes, also)
+    frames = [list(piece.frames) for piece in pieces]
+    assert ["".join(frame.frame_id[-1] for frame in piece) for piece in frames] == stored
+    assert [piece.num_frames for piece in pieces] == [len(piece) for piece in frames]
+    assert [piece.shot for piece in pieces] == ["7", "7 part 2", "7 part 3"][: len(pieces)]
+    assert {frame.frame_id[-1] for piece in frames for frame in piece if frame.boxes} == {
+        *annotated
+    }
 
 
 def splits_of(version: str, training: list[str], labelled: list[str], test: list[str], folder):
