@@ -25,6 +25,7 @@ from tcam_jax.config.ablation import Ablation, RunKey, planned, with_methods
 from tcam_jax.config.ablation_tables import TABLES, tables_of
 from tcam_jax.config.rules import validate
 from tcam_jax.data.builders.registry import prepare, prepared_folder
+from tcam_jax.data.records import dataset_folder
 from tcam_jax.evaluate.results import file_of_split
 from tcam_jax.report.ablation import Summary, score_shown
 from tcam_jax.report.ablation_plots import bars, temporal_range
@@ -75,8 +76,8 @@ def ablate(
     """
     stop, tables = stop or Interruption(), [with_methods(table, config) for table in tables]
     runs = dict(planned(config, tables, seeds))
-    for one in runs.values():  # what is wrong in the list should not surface after an hour
-        validate(one)
+    for key, one in runs.items():  # what is wrong in the list should not surface after an hour
+        _check(key, one)
     folders = {key: workdir / f"seed{key[1]}" / key[0] for key in runs}
     finished = {  # a sweep that goes on starts with the tables it had
         key: read_run(folder, runs[key], split)
@@ -86,7 +87,6 @@ def ablate(
     }
     start = time.monotonic()
     for number, (key, one) in enumerate(runs.items(), start=1):
-        _prepare(one)
         folder = folders[key]
         share_classifier(folder, one)
         train_and_evaluate(one, folder, stop, split=split)
@@ -104,13 +104,18 @@ def ablate(
     return summary
 
 
-def _prepare(config: ConfigDict) -> None:
-    """Generate what nobody has to fetch, where it is not there."""
+def _check(key: RunKey, config: ConfigDict) -> None:
+    """Check a run's config and that its dataset is there, which is generated if it can be."""
+    try:
+        validate(config)
+    except InputError as error:
+        raise InputError(f"the run {key[0]} does not fit the config: {error}") from error
     dataset = config.dataset
     if dataset.name == "moving_shapes" and not prepared_folder(
         dataset.data_dir, dataset.name, dataset.config
     ):
         prepare(dataset.name, dataset.config, dataset.data_dir)
+    dataset_folder(dataset.data_dir, dataset.name, dataset.config)
 
 
 def _measure(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from tcam_jax.cams.methods import CAM_METHODS
+from tcam_jax.data.duration import UNITS, duration_of
 from tcam_jax.evaluate.maps import METHOD_OF_MAP, OF_DECODER, methods_of_maps
 from tcam_jax.runtime.errors import InputError
 
@@ -101,6 +102,11 @@ def _check_scored(variant: Variant, config: ConfigDict) -> None:
         raise InputError(
             f"config.eval.cam_methods must have {variant.method} in it for the row "
             f"{variant.title!r}; it is {config.eval.cam_methods}."
+        )
+    if variant.method in OF_DECODER and duration_of(config.tcam) is None:
+        raise InputError(
+            f"config.tcam must say how long stage 2 is trained for the row {variant.title!r}; its "
+            f"{', '.join(UNITS)} are 0."
         )
     if variant.method in OF_DECODER and variant.method not in methods_of_maps(config):
         raise InputError(

@@ -47,4 +47,9 @@ def tables_of(config: ConfigDict, full: bool, names: Sequence[str] = ()) -> tupl
             f"the table bounds needs boxes in training, which {' and '.join(_WITH_TRAINING_BOXES)} "
             f"alone have; the dataset is {dataset}. Leave it out of the tables."
         )
+    if "bounds" in names and config.dataset.config not in ("default", "train_boxes"):
+        raise InputError(
+            f"the table bounds is of {dataset} as it is by default, whose training frames alone "
+            f"have boxes; config.dataset.config is {config.dataset.config}. Leave it out."
+        )
     return tuple(TABLES[name](config, full) for name in dict.fromkeys(names))

@@ -16,6 +16,10 @@ _NO_WEIGHTS = (
     "TrCAM-V is left out: the transformer that it leaves as it is must have weights, "
     "--config.model.encoder=deit_small_patch16 --config.model.pretrained=FILE."
 )
+_OWN_SEEDS = (
+    "TrCAM-V's seeds are of the transformer's own CAMs, the published ones of CLIP's: "
+    "--config.tcam.seed_source=files --config.tcam.seed_dir=MAPS, which no other row takes."
+)
 
 
 def recipes(config: ConfigDict) -> Ablation:
@@ -23,7 +27,9 @@ def recipes(config: ConfigDict) -> Ablation:
 
     TrCAM-V, which trains no encoder, has one where there are weights.
     """
-    has_weights = use_recipe(config, "trcam_v").model.pretrained != ""
+    trcam_v = use_recipe(config, "trcam_v")
+    has_weights = trcam_v.model.pretrained != ""
+    note = "" if trcam_v.tcam.seed_source == "files" else _OWN_SEEDS
     rows = {
         name: Variant(
             f"recipe_{name}",
@@ -39,6 +45,6 @@ def recipes(config: ConfigDict) -> Ablation:
         "recipes",
         "Recipes",
         (layercam, *rows.values()),
-        note="" if has_weights else _NO_WEIGHTS,
+        note=note if has_weights else _NO_WEIGHTS,
         baseline=rows["tcam"].run,
     )

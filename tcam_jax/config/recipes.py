@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from ml_collections import ConfigDict
 
+from tcam_jax.config.defaults import get_config
 from tcam_jax.config.rules import flatten
 from tcam_jax.losses.schedule import SCHEDULE
 from tcam_jax.models.encoders.registry import ENCODERS
@@ -46,7 +47,7 @@ def colo_cam(config: ConfigDict) -> None:
     config.tcam.seeds.rule, config.tcam.seeds.region = "colo_cam", "largest_box"
     share = (config.dataset.crop / _PUBLISHED_CROP) ** 2
     config.tcam.seeds.fg_pixels = config.tcam.seeds.bg_pixels = round(1000 * share)
-    joint = config.tcam.losses.joint_color_crf
+    joint = _loss(config, "joint_color_crf")
     joint.weight, joint.adaptive, joint.sigma_rgb = 9.0, True, 15.0
     if config.dataset.name == "youtube_objects":
         config.dataset.middle_share = 0.6
@@ -59,15 +60,19 @@ def trcam_v(config: ConfigDict) -> None:
     """Murtaza et al., "Leveraging Transformers for WSOL in Unconstrained Videos", ANNPR 2024.
 
     A transformer that the config has stays, with its weights; others, which have no class tokens,
-    give way to DeiT-S, whose weights are for a flag to say.
+    give way to DeiT-S, whose weights are for a flag to say. Seeds stay those of the config's files,
+    if it has any: the published ones are CLIP's.
     """
+    own_maps = config.tcam.seed_dir
     _single_frames(config)
+    if own_maps:
+        config.tcam.seed_source, config.tcam.seed_dir = "files", own_maps
     if ENCODERS[config.model.encoder]().class_tokens is None:
         config.model.encoder, config.model.pretrained = "deit_small_patch16", ""
         config.model.output_stride, config.model.encoder_options = None, ConfigDict()
     config.model.head, config.model.head_options = "class_tokens", ConfigDict()
     config.classifier.optimizer.multipliers = (("^encoder/", 0.0),)
-    # The published seeds are CLIP's, from files; without them, the transformer's own.
+    # Where there are no files, the transformer's own.
     config.tcam.cam_method, config.eval.cam_methods = "gradcam", ("gradcam", "rollout")
     config.tcam.losses.size.weight = 0.0
 
@@ -115,15 +120,29 @@ def overrides(config: ConfigDict, name: str) -> Mapping[str, object]:
     """Return what the recipe changes of a config, {dotted field: value}.
 
     Raises:
-      InputError: it takes fields out, as of options of another encoder, which no value can say.
+      InputError: it takes fields out, as of options of another encoder, or has losses that the
+        config lacks: no value of a field can say it.
     """
     before, after = flatten(config), flatten(use_recipe(config, name))
-    if gone := sorted(before.keys() - after.keys()):
-        raise InputError(
-            f"the recipe {name} cannot be written as values of fields: it takes out "
-            f"{', '.join(gone)}. Begin with a config without them, or call use_recipe."
-        )
-    return {field: value for field, value in after.items() if before.get(field) != value}
+    for what, fields in (
+        ("takes out", before.keys() - after.keys()),
+        ("adds", after.keys() - before.keys()),
+    ):
+        if fields:
+            raise InputError(
+                f"the recipe {name} cannot be written as values of fields: it {what} "
+                f"{', '.join(sorted(fields))}. Begin with a config without or with them, or call "
+                "use_recipe."
+            )
+    return {field: value for field, value in after.items() if before[field] != value}
+
+
+def _loss(config: ConfigDict, name: str) -> ConfigDict:
+    """Return a loss's settings, the defaults' where the config has its own losses without it."""
+    losses = config.tcam.losses
+    if name not in losses:
+        losses[name] = get_config().tcam.losses[name]
+    return losses[name]
 
 
 def _single_frames(config: ConfigDict) -> None:
@@ -140,7 +159,7 @@ def _single_frames(config: ConfigDict) -> None:
     for name, loss in section.losses.items():
         if name != "crf":
             loss.update({field: value for field, value in _OFF.items() if field in loss})
-    section.losses.partial_ce.weight = 1.0
-    section.losses.size.weight = 0.01
+    _loss(config, "partial_ce").weight = 1.0
+    _loss(config, "size").weight = 0.01
     if section.cam_method not in config.eval.cam_methods:
         config.eval.cam_methods = (*config.eval.cam_methods, section.cam_method)

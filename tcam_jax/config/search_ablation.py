@@ -1,7 +1,8 @@
 """The table "search": what every knob of stage 2 is worth, one turned at a time.
 
 Over any config: a knob is a change of the config's own values. One that changes nothing in it, such
-as a factor of a loss that is off, has no row. To add a knob is to add a line to `KNOBS`.
+as a factor of a loss that is off, has no row, and one that the rest of it does not allow is named
+in the table's note. To add a knob is to add a line to `KNOBS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,9 +11,10 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tcam_jax.config.ablation import Ablation, Variant
-from tcam_jax.config.rules import flatten
+from tcam_jax.config.rules import flatten, validate
 from tcam_jax.data.duration import UNITS
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
+from tcam_jax.runtime.errors import InputError
 
 Knob = Callable[[ConfigDict], Mapping[str, Any]]
 """From a config to what is changed in it, {dotted field: value}."""
@@ -28,7 +30,13 @@ def to(value: Any, *fields: str) -> Knob:
 
 def times(factor: float, field: str) -> Knob:
     """Multiply a field of `config.tcam`, or of the whole config."""
-    return lambda config: {_of_config(field): factor * flatten(config)[_of_config(field)]}
+    name = _of_config(field)
+
+    def knob(config: ConfigDict) -> Mapping[str, Any]:
+        before = flatten(config)
+        return {name: factor * before[name]} if name in before else {}
+
+    return knob
 
 
 def _of_config(field: str) -> str:
@@ -65,8 +73,14 @@ def _in_window(loss: str, weight: float) -> Knob:
 def _frames(n: int) -> Knob:
     """Another number of neighbours; without any, the losses that need them are off."""
     of_windows = ("joint_color_crf", "temporal_consistency")
-    off = {} if n else {f"tcam.losses.{name}.weight": 0.0 for name in of_windows}
-    return lambda config: {"tcam.window.n": n, **off}
+    off: dict[str, Any] = {f"tcam.losses.{name}.weight": 0.0 for name in of_windows}
+    off |= {f"tcam.losses.{name}.final_weight": None for name in of_windows}
+
+    def knob(config: ConfigDict) -> Mapping[str, Any]:
+        known = flatten(config).keys()
+        return {"tcam.window.n": n} | {x: off[x] for x in off if not n and x in known}
+
+    return knob
 
 
 def _along_the_flow(n: int) -> Knob:
@@ -140,14 +154,27 @@ def search(config: ConfigDict) -> Ablation:
     rows += [
         Variant(BASE, f"its map {name}", every_map, method=METHOD_OF_MAP[name]) for name in others
     ]
+    refused = []
     for name, (title, knob) in KNOBS.items():
-        changed = {field: x for field, x in knob(config).items() if before[field] != x}
-        if changed:
+        turned = knob(config)
+        changed = {field: x for field, x in turned.items() if before.get(field) != x}
+        if not changed or turned.keys() - before.keys():  # losses are a config's own
+            continue
+        one = config.copy_and_resolve_references()
+        one.update_from_flattened_dict(changed)
+        try:
+            validate(one)
+        except InputError:
+            refused.append(title)
+        else:
             rows.append(Variant(f"{BASE}_{name}", title, changed))
+    note = "Stage 2 alone; one classifier a seed serves all rows."
+    if refused:
+        note += f" What the config does not allow is left out: {', '.join(refused)}."
     return Ablation(
         "search",
         "One knob at a time",
         tuple(rows),
-        note="Stage 2 alone; one classifier a seed serves all rows.",
+        note=note,
         baseline=BASE,
     )

@@ -1,10 +1,14 @@
 """What a config's windows and seeds may be, and what has to fit them."""
 
+import math
+
 from ml_collections import ConfigDict
 
 from tcam_jax.config.model_rules import reject
+from tcam_jax.data.duration import duration_of
 from tcam_jax.data.optical_flow import LEAST_SIDE
 from tcam_jax.evaluate.maps import methods_of_maps, see_neighbours
+from tcam_jax.pseudo_labels.otsu import MOST_PIXELS
 
 
 def check_seeds(config: ConfigDict) -> None:
@@ -16,6 +20,7 @@ def check_seeds(config: ConfigDict) -> None:
     if config.tcam.window.labelled == "all" and config.tcam.seed_source == "boxes":
         expected = 'cam or files with tcam.window.labelled="all": targets alone have true boxes'
         reject("tcam.seed_source", expected, "boxes")
+    _check_sizes(config)
     window = config.tcam.window
     if window.align and not window.cam_tmp:
         reject("tcam.window.align", "False where window.cam_tmp=False: nothing is pooled", True)
@@ -47,6 +52,17 @@ def check_motion_map(config: ConfigDict) -> None:
     """
     if see_neighbours(methods_of_maps(config)):
         _check_flow(config, "the map motion")
+
+
+def _check_sizes(config: ConfigDict) -> None:
+    crop = config.dataset.crop
+    if crop * crop > MOST_PIXELS and duration_of(config.tcam) is not None:
+        expected = f"at most {math.isqrt(MOST_PIXELS)} where stage 2 is trained"
+        reject("dataset.crop", f"{expected}: Otsu's threshold takes no larger maps", crop)
+    for field in ("fg_pixels", "bg_pixels"):
+        if config.tcam.seeds[field] > crop * crop:
+            expected = f"at most {crop * crop}, the pixels of a crop of {crop}"
+            reject(f"tcam.seeds.{field}", expected, config.tcam.seeds[field])
 
 
 def _check_flow(config: ConfigDict, because: str) -> None:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int
 _BINS = 256
 _LIMB_BITS = 15  # the product of two limbs still fits in a signed 32-bit integer
 _LIMB_MASK = (1 << _LIMB_BITS) - 1
-_MAX_PIXELS = 1 << 18
+MOST_PIXELS = 1 << 18
 
 # Integers, any number of them at once: 15 bits of each in an array, the lowest first.
 _Limbs = Sequence[Int[Array, "..."]]
@@ -48,9 +48,9 @@ def otsu_threshold(cam: Float[Array, "h w"]) -> Float[Array, ""]:
       Otsu, "A threshold selection method from gray-level histograms", IEEE SMC 1979;
       TCAM section 3 (region of interest).
     """
-    if cam.size > _MAX_PIXELS:
+    if cam.size > MOST_PIXELS:
         raise ValueError(
-            f"Otsu's threshold takes maps of at most {_MAX_PIXELS} pixels, got {cam.shape}: "
+            f"Otsu's threshold takes maps of at most {MOST_PIXELS} pixels, got {cam.shape}: "
             "resize the map first."
         )
     levels = jnp.floor(255 * cam.astype(jnp.float32)).astype(jnp.int32)

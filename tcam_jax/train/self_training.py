@@ -31,9 +31,12 @@ from tcam_jax.train.state import TrainState
 def first_own_step(config: ConfigDict, num_steps: int) -> int:
     """Return after how many steps of a training of `num_steps` seeds come from own maps.
 
-    It is `num_steps` where they never do.
+    It is `num_steps` where they never do; between never and from the beginning, one at least.
     """
-    return round(config.tcam.seeds.self_training_start * num_steps)
+    start = config.tcam.seeds.self_training_start
+    if start in (0, 1):
+        return round(start * num_steps)
+    return max(1, min(round(start * num_steps), num_steps - 1))
 
 
 def tell(config: ConfigDict, num_steps: int) -> None:

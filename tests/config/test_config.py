@@ -217,6 +217,27 @@ def test_one_loss_at_least():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        (
+            {"tcam.seeds.fg_pixels": 50177},
+            "fg_pixels must be at most 50176, the pixels of a crop of",
+        ),
+        ({"tcam.seeds.bg_pixels": 50177}, "bg_pixels must be at most 50176"),
+        ({"dataset.resize": 600, "dataset.crop": 513}, "crop must be at most 512 where stage 2"),
+    ],
+)
+def test_sizes_that_seeds_cannot_be_drawn_at(changes, message):
+    config = defaults.get_config()
+    config.update_from_flattened_dict(changes)
+    with pytest.raises(InputError, match=message):
+        validate(config)
+    if "dataset.crop" in changes:
+        config.tcam.epochs = 0
+        validate(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
         ({"window.cam_tmp": False, "window.align": True}, "False where window.cam_tmp=False"),
         ({"window.cam_tmp": False, "window.pooling": "mean"}, "max where window.cam_tmp=False"),
         ({"window.labelled": "all", "window.align": True}, 'False with window.labelled="all"'),

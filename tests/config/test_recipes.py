@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 from absl import flags
+from ml_collections import ConfigDict
 
 from configs import demo, moving_photos, recipes, video_folder, youtube_objects
 from configs.recipes import best, colo_cam, fcam, tcam
@@ -64,8 +65,24 @@ def test_what_a_config_made_of_tcam_before_is_gone(name):
     changed = use_recipe(config, name)
     validate(changed)
     plain = use_recipe(demo.get_config(), name)
+    if name == "trcam_v":  # the published one's seeds are from files
+        plain.tcam.seed_source, plain.tcam.seed_dir = "files", "maps"
     del changed.eval.cam_methods, plain.eval.cam_methods
     assert flatten(changed) == flatten(plain)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_config_with_losses_of_its_own_gets_those_of_the_method(name):
+    config = demo.get_config()
+    config.tcam.losses = ConfigDict({"crf": config.tcam.losses.crf})
+    config.tcam.losses.crf.weight = 3e-9
+    changed = use_recipe(config, name)
+    validate(changed)
+    plain = use_recipe(demo.get_config(), name)
+    on = {x: loss.weight for x, loss in plain.tcam.losses.items() if loss.weight or x == "size"}
+    assert {x: loss.weight for x, loss in changed.tcam.losses.items()} == on | {"crf": 3e-9}
+    with pytest.raises(InputError, match=f"{name} .* it adds tcam.losses.*or with them"):
+        overrides(config, name)
 
 
 @pytest.mark.parametrize("base", BASES)

@@ -9,6 +9,7 @@ from tcam_jax.config.recipe_ablation import recipes
 from tcam_jax.config.recipes import RECIPES, use_recipe
 from tcam_jax.config.rules import validate
 from tcam_jax.config.search_ablation import BASE, KNOBS, search, times, to
+from tcam_jax.runtime.errors import InputError
 
 
 def rows(config):
@@ -46,6 +47,27 @@ def test_without_neighbours_their_losses_are_off_and_with_them_there_are_some():
     assert rows(config)["consistency"] == on
 
 
+def test_what_the_config_does_not_allow_or_have_is_left_out():
+    config = demo.get_config()
+    config.tcam.seed_source = "boxes"
+    table = search(config)
+    assert "not allow is left out: n = 4, the mean along the optical flow, " in table.note
+    assert "motion_50" not in rows(config) and "lr_up" in rows(config)
+    config = demo.get_config()
+    config.tcam.losses.joint_color_crf.final_weight = 4.0
+    assert rows(config)["n0"]["tcam.losses.joint_color_crf.final_weight"] is None
+    del config.tcam.losses.joint_color_crf, config.tcam.losses.size
+    assert not {"size_up", "size_off", "joint_4"} & rows(config).keys()
+    assert rows(config)["n0"] == {"tcam.window.n": 0}
+
+
+def test_rows_of_a_decoder_that_is_not_trained_are_refused():
+    config = demo.get_config()
+    config.tcam.epochs = 0
+    with pytest.raises(InputError, match="how long stage 2 is trained for the row 'F-CAM'; its epo"):
+        dict(planned(config, [with_methods(recipes(config), config)], [0]))
+
+
 def test_maps_are_rows_of_the_run_as_it_is():
     table = with_methods(search(demo.get_config()), demo.get_config())
     base = [variant.method for variant in table.variants if variant.run == BASE]
@@ -79,7 +101,13 @@ def test_trcam_v_is_a_row_where_a_transformer_has_weights():
     config.model.encoder, config.model.pretrained = "deit_small_patch16", "weights.pth"
     table = recipes(config)
     assert {variant.run for variant in table.variants} == {f"recipe_{name}" for name in RECIPES}
+    assert "TrCAM-V's seeds are of the transformer's own CAMs" in table.note
+    config.tcam.seed_source, config.tcam.seed_dir = "files", "maps"
+    table = recipes(config)
     assert not table.note
+    runs = dict(planned(config, [table], [0]))
+    assert {one.tcam.seed_dir: run for (run, _), one in runs.items()}["maps"] == "recipe_trcam_v"
+    assert [one.tcam.seed_source for one in runs.values()].count("files") == 1
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -143,7 +143,8 @@ def shares(tmp_path, monkeypatch):
             config.dataset.data_dir = str(tmp_path)
             config.update_from_flattened_dict(overrides)
         trained, config = configs
-        monkeypatch.setattr(command, "prepared_folder", lambda *where: tmp_path)
+        for name in ("prepared_folder", "dataset_folder"):
+            monkeypatch.setattr(command, name, lambda *where: tmp_path)
         record_config(trained, sweep / "seed0" / "trained")
         (sweep / "seed0" / "trained" / CLASSIFIER_DIR).mkdir()
         finish(sweep / "seed0" / "trained" / CLASSIFIER_DIR, step=3)

@@ -249,6 +249,8 @@ def test_tables_that_are_none():
         tables_of(CONFIGS[0], False, ["losses", "lesses", "x"])
     with pytest.raises(InputError, match="bounds needs boxes in training.*is youtube_objects"):
         tables_of(CONFIGS[1], False, ["bounds"])
+    with pytest.raises(InputError, match="bounds is of moving_photos as .* is hard"):
+        tables_of(moving_photos.get_config("hard"), False, ["bounds"])
 
 
 def test_a_row_is_of_the_map_that_the_run_predicts_by():

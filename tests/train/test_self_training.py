@@ -144,7 +144,9 @@ def test_steps_before_are_the_plain_ones_bit_for_bit(config, one_step, monkeypat
     assert own["loss_partial_ce"][0] != other["loss_partial_ce"][0]
 
 
-@pytest.mark.parametrize(("start", "first"), [(0.0, 0), (0.3, 3), (0.7, 7), (0.99, 10), (1.0, 10)])
+@pytest.mark.parametrize(
+    ("start", "first"), [(0.0, 0), (0.01, 1), (0.3, 3), (0.7, 7), (0.99, 9), (1.0, 10)]
+)
 def test_the_share_is_of_all_steps(config, model, caplog, start, first):
     config.tcam.seeds.self_training_start = start
     assert self_training.first_own_step(config, 10) == first
