@@ -14,7 +14,7 @@ install_once() {
     local stamp="$VENV/installed-$1"
     cmp -s "$2" "$stamp" && return
     echo "installing $1 into $VENV …"
-    # Python compiles what it imports, a small part of it all.
+    # Python compiles what it imports, a small part of it all, and keeps it, see below.
     "$VENV/bin/python" -m pip install --quiet --no-compile "${@:3}" && cp "$2" "$stamp"
 }
 
@@ -33,3 +33,5 @@ PYTHON
 fi
 
 export PATH="$VENV/bin:$PATH"
+# Container images set it; then each process would compile anew what it imports, for 12 s.
+unset PYTHONDONTWRITEBYTECODE
