@@ -64,8 +64,9 @@ def test_what_the_config_does_not_allow_or_have_is_left_out():
 def test_rows_of_a_decoder_that_is_not_trained_are_refused():
     config = demo.get_config()
     config.tcam.epochs = 0
-    with pytest.raises(InputError, match="how long stage 2 is trained for the row 'F-CAM'; its epo"):
-        dict(planned(config, [with_methods(recipes(config), config)], [0]))
+    table = with_methods(recipes(config), config)
+    with pytest.raises(InputError, match="how long stage 2 is trained for the row 'F-CAM'; its"):
+        dict(planned(config, [table], [0]))
 
 
 def test_maps_are_rows_of_the_run_as_it_is():
