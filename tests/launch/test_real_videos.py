@@ -46,10 +46,11 @@ def test_train_predict_and_report_without_boxes(folder, tmp_path, launch):
         # The defaults' encoder and recipe, on small frames and for fewer steps.
         "--config.dataset.resize=72",
         "--config.dataset.crop=64",
-        "--config.classifier.steps=40",
+        "--config.classifier.steps=30",
         "--config.tcam.steps=40",
         "--config.classifier.batch_size=8",
         "--config.tcam.batch_size=8",
+        "--config.eval.cam_methods=('layercam',)",
         "--config.eval.other_maps=('logit',)",
     )
     run = tmp_path / "run"

@@ -9,8 +9,10 @@ import torch
 from safetensors.numpy import load_file
 
 from tcam_jax.train.checkpoint import read_variables
-from tests.launch.conftest import TINY
+from tests.launch.conftest import TINY as EVERY_MAP
 from tests.torch_networks import state_dict, torch_network
+
+TINY = (*EVERY_MAP, "--config.eval.cam_methods=('layercam',)", "--config.eval.other_maps=()")
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def test_stage_2_is_trained_on_an_imported_classifier(published, shapes_data, tm
     weights = f"--weights={published / 'classifier.pth'}"
     # Seeds by a method that takes frames, not their features alone.
     config = [*TINY, data, "--config.tcam.epochs=1", "--config.tcam.cam_method=smoothgradcampp"]
-    config += ["--config.eval.cam_methods=('smoothgradcampp',)", "--config.eval.other_maps=()"]
+    config += ["--config.eval.cam_methods=('smoothgradcampp',)"]
     done = launch("import_weights", *config, weights, f"--workdir={run}")
     assert "tcam train --config" in done.stdout
     done = launch("train", *config, f"--workdir={run}")
