@@ -2,11 +2,13 @@
 
 import inspect
 import math
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import jax
 import jax.numpy as jnp
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FrozenConfigDict
 
 from tcam_jax.config.model_rules import reject
 from tcam_jax.data.window_frames import window_offsets
@@ -81,15 +83,27 @@ def _is_number(value: Any) -> bool:
 
 def _try_losses(config: ConfigDict) -> None:
     """Trace the objective as a step would: what the losses refuse is known before training."""
-    crop = config.dataset.crop
+    crop, losses = config.dataset.crop, config.tcam.losses
     t = len(window_offsets(config.tcam.window.n, config.tcam.window.mode))
-    if not any(map(is_on, config.tcam.losses.values())):
+    if not any(map(is_on, losses.values())):
         reject("tcam.losses", "of a weight other than 0, one at least", "0 for all")
+    functions = tuple(LOSSES[name] for name in losses)
+    every_frame = config.tcam.window.labelled == "all"
+    try:
+        _trace(FrozenConfigDict(losses), functions, crop, t, every_frame)
+    except (ValueError, ArithmeticError) as error:
+        raise InputError(f"config.tcam.losses, at crops of {crop} pixels: {error}") from error
+
+
+@lru_cache(maxsize=256)  # a command looks at its config several times, a sweep at many with the same
+def _trace(
+    losses: FrozenConfigDict, functions: tuple[Callable, ...], crop: int, t: int, every_frame: bool
+) -> None:
+    """Trace the objective of windows of `t` frames; `functions` are those that `losses` name."""
 
     def like(*shape: int, dtype: type = jnp.float32) -> Any:  # a shape in an array's place
         return jax.ShapeDtypeStruct(shape, dtype)
 
-    every_frame = config.tcam.window.labelled == "all"
     b = t if every_frame else 1
     inputs = LossInputs(
         map_logits=like(b, crop, crop, 2),
@@ -100,8 +114,5 @@ def _try_losses(config: ConfigDict) -> None:
         window=Window(like(1, t, crop, crop, 2), like(1, t, crop, crop, 3), like(1, t, dtype=bool)),
         valid=like(b, dtype=bool) if every_frame else None,
     )
-    try:
-        losses = settings_at(config.tcam.losses, crop)
-        jax.eval_shape(lambda inputs: objective(inputs, losses)[0], inputs)
-    except (ValueError, ArithmeticError) as error:
-        raise InputError(f"config.tcam.losses, at crops of {crop} pixels: {error}") from error
+    settings = settings_at(losses, crop)
+    jax.eval_shape(lambda inputs: objective(inputs, settings)[0], inputs)
