@@ -69,15 +69,15 @@ def test_a_config_imports_those_beside_it(tmp_path):
     (tmp_path / "helper.py").write_text("NAME = 'beside'\n")
     recipe = ROOT / "configs/recipes/tcam.py"
     for cwd, config in ((ROOT, "configs/recipes/tcam.py"), (tmp_path, recipe), (tmp_path, own)):
-        command = [sys.executable, "-P", "-c", program, "prepare", f"--config={config}:demo"]
+        command = [sys.executable, "-P", "-c", program, "train", f"--config={config}:demo"]
         environment = {name: x for name, x in os.environ.items() if name != "PYTHONPATH"}
         if config == own:
             environment["PYTHONPATH"] = str(ROOT)  # where it finds configs
         done = subprocess.run(
-            [*command, f"--data_dir={tmp_path}", "--config.dataset.config=none"],
+            [*command, "--config.tcam.seeds.none=1"],
             cwd=cwd,
             env=environment,
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 2 and "unknown configuration 'none'" in done.stderr, done.stderr
+        assert done.returncode == 2 and "config.tcam.seeds.none" in done.stderr, done.stderr

@@ -229,9 +229,9 @@ def test_an_untrained_network_does_not_find_the_object(held_out_boxes):
     # Not so with bodies brighter or darker than their surroundings: those excite any network.
     frames = [render_shot(0, "test", *which).frames[1] for which in every("test", shots=1)]
     boxes = held_out_boxes[:: SPLITS["test"].shots, 1]
-    variables = init_variables(TCAM(10, ENCODERS["resnet18"]), jax.random.key(0), SIZE)
+    variables = init_variables(TCAM(10, ENCODERS["resnet10"]), jax.random.key(0), SIZE)
     labels = np.repeat(np.arange(10), SPLITS["test"].videos)
-    forward = make_forward(TCAM(10, ENCODERS["resnet18"]), ("layercam",))
+    forward = make_forward(TCAM(10, ENCODERS["resnet10"]), ("layercam",))
     maps = np.asarray(
         forward(variables, jnp.asarray(np.stack(frames)), jnp.asarray(labels)).maps[0]
     )
