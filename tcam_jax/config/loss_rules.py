@@ -95,7 +95,7 @@ def _try_losses(config: ConfigDict) -> None:
         raise InputError(f"config.tcam.losses, at crops of {crop} pixels: {error}") from error
 
 
-@lru_cache(maxsize=256)  # a command looks at its config several times, a sweep at many with the same
+@lru_cache(maxsize=256)  # a command looks at its config several times, a sweep at many alike
 def _trace(
     losses: FrozenConfigDict, functions: tuple[Callable, ...], crop: int, t: int, every_frame: bool
 ) -> None:

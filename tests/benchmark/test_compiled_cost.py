@@ -28,7 +28,7 @@ BATCH = 8  # a multiple of the devices
 TOLERANCE = 1.15
 
 
-def _case(*parts, encoder="resnet18"):
+def _case(*parts, encoder="resnet10"):
     config = defaults.get_config()
     config.model.encoder = encoder
     config.dataset.crop, config.dataset.resize = 32, 36

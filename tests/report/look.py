@@ -34,7 +34,9 @@ class Tab:
     """A page of the browser, spoken to by the DevTools protocol."""
 
     def __init__(self, address: str):
-        self._socket = websocket.create_connection(address, timeout=60, suppress_origin=True)
+        self._socket = websocket.create_connection(
+            address, timeout=60, suppress_origin=True, skip_utf8_validation=True
+        )
         self._numbers, self._session, self.events = itertools.count(1), None, []
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         attached = self.ask("Target.attachToTarget", targetId=target, flatten=True)
