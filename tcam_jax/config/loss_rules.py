@@ -2,7 +2,6 @@
 
 import inspect
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -13,7 +12,7 @@ from ml_collections import ConfigDict, FrozenConfigDict
 from tcam_jax.config.model_rules import reject
 from tcam_jax.data.window_frames import window_offsets
 from tcam_jax.losses.inputs import LossInputs, Window
-from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, objective, settings_at
+from tcam_jax.losses.objective import LOSSES, WINDOW_LOSSES, Loss, objective, settings_at
 from tcam_jax.losses.schedule import SCHEDULE, is_on
 from tcam_jax.runtime.errors import InputError
 
@@ -97,7 +96,7 @@ def _try_losses(config: ConfigDict) -> None:
 
 @lru_cache(maxsize=256)  # a command looks at its config several times, a sweep at many alike
 def _trace(
-    losses: FrozenConfigDict, functions: tuple[Callable, ...], crop: int, t: int, every_frame: bool
+    losses: FrozenConfigDict, functions: tuple[Loss, ...], crop: int, t: int, every_frame: bool
 ) -> None:
     """Trace the objective of windows of `t` frames; `functions` are those that `losses` name."""
 
