@@ -5,13 +5,15 @@ and InceptionV3, which take long to compile, stage 2 is only traced; stage 1 is 
 PyTorch's in tests/benchmark and tests/models/encoders.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tcam_jax.benchmark.training import NUM_CLASSES, training
-from tcam_jax.models.tcam import init_variables
+from tcam_jax.models.tcam import init_variables, variable_shapes
 from tcam_jax.runtime.parallel import Parallel
 from tcam_jax.train.checkpoint import Checkpoints, Record
 from tcam_jax.train.stages import make_model
@@ -35,15 +37,17 @@ def test_three_steps_of_both_stages_and_again_from_a_checkpoint(config, encoder,
         section.batch_size = 4
     parallel = Parallel("jit", jax.devices()[:1])
     model = make_model(config, NUM_CLASSES)
-    variables = init_variables(model, jax.random.key(0), config.dataset.crop)
+    traced = encoder in ("vgg16", "inception_v3")
+    draw = variable_shapes if traced else partial(init_variables, key=jax.random.key(0))
+    variables = draw(model, size=config.dataset.crop)
     for stage in STAGES:
         made = training(config, stage, parallel.axis_name)
         t = 1 if stage == "classifier" else 2
-        if encoder in ("vgg16", "inception_v3"):
+        if traced:
             if stage == "classifier":
                 continue
             batch = {name: x[None, :4] for name, x in make_batch(0, t).items()}
-            state = made.state(variables)
+            state = jax.eval_shape(made.state, variables)
             after, _ = jax.eval_shape(made.step, state, made.frozen(variables), batch)
             assert jax.tree.map(jnp.shape, after) == jax.tree.map(jnp.shape, state)
             continue
