@@ -14,7 +14,9 @@ from tcam_jax.benchmark.about import about
 from tcam_jax.benchmark.seed_quality import OVER_TIME, WITH_MOTION, seed_quality
 from tcam_jax.commands import command_line
 from tcam_jax.config.record import load_config
+from tcam_jax.data.builders.registry import prepared_folder
 from tcam_jax.runtime import devices
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.interruption import Interruption
 
@@ -29,7 +31,12 @@ def main() -> None:
     command_line.check_output(_OUTPUT.value)
     workdir = Path(_WORKDIR.value)
     config = load_config(workdir)
-    config.dataset.config = _CONFIG.value
+    name, config.dataset.config = config.dataset.name, _CONFIG.value
+    if not prepared_folder(config.dataset.data_dir, name, _CONFIG.value):
+        raise InputError(
+            f"{name} has no prepared configuration {_CONFIG.value!r}; --dataset_config must be one "
+            "whose training frames have true boxes, such as train_boxes of moving_photos."
+        )
     with Interruption() as stop:
         devices.prepare(config)
         rows = seed_quality(config, workdir, OVER_TIME | WITH_MOTION, _STEPS.value, stop)

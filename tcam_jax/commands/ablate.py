@@ -25,6 +25,7 @@ from tcam_jax.config.ablation import Ablation, RunKey, planned, with_methods
 from tcam_jax.config.ablation_tables import TABLES, tables_of
 from tcam_jax.config.rules import validate
 from tcam_jax.data.builders.registry import prepare, prepared_folder
+from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.records import dataset_folder
 from tcam_jax.evaluate.results import file_of_split
 from tcam_jax.report.ablation import Summary, score_shown
@@ -76,6 +77,8 @@ def ablate(
     """
     stop, tables = stop or Interruption(), [with_methods(table, config) for table in tables]
     runs = dict(planned(config, tables, seeds))
+    if (workdir / "config.json").exists():
+        raise InputError(f"--workdir={workdir} holds a run; a sweep needs a folder of its own.")
     for key, one in runs.items():  # what is wrong in the list should not surface after an hour
         _check(key, one)
     folders = {key: workdir / f"seed{key[1]}" / key[0] for key in runs}
@@ -88,6 +91,7 @@ def ablate(
     start = time.monotonic()
     for number, (key, one) in enumerate(runs.items(), start=1):
         folder = folders[key]
+        say(f"run {number} of {len(runs)}: {folder}")
         share_classifier(folder, one)
         train_and_evaluate(one, folder, stop, split=split)
         finished[key] = read_run(folder, one, split)
@@ -97,7 +101,7 @@ def ablate(
         jax.clear_caches()  # no run uses another's programs
         summary = _write(tables, finished, workdir)
         minutes = (time.monotonic() - start) / 60
-        say(f"run {number} of {len(runs)}: {folder}, {minutes:.0f} min so far")
+        say(f"run {number} of {len(runs)} is there, {minutes:.0f} min so far")
     if _measure(tables, runs, folders, seeds, stop):
         finished = {key: read_run(folders[key], runs[key], split) for key in runs}
         summary = _write(tables, finished, workdir)
@@ -116,6 +120,8 @@ def _check(key: RunKey, config: ConfigDict) -> None:
     ):
         prepare(dataset.name, dataset.config, dataset.data_dir)
     dataset_folder(dataset.data_dir, dataset.name, dataset.config)
+    if config.tcam.seed_source == "files":
+        Dataset(config).check_seed_files(config.tcam.seed_dir)
 
 
 def _measure(

@@ -32,7 +32,7 @@ def main() -> None:
         devices.prepare(_CONFIG.value, _DISTRIBUTED.value)
         if _DRY_RUN.value:
             log_to_terminal(quiet=not processes.is_first())
-            dry_run(_CONFIG.value)
+            dry_run(_CONFIG.value, workdir=_WORKDIR.value and Path(_WORKDIR.value))
             return
         if _WORKDIR.value is None:
             raise InputError("--workdir must be the folder of the run, or give --dry_run.")

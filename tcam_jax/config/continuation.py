@@ -43,14 +43,13 @@ def check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None:
         for field in old.keys() | new.keys()
         if old.get(field, absent) != new.get(field, absent)
     }
-    for section in ("classifier", "tcam"):
-        lengths = changed & {f"{section}.{unit}" for unit in UNITS}
-        if lengths:
-            _check_length(section, new, workdir)
-        changed -= lengths
+    lengths = {
+        section: changed & {f"{section}.{unit}" for unit in UNITS}
+        for section in ("classifier", "tcam")
+    }
     changes = [
         f"  {field}: {old.get(field, absent)!r} there, {new.get(field, absent)!r} now"
-        for field in sorted(changed)
+        for field in sorted(changed.difference(*lengths.values()))
         if field not in CHANGEABLE
         and not (_is_of_idle_loss(field, old) and _is_of_idle_loss(field, new))
     ]
@@ -60,6 +59,9 @@ def check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None:
             *changes,
             "Use the same config to go on with that run, or another workdir.",
         )
+    for section, fields in lengths.items():
+        if fields:
+            _check_length(section, new, workdir)
 
 
 def _check_length(section: str, new: dict[str, Any], workdir: Path) -> None:

@@ -4,6 +4,7 @@ from ml_collections import ConfigDict
 
 from tcam_jax.config.ablation import Ablation, Variant
 from tcam_jax.config.recipes import RECIPES, overrides, use_recipe
+from tcam_jax.runtime.errors import InputError
 
 LAYERCAM = 65.6
 """Its published CorLoc, as of `PUBLISHED`."""
@@ -26,9 +27,19 @@ def recipes(config: ConfigDict) -> Ablation:
     """Return a row for LayerCAM, of TCAM's run, and one for each of `RECIPES`.
 
     TrCAM-V, which trains no encoder, has one where there are weights.
+
+    Raises:
+      InputError: the config asks for seeds from files, which TrCAM-V alone takes, and lacks its
+        weights.
     """
     trcam_v = use_recipe(config, "trcam_v")
     has_weights = trcam_v.model.pretrained != ""
+    if config.tcam.seed_source == "files" and not has_weights:
+        raise InputError(
+            f"config.tcam.seed_dir={config.tcam.seed_dir}: of the recipes TrCAM-V alone takes "
+            "its seeds from files, and it must have weights: "
+            "--config.model.encoder=deit_small_patch16 --config.model.pretrained=FILE."
+        )
     note = "" if trcam_v.tcam.seed_source == "files" else _OWN_SEEDS
     rows = {
         name: Variant(

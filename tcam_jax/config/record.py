@@ -66,6 +66,20 @@ def make_writable(workdir: Path) -> None:
         ) from error
 
 
+def check_goes_on(config: ConfigDict, workdir: Path) -> None:
+    """Refuse a workdir that holds a run of another config, or is no folder; write nothing.
+
+    Raises:
+      InputError: see `continuation.check_same`.
+    """
+    if workdir.exists() and not workdir.is_dir():
+        raise InputError(
+            f"the workdir {workdir} must be a folder; it is a file. Choose another one."
+        )
+    if (workdir / "config.json").exists():
+        check_same(flatten(load_config(workdir)), flatten(located(config)), workdir)
+
+
 def record_config(config: ConfigDict, workdir: Path) -> None:
     """Write `config.json` and `environment.json` into `workdir`, making it if need be.
 
@@ -76,10 +90,8 @@ def record_config(config: ConfigDict, workdir: Path) -> None:
     """
     make_writable(workdir)
     config = located(config)
-    path = workdir / "config.json"
-    if path.exists():
-        check_same(flatten(load_config(workdir)), flatten(config), workdir)
-    write_whole(path, json.dumps(config.to_dict(), indent=2) + "\n")
+    check_goes_on(config, workdir)
+    write_whole(workdir / "config.json", json.dumps(config.to_dict(), indent=2) + "\n")
     environment: Environment = {
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES},

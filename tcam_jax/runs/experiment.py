@@ -6,7 +6,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from tcam_jax.config.places import located
-from tcam_jax.config.record import make_writable, record_config
+from tcam_jax.config.record import check_goes_on, make_writable, record_config
 from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
@@ -99,19 +99,21 @@ def train_and_evaluate(
         return evaluate_networks(config, workdir, data, parallel, split, stop)
 
 
-def dry_run(config: ConfigDict, data: Data | None = None) -> None:
+def dry_run(config: ConfigDict, data: Data | None = None, workdir: Path | None = None) -> None:
     """Do of `train_and_evaluate` what can be done without training, and write nothing.
 
     Everything is checked, and the log says how long both stages would train on the data there is.
 
     Args:
-      config, data: as of `train_and_evaluate`.
+      config, data, workdir: as of `train_and_evaluate`.
 
     Raises:
       InputError, TypeError: as of `train_and_evaluate`.
     """
     config = located(config)
     data = _checked(config, data, "test")
+    if workdir is not None:
+        check_goes_on(config, workdir)
     _check_network(config, tuple(data.class_names))
     log_plans(config, data)
 

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -19,6 +19,10 @@ EXIT_STATUS = 75  # EX_TEMPFAIL of sysexits.h: the same command, run again, goes
 
 _BY_KEYBOARD = 128 + signal.SIGINT  # as shells have it
 _STOPPED = "stopped from the keyboard"
+_STOPPING = (
+    "stopping where nothing is lost, which may take a minute; Ctrl-C again stops at once and loses "
+    "what is not saved"
+)
 
 
 class Interrupted(Exception):
@@ -84,6 +88,10 @@ class Interruption:
         if self._signal is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._signal = signal.Signals(number)
+        if number == signal.SIGINT:
+            # Not by the stream, which the signal may have found in the middle of a write.
+            with suppress(OSError):
+                os.write(2, f"{_STOPPING}\n".encode())
 
 
 def end_at_ctrl_c() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from configs import demo
-from tcam_jax.config.record import load_config, record_config
+from tcam_jax.config.record import check_goes_on, load_config, record_config
 from tcam_jax.runtime.errors import InputError
 
 
@@ -27,6 +27,16 @@ def test_a_stage_may_train_for_longer(workdir):
     config.tcam.epochs = 9
     record_config(config, workdir)
     assert (load_config(workdir).classifier.steps, load_config(workdir).tcam.epochs) == (400, 9)
+
+
+def test_another_config_is_named_before_its_length(workdir):
+    _begin(workdir, "tcam")
+    config = demo.get_config("resnet50")
+    config.classifier.epochs = 9
+    with pytest.raises(InputError, match=r"(?s)of another config.*resnet18' there, 'resnet50' now"):
+        check_goes_on(config, workdir)
+    with pytest.raises(InputError, match="must be a folder; it is a file"):
+        check_goes_on(config, workdir / "config.json")
 
 
 def test_a_classifier_on_which_tcam_stands_may_not(workdir):

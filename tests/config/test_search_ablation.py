@@ -91,6 +91,10 @@ def test_recipes_are_rows_over_any_config():
     runs = {variant.run for variant in table.variants}
     assert runs == {f"recipe_{name}" for name in RECIPES if name != "trcam_v"}
     assert "TrCAM-V is left out" in table.note
+    with_maps = demo.get_config()
+    with_maps.tcam.seed_source, with_maps.tcam.seed_dir = "files", "maps"
+    with pytest.raises(InputError, match=r"seed_dir=maps: .*TrCAM-V alone .* must have weights"):
+        recipes(with_maps)
     first = table.variants[0]
     assert (first.method, first.run, first.published) == ("layercam", table.baseline, 65.6)
     published = {variant.title: variant.published for variant in table.variants}

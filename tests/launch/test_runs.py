@@ -122,6 +122,10 @@ def test_another_config_in_the_same_workdir_is_refused(run, shapes_data, launch)
     data = f"--config.dataset.data_dir={shapes_data}"
     done = launch("train", *TINY, data, f"--workdir={run}", status=2)
     assert "tcam.window.n: 3 there, 1 now" in done.stderr
+    dry = launch("train", *TINY, data, f"--workdir={run}", "--dry_run", status=2)
+    assert "tcam.window.n: 3 there, 1 now" in dry.stderr
+    done = launch("ablate", *TINY, data, f"--workdir={run}", "--tables=losses", status=2)
+    assert "holds a run; a sweep needs a folder of its own" in done.stderr
 
 
 @pytest.mark.slow

@@ -38,10 +38,13 @@ def test_a_hangup_that_is_ignored_stays_so():
         signal.signal(signal.SIGHUP, before)
 
 
-def test_the_second_sigint_does_not_wait():
+def test_the_second_sigint_does_not_wait_and_the_first_says_so(capfd):
     with Interruption(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+        said = capfd.readouterr().err
         signal.raise_signal(signal.SIGINT)
+    assert said.startswith("stopping where nothing is lost") and said.count("\n") == 1
+    assert capfd.readouterr().err == ""
 
 
 def test_ctrl_c_where_nobody_heeds_signals_is_one_line(capsys):
