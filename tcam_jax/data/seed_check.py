@@ -2,25 +2,29 @@
 
 The ids of frames are in the records alone, beside the JPEG files: to read all of them would be to
 read the whole dataset. So one frame of each shot is looked up, and the files beside its map are
-counted (the frames of a shot all lie in one folder). That finds missing shots and missing frames,
-not a file in the middle that has a wrong name or wrong content: such a one stops training when its
-batch comes.
+counted (the frames of a shot all lie in one folder). Some maps are read. That finds missing shots,
+missing frames and maps that were made in a wrong way, not a single file that has a wrong name or
+wrong content: such a one stops training when its batch comes.
 """
 
 from collections.abc import Iterable, Iterator
+
+import numpy as np
 
 from tcam_jax.data.records import Split
 from tcam_jax.data.seed_files import FORMS, SeedFiles, without_suffix
 from tcam_jax.runtime.errors import InputError
 
 _NAMED = 3  # missing maps in the message
+_READ = 50  # maps at most, of shots spread over the split
 
 
 def check_seed_files(files: SeedFiles, split: Split) -> None:
-    """Refuses a folder in which maps are missing; reads no map, and one record of each shot.
+    """Refuses a folder in which maps are missing or wrong; reads `_READ` of them, see the module.
 
     Raises:
-        InputError: missing maps, how many and the first three of them; or two maps of one frame.
+        InputError: missing maps, how many and the first three of them; two maps of one frame; a map
+            that cannot be read, or none in which one place has more than another.
     """
     missing, named = 0, []
     for folder, (records, firsts) in _folders(split).items():
@@ -38,6 +42,20 @@ def check_seed_files(files: SeedFiles, split: Split) -> None:
             f"{missing} of {split.table.num_records} have none, the first: "
             f"{', '.join(named[:_NAMED])}; expected for each {FORMS}, at the frame's id with that "
             "suffix instead of its last one"
+        )
+    _check_some(files, split)
+
+
+def _check_some(files: SeedFiles, split: Split) -> None:
+    starts, stops = split.table.start, split.table.stop
+    shots = np.unique(np.linspace(0, len(starts) - 1, _READ).astype(int))
+    ids = (next(_readable_ids(split, range(starts[i], stops[i])), None) for i in shots)
+    maps = [files.read(frame_id) for frame_id in ids if frame_id is not None]
+    if maps and all(values.min() == values.max() for values in maps):
+        raise InputError(
+            f"expected seed maps in {files.folder} that are higher where the object is, got one "
+            f"value all over the map, in each of the {len(maps)} that were looked at; make them "
+            "again"
         )
 
 

@@ -249,10 +249,25 @@ def test_a_shot_of_damaged_records_alone_is_passed_over(tmp_path, monkeypatch):
     check_seed_files(SeedFiles(tmp_path / "maps"), split)
 
 
+def test_maps_made_in_a_wrong_way_are_seen_before_the_first_batch(intact, seeds):
+    folder, files = seeds
+    good = np.load(files[5])
+    np.save(files[5], np.stack([good] * 3))  # the first of a shot
+    assert f"seed map {files[5]}: expected two dimensions" in refused(intact, folder)
+    np.save(files[5], good)
+    for file in files:
+        if file != files[10]:
+            np.save(file, np.full((4, 4), 0.3, np.float32))
+    next(batches(intact, folder, 1))  # objects may fill a frame, or none be there
+    np.save(files[10], np.zeros((4, 4), np.float32))
+    assert "got one value all over the map, in each of the 4 that" in refused(intact, folder)
+
+
 def test_the_check_reads_one_record_of_each_shot(intact, seeds, monkeypatch):
     read, asked = Split.read_frame_id, []
     monkeypatch.setattr(
         Split, "read_frame_id", lambda self, record: asked.append(record) or read(self, record)
     )
     check_seed_files(SeedFiles(seeds[0]), intact)
-    assert asked == intact.table.start.tolist()
+    assert set(asked) == set(intact.table.start.tolist())
+    assert len(asked) == 2 * len(set(asked))  # once more for its map, of 50 shots at most
