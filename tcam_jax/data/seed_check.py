@@ -14,6 +14,7 @@ import numpy as np
 from tcam_jax.data.records import Split
 from tcam_jax.data.seed_files import FORMS, SeedFiles, without_suffix
 from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.log import log
 
 _NAMED = 3  # missing maps in the message
 _READ = 50  # maps at most, of shots spread over the split
@@ -22,9 +23,12 @@ _READ = 50  # maps at most, of shots spread over the split
 def check_seed_files(files: SeedFiles, split: Split) -> None:
     """Refuses a folder in which maps are missing or wrong; reads `_READ` of them, see the module.
 
+    The log says where each of these has one value all over: seeds are drawn from where a map is
+    higher than elsewhere.
+
     Raises:
         InputError: missing maps, how many and the first three of them; two maps of one frame; a map
-            that cannot be read, or none in which one place has more than another.
+            that cannot be read.
     """
     missing, named = 0, []
     for folder, (records, firsts) in _folders(split).items():
@@ -52,10 +56,11 @@ def _check_some(files: SeedFiles, split: Split) -> None:
     ids = (next(_readable_ids(split, range(starts[i], stops[i])), None) for i in shots)
     maps = [files.read(frame_id) for frame_id in ids if frame_id is not None]
     if maps and all(values.min() == values.max() for values in maps):
-        raise InputError(
-            f"expected seed maps in {files.folder} that are higher where the object is, got one "
-            f"value all over the map, in each of the {len(maps)} that were looked at; make them "
-            "again"
+        log.warning(
+            "the seed maps in %s have one value all over, in each of the %d that were looked at: "
+            "they say nothing of where the object is",
+            files.folder,
+            len(maps),
         )
 
 
