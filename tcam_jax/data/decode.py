@@ -6,8 +6,10 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-# Set before TensorFlow starts: it only reads files here, and need not speak of its kernels.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Set before TensorFlow starts: it only reads files here, and need not speak of its kernels, nor of
+# errors that are ours to tell. "1" is what JAX sets where nobody did.
+if os.environ.get("TF_CPP_MIN_LOG_LEVEL", "1") == "1":
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import tensorflow as tf  # noqa: E402
 

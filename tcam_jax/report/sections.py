@@ -211,7 +211,8 @@ def gallery_sections(
         if frames
     ]
     if not groups:
-        groups = [Group(text="There is none.")]
+        unknown = "" if truth.has_boxes else " Of wrong boxes nothing is known without true ones."
+        groups = [Group(text=f"There is none.{unknown}")]
     return [*sections, Section("failures", "Failures", groups)]
 
 

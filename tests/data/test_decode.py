@@ -1,4 +1,7 @@
 import io
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -81,3 +84,29 @@ def test_what_is_no_whole_jpeg_is_refused(content):
         decode_jpeg(content)
     with pytest.raises(ValueError, match="truncated or damaged"):
         decode_into(content, np.empty((40, 40, 3), np.uint8))
+
+
+FAILING = """
+import jax
+import tcam_jax.data.decode
+import tensorflow as tf
+
+def fail(step):
+    raise ValueError("told by its reader")
+
+frames = tf.data.Dataset.range(3).map(lambda step: tf.numpy_function(fail, [step], tf.int64))
+try:
+    next(iter(frames))
+except tf.errors.OpError:
+    print("raised")
+"""
+
+
+@pytest.mark.slow
+def test_tensorflow_does_not_print_errors_that_are_raised():
+    """Not either after JAX, which sets its own level where nobody did."""
+    environment = {k: x for k, x in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING], env=environment, capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("raised\n", "")
