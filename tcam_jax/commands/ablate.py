@@ -13,7 +13,7 @@ picture a table; at the end, or by `tcam report --workdir=DIR`, the page sweep.h
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -81,6 +81,7 @@ def ablate(
         raise InputError(f"--workdir={workdir} holds a run; a sweep needs a folder of its own.")
     for key, one in runs.items():  # what is wrong in the list should not surface after an hour
         _check(key, one)
+    _check_seed_files(runs.values())
     folders = {key: workdir / f"seed{key[1]}" / key[0] for key in runs}
     finished = {  # a sweep that goes on starts with the tables it had
         key: read_run(folder, runs[key], split)
@@ -120,8 +121,17 @@ def _check(key: RunKey, config: ConfigDict) -> None:
     ):
         prepare(dataset.name, dataset.config, dataset.data_dir)
     dataset_folder(dataset.data_dir, dataset.name, dataset.config)
-    if config.tcam.seed_source == "files":
-        Dataset(config).check_seed_files(config.tcam.seed_dir)
+
+
+def _check_seed_files(configs: Iterable[ConfigDict]) -> None:
+    """Check each folder of seed maps once, whatever the number of runs that take it."""
+    taking = {
+        (one.dataset.name, one.dataset.config, one.tcam.seed_dir): one
+        for one in configs
+        if one.tcam.seed_source == "files"
+    }
+    for one in taking.values():
+        Dataset(one).check_seed_files(one.tcam.seed_dir)
 
 
 def _measure(

@@ -98,7 +98,10 @@ def _try_losses(config: ConfigDict) -> None:
 def _trace(
     losses: FrozenConfigDict, functions: tuple[Loss, ...], crop: int, t: int, every_frame: bool
 ) -> None:
-    """Trace the objective of windows of `t` frames; `functions` are those that `losses` name."""
+    """Trace the objective of windows of `t` frames.
+
+    `functions` are those that `losses` name: another one of a known name is traced anew.
+    """
 
     def like(*shape: int, dtype: type = jnp.float32) -> Any:  # a shape in an array's place
         return jax.ShapeDtypeStruct(shape, dtype)

@@ -69,6 +69,10 @@ def make_writable(workdir: Path) -> None:
 def check_goes_on(config: ConfigDict, workdir: Path) -> None:
     """Refuse a workdir that holds a run of another config, or is no folder; write nothing.
 
+    Args:
+      config: its places whole, see `config.places`.
+      workdir: of the run, which need not be there.
+
     Raises:
       InputError: see `continuation.check_same`.
     """
@@ -77,7 +81,7 @@ def check_goes_on(config: ConfigDict, workdir: Path) -> None:
             f"the workdir {workdir} must be a folder; it is a file. Choose another one."
         )
     if (workdir / "config.json").exists():
-        check_same(flatten(load_config(workdir)), flatten(located(config)), workdir)
+        check_same(flatten(load_config(workdir)), flatten(config), workdir)
 
 
 def record_config(config: ConfigDict, workdir: Path) -> None:

@@ -31,10 +31,12 @@ def check_seed_files(files: SeedFiles, split: Split) -> None:
             that cannot be read.
     """
     missing, named = 0, []
-    for folder, (records, firsts) in _folders(split).items():
+    folders = _folders(split)
+    for folder, (records, firsts) in folders.items():
         there = files.listed(folder)
         # Too few where the folder also holds maps of other splits' frames: their batches tell.
-        lacking = max(0, len(records) - len(there), len(firsts - there))
+        without_map = {without_suffix(first) for first in firsts} - there
+        lacking = max(0, len(records) - len(there), len(without_map))
         if lacking and len(named) < _NAMED:
             absent = [i for i in _readable_ids(split, records) if without_suffix(i) not in there]
             lacking = len(absent)  # frames of one name may share a map
@@ -47,14 +49,12 @@ def check_seed_files(files: SeedFiles, split: Split) -> None:
             f"{', '.join(named[:_NAMED])}; expected for each {FORMS}, at the frame's id with that "
             "suffix instead of its last one"
         )
-    _check_some(files, split)
+    _read_some(files, [first for _, firsts in folders.values() for first in firsts])
 
 
-def _check_some(files: SeedFiles, split: Split) -> None:
-    starts, stops = split.table.start, split.table.stop
-    shots = np.unique(np.linspace(0, len(starts) - 1, _READ).astype(int))
-    ids = (next(_readable_ids(split, range(starts[i], stops[i])), None) for i in shots)
-    maps = [files.read(frame_id) for frame_id in ids if frame_id is not None]
+def _read_some(files: SeedFiles, frame_ids: list[str]) -> None:
+    some = np.unique(np.linspace(0, len(frame_ids) - 1, _READ).astype(int)) if frame_ids else []
+    maps = [files.read(frame_ids[i]) for i in some]
     if maps and all(values.min() == values.max() for values in maps):
         log.warning(
             "the seed maps in %s have one value all over, in each of the %d that were looked at: "
@@ -64,20 +64,20 @@ def _check_some(files: SeedFiles, split: Split) -> None:
         )
 
 
-def _folders(split: Split) -> dict[str, tuple[list[int], set[str]]]:
+def _folders(split: Split) -> dict[str, tuple[list[int], list[str]]]:
     """The folders of the frame ids: their records, and the first frame of each of their shots.
 
-    In the order of the records; frames stand there without their suffix.
+    In the order of the records.
     """
     table = split.table
-    folders: dict[str, tuple[list[int], set[str]]] = {}
+    folders: dict[str, tuple[list[int], list[str]]] = {}
     for start, stop in zip(table.start.tolist(), table.stop.tolist(), strict=True):
         # None: a shot of damaged records alone, which training passes over.
         first = next(_readable_ids(split, range(start, stop)), None)
         if first is not None:
-            records, firsts = folders.setdefault(first.rpartition("/")[0], ([], set()))
+            records, firsts = folders.setdefault(first.rpartition("/")[0], ([], []))
             records.extend(range(start, stop))
-            firsts.add(without_suffix(first))
+            firsts.append(first)
     return folders
 
 

@@ -24,6 +24,7 @@ TINY = (
     "--config.tcam.batch_size=8",
     "--config.eval.batch_size=8",
 )
+ONE_MAP = ("--config.eval.cam_methods=('layercam',)", "--config.eval.other_maps=()")
 OFTEN_SAVED = "--config.checkpoint.every=2 steps"
 # n beyond every shot's length: windows are clipped, nothing fails.
 TRAINED = (*TINY, OFTEN_SAVED, "--config.tcam.window.n=3", "--config.model.decoder_width=0.25")

@@ -12,7 +12,7 @@ import pytest
 
 from tcam_jax.runtime import partners
 from tests.docs.fenced import code
-from tests.launch.conftest import OFTEN_SAVED, ROOT, TINY
+from tests.launch.conftest import OFTEN_SAVED, ONE_MAP, ROOT, TINY
 from tests.launch.test_interrupt import last_state
 
 
@@ -38,8 +38,7 @@ def test_two_processes_end_with_the_parameters_of_one(tmp_path, shapes_data, lau
     arguments = [f"--config={tmp_path / 'small.py'}", *sizes, OFTEN_SAVED]
     arguments += [f"--config.dataset.data_dir={shapes_data}", "--config.tcam.seed_view=crop"]
     arguments += ["--config.precision=float64", "--config.model.decoder_width=0.25"]
-    arguments += ["--config.eval.cam_methods=('layercam',)", "--config.eval.other_maps=()"]
-    arguments += ["--config.classifier.epochs=1", "--config.tcam.epochs=1"]
+    arguments += [*ONE_MAP, "--config.classifier.epochs=1", "--config.tcam.epochs=1"]
     x64 = {"JAX_ENABLE_X64": "1"}
     environment = environment | {**x64, "JAX_PLATFORMS": "cpu", "TERM_AFTER": "20"}
     launch("train", *arguments, f"--workdir={one}", **x64)

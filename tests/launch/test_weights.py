@@ -9,10 +9,11 @@ import torch
 from safetensors.numpy import load_file
 
 from tcam_jax.train.checkpoint import read_variables
+from tests.launch.conftest import ONE_MAP
 from tests.launch.conftest import TINY as EVERY_MAP
 from tests.torch_networks import state_dict, torch_network
 
-TINY = (*EVERY_MAP, "--config.eval.cam_methods=('layercam',)", "--config.eval.other_maps=()")
+TINY = (*EVERY_MAP, *ONE_MAP)
 
 
 @pytest.fixture(scope="module")

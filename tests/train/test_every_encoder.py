@@ -1,11 +1,9 @@
 """Three steps of both stages with encoders of other families; interrupted, they end the same.
 
-EfficientNet-Lite is trained in tests/launch/test_real_videos.py, a ResNet by most others. Of VGG16
-and InceptionV3, which take long to compile, stage 2 is only traced; stage 1 is compared with
-PyTorch's in tests/benchmark and tests/models/encoders.
+EfficientNet-Lite is trained in tests/launch/test_real_videos.py, a ResNet by most others.
+InceptionV3, which takes as long to compile as all of them, is only traced; its forward pass in
+training is compared with PyTorch's in tests/models/encoders.
 """
-
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -19,44 +17,47 @@ from tcam_jax.train.checkpoint import Checkpoints, Record
 from tcam_jax.train.stages import make_model
 from tests.train.device_matrix import STAGES, make_batch
 
+FRAMES = {"classifier": 1, "tcam": 2}  # of a window
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("encoder", "options"),
-    [
-        ("vgg16", {}),
-        ("inception_v3", {}),
-        ("vit_small_patch16", {"depth": 3}),
-    ],
-)
-def test_three_steps_of_both_stages_and_again_from_a_checkpoint(config, encoder, options, tmp_path):
-    config.model.encoder, config.model.encoder_options = encoder, options
+
+@pytest.fixture
+def config(config):
     config.model.decoder_width = 0.5
     for section in (config.classifier, config.tcam):
         section.optimizer.learning_rate, section.optimizer.ema = 1e-3, 0.9
         section.batch_size = 4
+    return config
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_step_of_inception_keeps_the_states_shapes(config, stage):
+    config.model.encoder = "inception_v3"
+    variables = variable_shapes(make_model(config, NUM_CLASSES), config.dataset.crop)
+    made = training(config, stage, axis_name=None)
+    batch = {name: x[None, :4] for name, x in make_batch(0, FRAMES[stage]).items()}
+    state = jax.eval_shape(made.state, variables)
+    after, _ = jax.eval_shape(made.step, state, made.frozen(variables), batch)
+    assert jax.tree.map(jnp.shape, after) == jax.tree.map(jnp.shape, state)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("encoder", "options"), [("vgg16", {}), ("vit_small_patch16", {"depth": 3})]
+)
+def test_three_steps_of_both_stages_and_again_from_a_checkpoint(config, encoder, options, tmp_path):
+    config.model.encoder, config.model.encoder_options = encoder, options
     parallel = Parallel("jit", jax.devices()[:1])
     model = make_model(config, NUM_CLASSES)
-    traced = encoder in ("vgg16", "inception_v3")
-    draw = variable_shapes if traced else partial(init_variables, key=jax.random.key(0))
-    variables = draw(model, size=config.dataset.crop)
+    variables = init_variables(model, jax.random.key(0), config.dataset.crop)
     for stage in STAGES:
         made = training(config, stage, parallel.axis_name)
-        t = 1 if stage == "classifier" else 2
-        if traced:
-            if stage == "classifier":
-                continue
-            batch = {name: x[None, :4] for name, x in make_batch(0, t).items()}
-            state = jax.eval_shape(made.state, variables)
-            after, _ = jax.eval_shape(made.step, state, made.frozen(variables), batch)
-            assert jax.tree.map(jnp.shape, after) == jax.tree.map(jnp.shape, state)
-            continue
         step = parallel.compile(made.step)
         frozen = parallel.replicate(made.frozen(variables))
         first = jax.device_get(made.state(variables))
         checkpoints = Checkpoints(tmp_path / stage)
 
-        def go_on(state, start, step=step, frozen=frozen, t=t, checkpoints=checkpoints):
+        def go_on(state, start, step=step, frozen=frozen, t=FRAMES[stage], checkpoints=checkpoints):
             state, losses = parallel.replicate(state), []
             for i in range(start, 3):
                 batch = {name: x[:4] for name, x in make_batch(i, t).items()}

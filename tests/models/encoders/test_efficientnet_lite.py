@@ -17,6 +17,7 @@ from tcam_jax.models.weights.pretrained import adopt, torch_tensors
 from tcam_jax.models.weights.published import PUBLISHED, published_file
 from tcam_jax.models.weights.weight_files import read_tensors
 from tcam_jax.runtime.errors import InputError
+from tests.models.encoders.going_on import assert_every_way_is_the_same
 from tests.torch_networks import channels_first, channels_last, randomise, state_dict
 
 # Without their last layer; those of the package's networks.
@@ -86,18 +87,7 @@ def test_going_on_from_a_feature_equals_the_whole_pass():
     encoder = _model(0, 16).declared
     frames = jax.random.normal(jax.random.key(1), (2, 64, 64, 3))
     variables = jax.jit(encoder.init)(jax.random.key(0), frames)
-
-    @jax.jit
-    def every_way(variables, frames):
-        whole = encoder.apply(variables, frames)
-        starts = (feature.name for feature in encoder.features[:-1])
-        return whole, {x: encoder.apply(variables, whole[x], after=x) for x in starts}
-
-    whole, rests = every_way(variables, frames)
-    for feature in encoder.features[:-1]:
-        rest = rests[feature.name]
-        assert [*rest] == [f.name for f in encoder.features[encoder.position(feature.name) :]]
-        np.testing.assert_allclose(rest["top"], whole["top"], rtol=1e-4, atol=1e-5)
+    assert_every_way_is_the_same(encoder, variables, frames)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from tcam_jax.models.tcam import TCAM, select, variable_shapes
 from tcam_jax.models.weights.pretrained import adopt, torch_tensors
 from tcam_jax.runtime.errors import InputError
 from tests import torch_inception
+from tests.models.encoders.going_on import assert_every_way_is_the_same, every_way
 from tests.torch_networks import channels_first, channels_last, randomise, state_dict
 
 CLASSES = 7
@@ -137,12 +138,6 @@ def _images(size):
     return np.random.default_rng(0).normal(size=(3, size, size, 3)).astype(np.float32)
 
 
-def _every_way(encoder, variables, frames):
-    whole = encoder.apply(variables, frames)
-    starts = (feature.name for feature in encoder.features[:-1])
-    return whole, {x: encoder.apply(variables, whole[x], after=x) for x in starts}
-
-
 @pytest.mark.slow
 def test_going_on_from_a_feature_equals_the_whole_pass():
     encoder = InceptionV3(output_stride=8)
@@ -150,15 +145,11 @@ def test_going_on_from_a_feature_equals_the_whole_pass():
     # Compiled, the draws of its initialisation would take longer than all that is asked here.
     loaded = _loaded(_twin(8), _model(8))
     variables = {collection: tree["encoder"] for collection, tree in loaded.items()}
-    whole, rests = jax.jit(partial(_every_way, encoder))(variables, frames)
-    for feature in encoder.features[:-1]:
-        rest = rests[feature.name]
-        assert [*rest] == [f.name for f in encoder.features[encoder.position(feature.name) :]]
-        np.testing.assert_allclose(rest["Mixed_7c"], whole["Mixed_7c"], rtol=1e-4, atol=1e-5)
+    assert_every_way_is_the_same(encoder, variables, frames)
     # As published it is the same code, with other paddings.
     published = InceptionV3(output_stride=32)
     frames = jnp.zeros((2, 80, 80, 3))
-    whole, rests = jax.eval_shape(partial(_every_way, published), variables, frames)
+    whole, rests = jax.eval_shape(partial(every_way, published), variables, frames)
     assert {x: rest["Mixed_7c"] for x, rest in rests.items()} == dict.fromkeys(
         rests, whole["Mixed_7c"]
     )
