@@ -21,6 +21,7 @@ from tcam_jax.commands import command_line
 from tcam_jax.config.record import load_config, read_environment
 from tcam_jax.config.rules import validate
 from tcam_jax.data.dataset import Dataset
+from tcam_jax.data.truth import share_of_trained_videos
 from tcam_jax.evaluate.results import file_of_split, read_results
 from tcam_jax.report import sections
 from tcam_jax.report.ablation import Summary, summaries_in
@@ -89,7 +90,9 @@ def main() -> None:
             *beside,
         ]
     shown = [section for section in found if section is not None]
-    page = render(sections.summary(workdir, config, results, environment, lines), shown)
+    trained_videos = share_of_trained_videos(truth.ids, data.records("train"))
+    about = sections.summary(workdir, config, results, environment, lines, trained_videos)
+    page = render(about, shown)
     tables = [
         to_markdown(table)
         for section in shown

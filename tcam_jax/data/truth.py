@@ -44,8 +44,25 @@ class Truth(NamedTuple):
 
 def video_of(frame_ids: Sequence[str]) -> np.ndarray:
     """Return a number for the video of each frame id, "class/video/shot/file.jpg", `[frames]`."""
-    names = ["/".join(frame_id.split("/")[:2]) for frame_id in frame_ids]
+    names = [_video_name(frame_id) for frame_id in frame_ids]
     return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
+def share_of_trained_videos(frame_ids: Sequence[str], train: Split) -> float:
+    """Return the share of frames, 0..1, of whose videos other frames are trained on.
+
+    Where it is not 0, videos were split by time: they look as what was trained on does.
+    """
+    _, first = np.unique(train.table.video, return_index=True)
+    trained = set()
+    for record in first:
+        (row,) = train.read([record])  # one at a time: the JPEG bytes come along
+        trained.add(_video_name(row["frame_id"]))
+    return float(np.mean([_video_name(frame_id) in trained for frame_id in frame_ids]))
+
+
+def _video_name(frame_id: str) -> str:
+    return "/".join(frame_id.split("/")[:2])
 
 
 def read_truth(split: Split) -> Truth:

@@ -21,13 +21,19 @@ _NOTE = (
 def beside(summaries: Sequence[Summary]) -> list[Table]:
     """Return a table for each that the first sweep and another have, a pair of columns a sweep.
 
-    Rows are the same where their titles are; one that a sweep lacks is unknown there.
+    Rows are the same where their titles are; one that a sweep lacks is unknown there. Sweeps of the
+    same dataset and encoder are numbered as they come.
     """
+    names = [name_of(summary) for summary in summaries]
+    names = [
+        f"{name}, sweep {place}" if names.count(name) > 1 else name
+        for place, name in enumerate(names, 1)
+    ]
     found = []
     for table in summaries[0]["tables"]:
         of_sweeps = [_of_name(summary, table["name"]) for summary in summaries]
         if sum(of is not None for of in of_sweeps) > 1:
-            found.append(_table(table["title"], summaries, of_sweeps))
+            found.append(_table(table["title"], names, of_sweeps))
     return found
 
 
@@ -44,20 +50,18 @@ def _of_name(summary: Summary, name: str) -> AblationTable | None:
 
 
 def _table(
-    title: str, summaries: Sequence[Summary], of_sweeps: Sequence[AblationTable | None]
+    title: str, names: Sequence[str], of_sweeps: Sequence[AblationTable | None]
 ) -> Table:
     known = [
-        (summary, table)
-        for summary, table in zip(summaries, of_sweeps, strict=True)
-        if table is not None
+        (name, table) for name, table in zip(names, of_sweeps, strict=True) if table is not None
     ]
     titles = list(dict.fromkeys(plain_title(row["title"]) for _, x in known for row in x["rows"]))
     header, strong = [title], []
     rows = [[name] for name in titles]
-    for summary, table in known:
+    for sweep, table in known:
         of_title: dict[str, AblationRow] = {plain_title(x["title"]): x for x in table["rows"]}
         shown = score_shown(table["rows"])
-        header += [name_of(summary), f"above {table['baseline'] or 'LayerCAM'}"]
+        header += [sweep, f"above {table['baseline'] or 'LayerCAM'}"]
         for place, (name, cells) in enumerate(zip(titles, rows, strict=True)):
             row = of_title.get(name)
             against = row and row["against_baseline" if table["baseline"] else "against_cam"]

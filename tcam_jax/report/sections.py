@@ -46,6 +46,7 @@ def summary(
     results: Results,
     environment: Environment,
     lines: Sequence[FrameLine],
+    trained_videos: float,
 ) -> Summary:
     """Return the page's beginning.
 
@@ -55,6 +56,7 @@ def summary(
       results: see `evaluate.results`.
       environment: content of environment.json.
       lines: of predictions.jsonl.
+      trained_videos: share of the evaluated frames whose videos were trained on too.
     """
     method = localising_method(config)
     figure, interval = headline(results, method)
@@ -69,6 +71,11 @@ def summary(
             f"Classification accuracy in percent of the {results['split']} split's frames; who "
             f"always says the commonest class has {number(commonest_share(lines))}. CorLoc is not "
             "known: the dataset has no true boxes."
+        )
+    if trained_videos:
+        explanation += (
+            f" {number(100 * trained_videos)} % of these frames are of videos that were trained on "
+            "(split by time): for other videos it is too good."
         )
     losses = [name for name, loss in config.tcam.losses.items() if loss.weight or loss.final_weight]
     window = config.tcam.window
@@ -223,6 +230,6 @@ def clips_section(
     for name, split in splits.items():
         figures = [clip(split, records, maps, method, tau) for records in choose_shots(split.table)]
         if figures:
-            group = Group(text=f"From the {name} split: not trained on.", figures=figures)
+            group = Group(text=f"Frames of the {name} split: not trained on.", figures=figures)
             return Section("clips", "Clips", [group])
     return None

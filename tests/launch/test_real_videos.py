@@ -93,6 +93,7 @@ def test_train_predict_and_report_without_boxes(folder, tmp_path, launch):
     assert titles == ["#classes", "#thresholds", "#extremes", "#failures", "#curves"]
     text = " ".join(" ".join(page.text).split())
     assert "CorLoc is not known: the dataset has no true boxes." in text
+    assert "100.0 % of these frames are of videos that were trained on (split by time)" in text
     assert "Confusion matrix" in text and "Least certain" in text
     assert "Of wrong boxes nothing is known without true ones." in text
     assert len(page.all("canvas")) == 2 * 9  # pairs of three frames a class

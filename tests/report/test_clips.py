@@ -54,7 +54,7 @@ def test_the_section_is_of_the_first_split_with_shots_long_enough(shapes_data, m
     assert clips_section(splits, maps, "layercam", None) is None  # its shots are too short
     monkeypatch.setattr(clips, "FEWEST", 1)
     (group,) = clips_section(splits, maps, "layercam", None).groups
-    assert group.text == "From the test split: not trained on." and group.figures
+    assert group.text == "Frames of the test split: not trained on." and group.figures
 
 
 def test_every_picture_has_its_time():

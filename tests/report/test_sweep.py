@@ -44,6 +44,12 @@ def test_sweeps_beside_each_other():
     assert (place, 4) in without_baseline.strong and (place, 2) not in without_baseline.strong
 
 
+def test_sweeps_of_one_dataset_are_numbered():
+    (table,) = beside([SUMMARY, other("photos"), SUMMARY])
+    names = ["shapes (default), resnet18, sweep 1", "photos (default), resnet18"]
+    assert table.header[1::2] == [*names, "shapes (default), resnet18, sweep 3"]
+
+
 def test_sweeps_without_a_table_in_common():
     changed = other("photos")
     changed["tables"][0]["name"] = "another"

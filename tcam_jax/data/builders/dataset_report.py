@@ -95,13 +95,19 @@ def make_report(
         }
         split["total"] = dict(sum(map(Counter, split["classes"].values()), Counter()))
         split["sizes"] = dict(split["sizes"].most_common())
+    kinds = by_kind(findings)
+    return {"schema": SCHEMA, "name": name, "config": config, "splits": splits, "findings": kinds}
+
+
+def by_kind(findings: Findings) -> dict[str, Any]:
+    """The part `findings` of a report, see `make_report`."""
     kinds: dict[str, Any] = {}
     for finding in findings.all:
         rule = RULES[finding.kind]
         kind = kinds.setdefault(finding.kind, {**rule._asdict(), "count": 0, "places": []})
         kind["count"] += 1
         kind["places"].append({"where": finding.where, "detail": finding.detail})
-    return {"schema": SCHEMA, "name": name, "config": config, "splits": splits, "findings": kinds}
+    return kinds
 
 
 def _count(shots: Sequence[Any]) -> dict[str, int]:
@@ -129,8 +135,15 @@ def in_words(report: dict[str, Any]) -> str:
             for class_name, counts in split["classes"].items()
             if not counts["frames"]
         ]
+    lines += findings_in_words(report["findings"]) or ["  nothing was found wrong"]
+    return "\n".join(map(one_line, lines))
+
+
+def findings_in_words(kinds: dict[str, Any]) -> list[str]:
+    """Lines of what `by_kind` returns, the worst first, some places of each kind."""
+    lines = []
     for action in ("doubtful", "skipped", "repaired", "kept", "ignored"):
-        for kind in report["findings"].values():
+        for kind in kinds.values():
             if kind["action"] != action:
                 continue
             lines.append(f"  {action}, {kind['count']} times: {kind['meaning']}")
@@ -139,6 +152,4 @@ def in_words(report: dict[str, Any]) -> str:
                 lines.append(f"    {place['where']}{detail}")
             if kind["count"] > _EXAMPLES:
                 lines.append(f"    and {kind['count'] - _EXAMPLES} more")
-    if not report["findings"]:
-        lines.append("  nothing was found wrong")
-    return "\n".join(map(one_line, lines))
+    return lines

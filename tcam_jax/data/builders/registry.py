@@ -4,16 +4,20 @@ import difflib
 import importlib
 import inspect
 import json
+import logging
 import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tcam_jax.data.builders.dataset_report import read_report
+from tcam_jax.data.builders.dataset_report import by_kind, findings_in_words, read_report
 from tcam_jax.data.builders.findings import Findings, is_harmless
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.extras import require
 from tcam_jax.runtime.json_files import read_json
+from tcam_jax.runtime.terminal import one_line
+
+_logger = logging.getLogger(__name__)
 
 # Each module has one function `make_builder(config, *, data_dir, manual_dir, **options)`.
 BUILDERS = {
@@ -122,6 +126,7 @@ def validate(
     """Reads and decodes all source files as `prepare` does, but makes no dataset.
 
     Archives are unpacked and videos decoded under `data_dir`, where `prepare` finds them again.
+    Where no dataset can be made, what was found before that is logged.
 
     Returns:
         The report, see `dataset_report.make_report`.
@@ -131,7 +136,13 @@ def validate(
     """
     module = _module(name, options)
     builder = module.make_builder(config, data_dir=data_dir, manual_dir=manual_dir, **options)
-    return builder.validate(Findings(strict, builder.published))
+    findings = Findings(strict, builder.published)
+    try:
+        return builder.validate(findings)
+    except InputError:
+        for line in findings_in_words(by_kind(findings)):
+            _logger.warning(one_line(line.strip()))
+        raise
 
 
 def _module(name: str, options: dict[str, Any]) -> ModuleType:

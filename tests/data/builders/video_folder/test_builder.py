@@ -217,11 +217,16 @@ def test_bad_options(tmp_path, arguments, message):
         prepare("video_folder", **arguments)
 
 
-def test_validation_names_every_class_without_a_frame(tmp_path):
+def test_validation_names_every_class_without_a_frame(tmp_path, caplog):
     root = write_frames(tmp_path / "src", {"a/v/s": 3})
+    (root / "a" / "notes.txt").write_text("of mine")
     for name in ("b", "c"):
         (root / name).mkdir()
         (root / name / "v.mp4").write_bytes(b"no video")
     told = r"class 'b', 'c' in .* has no videos with frames; .*: b/v\.mp4: .*; c/v\.mp4: "
     with pytest.raises(ValueError, match=told):
         validate("video_folder", "mine", tmp_path / "data", root)
+    # And what else is wrong.
+    found = [record.message for record in caplog.records]
+    assert "skipped, 1 times: a file where only frames are expected" in found
+    assert "a/notes.txt" in found
