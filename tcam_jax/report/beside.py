@@ -49,9 +49,7 @@ def _of_name(summary: Summary, name: str) -> AblationTable | None:
     return next((table for table in summary["tables"] if table["name"] == name), None)
 
 
-def _table(
-    title: str, names: Sequence[str], of_sweeps: Sequence[AblationTable | None]
-) -> Table:
+def _table(title: str, names: Sequence[str], of_sweeps: Sequence[AblationTable | None]) -> Table:
     known = [
         (name, table) for name, table in zip(names, of_sweeps, strict=True) if table is not None
     ]

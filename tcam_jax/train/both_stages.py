@@ -71,7 +71,7 @@ def train(
         trained = count_trained(config[name].optimizer, stage.state.params)
         frozen = _count((stage.state.params, stage.frozen)) - trained
         log.info(
-            "%s: %s parameters trained, %s numbers frozen; validated on %d frames",
+            "%s: %s parameters trained, %s numbers frozen; validated on %d frames; compiling",
             name,
             f"{trained:,}",
             f"{frozen:,}",
