@@ -49,11 +49,12 @@ class Quality(TypedDict):
 Rows = Mapping[str, Mapping[str, Any]]
 """title -> {field of `config.tcam`: value}"""
 
-OVER_TIME: Rows = {"n = 0": {"window.n": 0}} | {
+OVER_TIME: Rows = {"n = 0": {"window.n": 0, "seeds.motion": 0.0}} | {
     f"n = {n}, {pooling}{', along the flow' if align else ''}": {
         "window.n": n,
         "window.pooling": pooling,
         "window.align": align,
+        "seeds.motion": 0.0,
     }
     for n in (1, 2, 4, 8)
     for pooling in ("max", "mean", "softmax")

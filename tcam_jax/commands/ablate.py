@@ -23,9 +23,13 @@ from ml_collections import ConfigDict
 from tcam_jax.commands import command_line, config_flag
 from tcam_jax.config.ablation import Ablation, RunKey, planned, with_methods
 from tcam_jax.config.ablation_tables import TABLES, tables_of
-from tcam_jax.config.rules import validate
+from tcam_jax.config.places import located
+from tcam_jax.config.record import check_goes_on, load_config
+from tcam_jax.config.rules import flatten, validate
+from tcam_jax.data.background import localised
 from tcam_jax.data.builders.registry import prepare, prepared_folder
 from tcam_jax.data.dataset import Dataset
+from tcam_jax.data.duration import UNITS
 from tcam_jax.data.records import dataset_folder
 from tcam_jax.evaluate.results import file_of_split
 from tcam_jax.report.ablation import Summary, score_shown
@@ -83,11 +87,14 @@ def ablate(
         _check(key, one)
     _check_seed_files(runs.values())
     folders = {key: workdir / f"seed{key[1]}" / key[0] for key in runs}
+    for key, folder in folders.items():
+        check_goes_on(located(runs[key]), folder)
     finished = {  # a sweep that goes on starts with the tables it had
         key: read_run(folder, runs[key], split)
         for key, folder in folders.items()
         if is_finished(folder / TCAM_DIR)
         and (folder / file_of_split("results.json", split)).exists()
+        and _is_as_long(folder, runs[key])
     }
     start = time.monotonic()
     for number, (key, one) in enumerate(runs.items(), start=1):
@@ -109,6 +116,13 @@ def ablate(
     return summary
 
 
+def _is_as_long(folder: Path, config: ConfigDict) -> bool:
+    """Tell whether a run was trained as long as it is to be now: shorter ones are no row yet."""
+    there, now = flatten(load_config(folder)), flatten(config)
+    lengths = [f"{section}.{unit}" for section in ("classifier", "tcam") for unit in UNITS]
+    return all(there[field] == now[field] for field in lengths)
+
+
 def _check(key: RunKey, config: ConfigDict) -> None:
     """Check a run's config and that its dataset is there, which is generated if it can be."""
     try:
@@ -126,12 +140,12 @@ def _check(key: RunKey, config: ConfigDict) -> None:
 def _check_seed_files(configs: Iterable[ConfigDict]) -> None:
     """Check each folder of seed maps once, whatever the number of runs that take it."""
     taking = {
-        (one.dataset.name, one.dataset.config, one.tcam.seed_dir): one
+        (one.dataset.name, one.dataset.config, one.dataset.background, one.tcam.seed_dir): one
         for one in configs
         if one.tcam.seed_source == "files"
     }
     for one in taking.values():
-        Dataset(one).check_seed_files(one.tcam.seed_dir)
+        localised(one, Dataset(one)).check_seed_files(one.tcam.seed_dir)
 
 
 def _measure(

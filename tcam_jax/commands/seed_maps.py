@@ -33,6 +33,7 @@ def main() -> None:
     from tcam_jax.data.dataset import Dataset
     from tcam_jax.pseudo_labels.text_maps.model import open_text_maps
     from tcam_jax.pseudo_labels.text_maps.writing import digest_of, write_maps
+    from tcam_jax.runs.identity import content_of
     from tcam_jax.runtime.counted import counted
     from tcam_jax.runtime.terminal import say
 
@@ -42,6 +43,7 @@ def main() -> None:
     make = open_text_maps(weights, data.class_names, _TEMPLATE.value, _SIZE.value)
     split, folder = data.records("train"), Path(_OUTPUT.value)
     made_by = {"model": make.kind, "weights": digest_of(weights), "dataset": split.name}
+    made_by["content"] = content_of(config, data)
     done = write_maps(split, make, folder, config.dataset.resize, _BATCH_SIZE.value, made_by)
     say(f"{counted(done.made, 'map')} made, {done.there} there before: {folder}")
     if done.damaged:

@@ -65,6 +65,20 @@ def with_methods(table: Ablation, config: ConfigDict) -> Ablation:
     return table._replace(variants=tuple(map(named, table.variants)))
 
 
+def changed(config: ConfigDict, overrides: Mapping[str, Any]) -> ConfigDict:
+    """Return a copy of the config with other values; a loss whose weight becomes 0 is off.
+
+    Raises:
+      KeyError, TypeError: there is no such field, or its values are of another type.
+    """
+    one = config.copy_and_resolve_references()
+    one.update_from_flattened_dict(dict(overrides))
+    for name, loss in one.tcam.losses.items():
+        if overrides.get(f"tcam.losses.{name}.weight") == 0 and "final_weight" in loss:
+            loss.final_weight = None
+    return one
+
+
 def planned(
     config: ConfigDict, tables: Sequence[Ablation], seeds: Sequence[int]
 ) -> Iterator[tuple[RunKey, ConfigDict]]:
@@ -84,9 +98,8 @@ def planned(
                         f"the rows {first.title!r} and {variant.title!r} share the run "
                         f"{variant.run!r} and must have the same overrides; rename one."
                     )
-                one = config.copy_and_resolve_references()
                 try:
-                    one.update_from_flattened_dict({**variant.overrides, "seed": seed})
+                    one = changed(config, {**variant.overrides, "seed": seed})
                 except (KeyError, TypeError) as error:
                     raise InputError(
                         f"the overrides of the run {variant.run!r} must be fields of the config, "

@@ -8,6 +8,8 @@ from tcam_jax.config import paper_ablations
 from tcam_jax.config.ablation import Ablation
 from tcam_jax.config.recipe_ablation import recipes
 from tcam_jax.config.search_ablation import search
+from tcam_jax.losses.objective import WINDOW_LOSSES
+from tcam_jax.losses.schedule import is_on
 from tcam_jax.runtime.errors import InputError
 
 TABLES: dict[str, Callable[[ConfigDict, bool], Ablation]] = {
@@ -20,6 +22,9 @@ TABLES: dict[str, Callable[[ConfigDict, bool], Ablation]] = {
     "search": lambda config, full: search(config),
 }
 """name -> the table over a config, in full or not; a user's own joins them."""
+
+_OF_TCAM = ("losses", "temporal", "seeds", "bounds", "extra_losses")
+"""The paper's, of TCAM: their rows say themselves which neighbours there are, down to none."""
 
 _WITH_TRAINING_BOXES = ("moving_shapes", "moving_photos")
 
@@ -42,6 +47,15 @@ def tables_of(config: ConfigDict, full: bool, names: Sequence[str] = ()) -> tupl
         names += ["extra_losses"] * full
     if unknown := [name for name in names if name not in TABLES]:
         raise InputError(f"tables must be of {', '.join(TABLES)}; got {', '.join(unknown)}.")
+    of_windows = [
+        name for name, x in config.tcam.losses.items() if name in WINDOW_LOSSES and is_on(x)
+    ]
+    if of_windows and (of_tcam := [name for name in names if name in _OF_TCAM]):
+        raise InputError(
+            f"the tables {', '.join(of_tcam)} are of TCAM, without losses of neighbouring frames; "
+            f"the config has {', '.join(of_windows)}. Begin with its dataset's config, or with "
+            "--tables=recipes or search."
+        )
     if "bounds" in names and dataset not in _WITH_TRAINING_BOXES:
         raise InputError(
             f"the table bounds needs boxes in training, which {' and '.join(_WITH_TRAINING_BOXES)} "

@@ -1,6 +1,6 @@
 """What of a config may differ when a run goes on in its workdir."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None:
         f"  {field}: {old.get(field, absent)!r} there, {new.get(field, absent)!r} now"
         for field in sorted(changed.difference(*lengths.values()))
         if field not in CHANGEABLE
-        and not (_is_of_idle_loss(field, old) and _is_of_idle_loss(field, new))
+        and not (is_of_idle_loss(field, old) and is_of_idle_loss(field, new))
     ]
     if changes:
         raise InputError(
@@ -101,7 +101,7 @@ def _follow_the_length(section: str, flat: dict[str, Any]) -> Iterator[str]:
                 yield field
 
 
-def _is_of_idle_loss(field: str, flat: dict[str, Any]) -> bool:
+def is_of_idle_loss(field: str, flat: Mapping[str, Any]) -> bool:
     """Tell whether a field belongs to a loss that is off or absent: it changes nothing."""
     if not field.startswith("tcam.losses."):
         return False

@@ -28,9 +28,6 @@ def check_losses(config: ConfigDict) -> None:
     """
     for name, settings in config.tcam.losses.items():
         _check_loss(name, settings)
-        if settings.get("start_epoch", 1) > config.tcam.epochs > 0:
-            expected = f"at most tcam.epochs={config.tcam.epochs}"
-            reject(f"tcam.losses.{name}.start_epoch", expected, settings.start_epoch)
         if name in WINDOW_LOSSES and is_on(settings) and config.tcam.window.n < 1:
             reject("tcam.window.n", f"1 or more for the loss {name}", config.tcam.window.n)
     _try_losses(config)

@@ -8,10 +8,17 @@ from typing import Any
 
 from tcam_jax.config.ablation import Ablation, Variant
 
+# Whatever the recipe of the config.
+_TCAM: dict[str, Any] = {
+    "tcam.window.cam_tmp": True,
+    "tcam.window.labelled": "target",
+    "tcam.window.pooling": "max",
+    "tcam.window.align": False,
+}
 NO_CRF = {"tcam.losses.crf.weight": 0.0}
 NO_SIZE = {"tcam.losses.size.weight": 0.0}
-TARGET_ALONE = {"tcam.window.n": 0}
-TCAM = {"tcam.window.n": 1}
+TARGET_ALONE = _TCAM | {"tcam.window.n": 0}
+TCAM = _TCAM | {"tcam.window.n": 1}
 ONE_BASELINE = {"eval.cam_methods": ("layercam",)}
 
 LOSSES = Ablation(
@@ -54,7 +61,7 @@ def temporal(full: bool) -> Ablation:
         "temporal",
         "Temporal range (Fig. 3)",
         tuple(
-            Variant(f"n{n}", f"n = {n}", {"tcam.window.n": n}, PUBLISHED_RANGE.get(n))
+            Variant(f"n{n}", f"n = {n}", _TCAM | {"tcam.window.n": n}, PUBLISHED_RANGE.get(n))
             for n in (range(11) if full else (0, 1, 2, 4))
         ),
         baseline="n1",

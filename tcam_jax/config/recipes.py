@@ -40,20 +40,20 @@ def tcam(config: ConfigDict) -> None:
 def colo_cam(config: ConfigDict) -> None:
     """Belharbi et al., "CoLo-CAM …", Pattern Recognition 162:111358, 2025: its authors' command.
 
-    On YouTube-Objects that includes how long stage 2 trains, and on what of the shots.
+    On YouTube-Objects that includes how many epochs stage 2 trains, and on what of the shots.
     """
     _single_frames(config)
     config.tcam.window.n, config.tcam.window.labelled = 1, "all"
     config.tcam.seeds.rule, config.tcam.seeds.region = "colo_cam", "largest_box"
     share = (config.dataset.crop / _PUBLISHED_CROP) ** 2
-    config.tcam.seeds.fg_pixels = config.tcam.seeds.bg_pixels = round(1000 * share)
+    config.tcam.seeds.fg_pixels = config.tcam.seeds.bg_pixels = max(1, round(1000 * share))
     joint = _loss(config, "joint_color_crf")
     joint.weight, joint.adaptive, joint.sigma_rgb = 9.0, True, 15.0
     if config.dataset.name == "youtube_objects":
         config.dataset.middle_share = 0.6
-        # 32 frames a step, which is windows of two; ten epochs, and a learning rate that falls.
-        config.tcam.batch_size, config.tcam.epochs = 16, 10
-        config.tcam.optimizer.step_epochs = 5
+        config.tcam.batch_size = 16  # 32 frames a step, which is windows of two
+        if config.tcam.epochs:  # ten, and a learning rate that falls; other lengths are the user's
+            config.tcam.epochs, config.tcam.optimizer.step_epochs = 10, 5
 
 
 def trcam_v(config: ConfigDict) -> None:

@@ -61,6 +61,7 @@ _NEEDED_TO = {
 }
 # Beyond these, a few frames would fill the memory; no share is more than all.
 _AT_MOST = {
+    "seed": 2**32 - 1,  # JAX's keys take 32 bits of it: larger ones would be smaller ones again
     "dataset.resize": 8192,
     "dataset.crop": 8192,
     "dataset.middle_share": 1,

@@ -1,8 +1,8 @@
 """The table "search": what every knob of stage 2 is worth, one turned at a time.
 
-Over any config: a knob is a change of the config's own values. One that changes nothing in it, such
-as a factor of a loss that is off, has no row, and one that the rest of it does not allow is named
-in the table's note. To add a knob is to add a line to `KNOBS`.
+Over any config: a knob is a change of the config's own values. One that changes nothing that is
+trained, such as a factor of a loss that is off, has no row, and one that the rest of it does not
+allow is named in the table's note. To add a knob is to add a line to `KNOBS`.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,15 +10,18 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from tcam_jax.config.ablation import Ablation, Variant
+from tcam_jax.config.ablation import Ablation, Variant, changed
+from tcam_jax.config.continuation import is_of_idle_loss
 from tcam_jax.config.rules import flatten, validate
 from tcam_jax.data.duration import UNITS
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
+from tcam_jax.losses.objective import WINDOW_LOSSES
 from tcam_jax.runtime.errors import InputError
 
 Knob = Callable[[ConfigDict], Mapping[str, Any]]
 """From a config to what is changed in it, {dotted field: value}."""
 
+_OF_POOLING = ("cam_tmp", "pooling", "align")
 BASE = "search"
 """The run of the config as it is; others are named after it and their knob."""
 
@@ -29,12 +32,14 @@ def to(value: Any, *fields: str) -> Knob:
 
 
 def times(factor: float, field: str) -> Knob:
-    """Multiply a field of `config.tcam`, or of the whole config."""
-    name = _of_config(field)
+    """Multiply a field of `config.tcam`, or of the whole config; a weight all along its way."""
+    names = [_of_config(field)]
+    if field.endswith(".weight"):
+        names.append(names[0].removesuffix("weight") + "final_weight")
 
     def knob(config: ConfigDict) -> Mapping[str, Any]:
         before = flatten(config)
-        return {name: factor * before[name]} if name in before else {}
+        return {name: factor * before[name] for name in names if before.get(name)}
 
     return knob
 
@@ -74,7 +79,6 @@ def _frames(n: int) -> Knob:
     """Another number of neighbours; without any, the losses that need them are off."""
     of_windows = ("joint_color_crf", "temporal_consistency")
     off: dict[str, Any] = {f"tcam.losses.{name}.weight": 0.0 for name in of_windows}
-    off |= {f"tcam.losses.{name}.final_weight": None for name in of_windows}
 
     def knob(config: ConfigDict) -> Mapping[str, Any]:
         known = flatten(config).keys()
@@ -145,6 +149,19 @@ KNOBS: dict[str, tuple[str, Knob]] = {
 """name of the run -> what is changed, in words and in the config."""
 
 
+def _what_counts(flat: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields on which stage 2 depends, given the others."""
+    window = "tcam.window."
+    fields = {field: x for field, x in flat.items() if not is_of_idle_loss(field, flat)}
+    pools = flat[f"{window}cam_tmp"] and flat[f"{window}n"] > 0
+    together = any(f"tcam.losses.{name}.weight" in fields for name in WINDOW_LOSSES)
+    if not pools:
+        fields = {x: fields[x] for x in fields if x.removeprefix(window) not in _OF_POOLING}
+    if not (pools or together or flat[f"{window}labelled"] == "all"):  # no neighbour is looked at
+        fields = {x: fields[x] for x in fields if not x.startswith(window)}
+    return fields
+
+
 def search(config: ConfigDict) -> Ablation:
     """Return the config as it is, its other maps, and a row for each knob that changes it."""
     own, before = config.eval.map, flatten(config)
@@ -157,17 +174,19 @@ def search(config: ConfigDict) -> Ablation:
     refused = []
     for name, (title, knob) in KNOBS.items():
         turned = knob(config)
-        changed = {field: x for field, x in turned.items() if before.get(field) != x}
-        if not changed or turned.keys() - before.keys():  # losses are a config's own
+        if turned.keys() - before.keys():  # losses are a config's own
             continue
-        one = config.copy_and_resolve_references()
-        one.update_from_flattened_dict(changed)
+        one = changed(config, turned)
+        after = flatten(one)
+        if _what_counts(after) == _what_counts(before):
+            continue
         try:
             validate(one)
         except InputError:
             refused.append(title)
         else:
-            rows.append(Variant(f"{BASE}_{name}", title, changed))
+            fields = {field: x for field, x in after.items() if before[field] != x}
+            rows.append(Variant(f"{BASE}_{name}", title, fields))
     note = "Stage 2 alone; one classifier a seed serves all rows."
     if refused:
         note += f" What the config does not allow is left out: {', '.join(refused)}."

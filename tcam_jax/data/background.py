@@ -1,11 +1,13 @@
 """A class that shows none of the others: the classifier learns it, localisation does not."""
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from ml_collections import ConfigDict
 
 from tcam_jax.data.protocol import Data
 from tcam_jax.runtime.errors import InputError
+
+D = TypeVar("D", bound=Data)
 
 
 @runtime_checkable
@@ -22,7 +24,7 @@ def background_of(config: ConfigDict, class_names: tuple[str, ...]) -> str | Non
     return name if name in class_names else None
 
 
-def localised(config: ConfigDict, data: Data) -> Data:
+def localised(config: ConfigDict, data: D) -> D:
     """Return what there is something to find in: `data` without its background class.
 
     Raises:
@@ -37,4 +39,4 @@ def localised(config: ConfigDict, data: Data) -> Data:
             f"tcam_jax.data.dataset.Dataset; {type(data).__name__} lacks it. Or set "
             "config.dataset.background to ''."
         )
-    return data.without(background)
+    return cast(D, data.without(background))

@@ -23,7 +23,10 @@ _TOLERANCE = 1.0  # pixels by which these may miss it
 _LEAST = 1 / 512  # of the frame's side: what moves less than that does not count as moving
 # Share of the places that must agree on the camera's motion. Of neighbours in moving_photos a sixth
 # or more do, a quarter or more of most; of frames that show different scenes, an eighth at most.
+# That is so at these sides, pixels: of smaller frames unrelated ones agree too, of larger ones
+# neighbours do not.
 _AGREEING = 0.15
+_SIDES = (160, 224)
 _MARGIN = 4  # pixels, half the flow's patch, from the edge
 
 
@@ -124,14 +127,24 @@ def motion_map(now: Grey, others: Sequence[Grey]) -> Float[np.ndarray, "g g"]:
     """Return where things move, 0..1, float32, at every `FLOW_STRIDE`-th place of a square frame.
 
     Args:
-      now, others: see `smooth_motion`; without others the map is 0.
+      now, others: see `smooth_motion`; without others the map is 0. They are compared at a side of
+        160 to 224 pixels, smaller and larger ones at the nearest of these.
     """
     g = flow_side(len(now))
     if not others:
         return np.zeros((g, g), np.float32)
-    motion = smooth_motion(now, others)
-    clear = max(float(motion.max()), _LEAST * len(now))
+    side = int(np.clip(len(now), *_SIDES))
+    motion = smooth_motion(_square(now, side), [_square(other, side) for other in others])
+    clear = max(float(motion.max()), _LEAST * side)
     return np.asarray(cv2.resize(motion / clear, (g, g), interpolation=cv2.INTER_AREA))
+
+
+def _square(frame: Grey, side: int) -> UInt8[np.ndarray, "side side"]:
+    if len(frame) == side:
+        return frame
+    smaller = len(frame) > side
+    interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(frame, (side, side), interpolation=interpolation))
 
 
 def window_flow(

@@ -1,8 +1,9 @@
 """Prepared datasets, read at random: one split is its records plus its shot table."""
 
+import contextlib
 import io
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, SupportsIndex, runtime_checkable
@@ -92,6 +93,12 @@ class Split:
             InputError: a damaged record (named).
         """
         return self._read_bytes(record, "frame_id").decode()
+
+    def readable_ids(self, records: Iterable[int]) -> Iterator[str]:
+        """The frame ids of records, without damaged ones: training names those itself."""
+        for record in records:
+            with contextlib.suppress(InputError):
+                yield self.read_frame_id(record)
 
     def _read_bytes(self, record: int, key: str) -> bytes:
         from tensorflow_datasets.proto import tf_example_pb2

@@ -7,8 +7,6 @@ missing frames and maps that were made in a wrong way, not a single file that ha
 wrong content: such a one stops training when its batch comes.
 """
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 
 from tcam_jax.data.records import Split
@@ -38,7 +36,7 @@ def check_seed_files(files: SeedFiles, split: Split) -> None:
         without_map = {without_suffix(first) for first in firsts} - there
         lacking = max(0, len(records) - len(there), len(without_map))
         if lacking and len(named) < _NAMED:
-            absent = [i for i in _readable_ids(split, records) if without_suffix(i) not in there]
+            absent = [i for i in split.readable_ids(records) if without_suffix(i) not in there]
             lacking = len(absent)  # frames of one name may share a map
             named += absent[:_NAMED]
         missing += lacking
@@ -73,18 +71,9 @@ def _folders(split: Split) -> dict[str, tuple[list[int], list[str]]]:
     folders: dict[str, tuple[list[int], list[str]]] = {}
     for start, stop in zip(table.start.tolist(), table.stop.tolist(), strict=True):
         # None: a shot of damaged records alone, which training passes over.
-        first = next(_readable_ids(split, range(start, stop)), None)
+        first = next(split.readable_ids(range(start, stop)), None)
         if first is not None:
             records, firsts = folders.setdefault(first.rpartition("/")[0], ([], []))
             records.extend(range(start, stop))
             firsts.append(first)
     return folders
-
-
-def _readable_ids(split: Split, records: Iterable[int]) -> Iterator[str]:
-    """The frame ids of records, without damaged ones: training names those itself."""
-    for record in records:
-        try:
-            yield split.read_frame_id(record)
-        except InputError:
-            continue

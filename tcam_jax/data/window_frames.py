@@ -25,8 +25,8 @@ class Sampling(NamedTuple):
     Attributes:
       name: "adjacent": the n nearest. "gaussian": drawn one after the other without replacement,
         each in proportion to exp(-d^2 / (2 sigma_t^2)), d frames from the target. "interval": the
-        side is cut into n parts of as equally many frames as can be, larger ones near the target,
-        and one frame is drawn uniformly in each, so that they are spread to the shot's end.
+        side is cut into n parts of equally many frames, give or take one, and one frame is drawn
+        uniformly in each, so that they are spread to the shot's end.
       sigma_t: of "gaussian", frames, above 0.
     """
 

@@ -2,7 +2,8 @@
 
 Frames of one video resemble each other, so the videos are drawn anew (with replacement, within each
 class), not the frames: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, percentile
-intervals. The threshold is not chosen anew, and another training would differ by more.
+intervals. The threshold is not chosen anew, and another training would differ by more. A class of
+one video has nothing to draw from: how much its videos differ, and so any interval, is not known.
 """
 
 from typing import NamedTuple
@@ -32,15 +33,22 @@ class VideoBootstrap:
             share = np.full(len(members), 1 / len(members))
             draws[:, members] = generator.multinomial(len(members), share, RESAMPLES)
         self._draws = draws
+        self._is_known = bool((np.bincount(class_of)[present] > 1).all())
         self._first_of_class = np.searchsorted(class_of, present)  # videos are sorted by class
         self._frames = self._of_classes(np.bincount(self._videos, minlength=count))
 
-    def class_means(self, correct: Shaped[np.ndarray, "frames"]) -> Float[np.ndarray, "resamples"]:
+    def class_means(
+        self, correct: Shaped[np.ndarray, "frames"]
+    ) -> Float[np.ndarray, "resamples"] | None:
         """Return the mean over classes of the share of `correct` frames, percent, per resample.
+
+        None where a class has a single video.
 
         Args:
           correct: yes or no; or numbers, such as the share of several runs that are.
         """
+        if not self._is_known:
+            return None
         found = np.bincount(self._videos, correct, minlength=self._draws.shape[1])
         return 100 * (self._of_classes(found) / self._frames).mean(axis=1)
 
@@ -61,11 +69,11 @@ class Difference(NamedTuple):
 
     Attributes:
       mean: over classes and runs.
-      interval: [low, high], of `COVERAGE`.
+      interval: [low, high], of `COVERAGE`; None where a class has a single video.
     """
 
     mean: float
-    interval: list[float]
+    interval: list[float] | None
 
 
 def paired_difference(
@@ -86,4 +94,5 @@ def paired_difference(
     gain = ours.mean(axis=0) - theirs.mean(axis=0)
     of_classes = [gain[labels == label].mean() for label in np.unique(labels)]
     samples = VideoBootstrap(labels, videos).class_means(gain)
-    return Difference(100 * float(np.mean(of_classes)), interval(samples))
+    known = None if samples is None else interval(samples)
+    return Difference(100 * float(np.mean(of_classes)), known)

@@ -4,8 +4,9 @@ Of the optical flow from the frame to those before and after it, the part that i
 (`data.optical_flow`); its largest region above Otsu's threshold gives the box.
 """
 
+import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from tcam_jax.data.optical_flow import FARTHEST, Grey, grey, smooth_motion
 from tcam_jax.evaluate.boxes import box_of_mask, otsu_level
@@ -33,7 +34,7 @@ def motion_boxes(frame: Frame, neighbours: Neighbours) -> Float[np.ndarray, "n 4
     """
     now = _small_grey(frame)
     for distance in _DISTANCES:
-        others = [_small_grey(other) for other in neighbours(distance)]
+        others = [_fitting(_small_grey(other), now) for other in neighbours(distance)]
         if not others:
             break  # nor is there any farther away
         box = _moving_region(smooth_motion(now, others))
@@ -44,6 +45,11 @@ def motion_boxes(frame: Frame, neighbours: Neighbours) -> Float[np.ndarray, "n 4
 
 def _small_grey(frame: Frame) -> Grey:
     return grey(shrink(frame, SIZE))
+
+
+def _fitting(other: UInt8[np.ndarray, "h w"], now: Grey) -> Grey:
+    """Return a neighbour at the frame's size: frames of one shot may differ in theirs."""
+    return other if other.shape == now.shape else np.asarray(cv2.resize(other, now.shape[::-1]))
 
 
 def _moving_region(smooth: Float[np.ndarray, "h w"]) -> np.ndarray | None:

@@ -157,7 +157,7 @@ def protocol_rows(
         thresholds_of(method), REGIONS, LOCALISATIONS
     ):
         of_ious: list[ProtocolRow] = []
-        samples: list[np.ndarray] = []
+        samples: list[np.ndarray | None] = []
         for iou in IOUS:
             setting = (regions, iou, localisation)
             if threshold == AGREEMENT:

@@ -12,7 +12,8 @@ Schema 3:
     tau: 0..1 of the map's maximum; {class: tau}; null where there is none (Otsu's level is each
       map's own, a mean over IoUs has several)
     corloc: mean over classes, percent; the number to quote
-    interval: [low, high], 95 % of `corloc` when videos are resampled (`evaluate.bootstrap`)
+    interval: [low, high], 95 % of `corloc` when videos are resampled (`evaluate.bootstrap`); null
+      where a class has a single video
     corloc_frames: mean over frames, percent
     per_class: [percent], in the order of `classes`; null for a class without boxes
     The fixed boxes have null for checkpoint, class_from, threshold, regions, and tau.
@@ -100,7 +101,7 @@ def fixed_box_rows(truth: Truth, size: int, num_classes: int) -> list[Row]:
     ):
         overlaps = np.array([iou(box, scaled_truth(truth, i, size)).max() for i in boxed])
         of_ious: list[Row] = []
-        samples: list[np.ndarray] = []
+        samples: list[np.ndarray | None] = []
         for least in IOUS:
             scores = unknown_scores(num_classes)
             if bootstrap is not None:

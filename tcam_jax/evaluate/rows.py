@@ -52,14 +52,15 @@ def scores_of(
     }
 
 
-def mean_scores(rows: Sequence[Scores], samples: Sequence[np.ndarray]) -> Scores:
+def mean_scores(rows: Sequence[Scores], samples: Sequence[np.ndarray | None]) -> Scores:
     """Return the means of the figures of `rows`; null where one of them is."""
+    known = [one for one in samples if one is not None]
     if any(row["corloc"] is None for row in rows):
         return unknown_scores(len(rows[0]["per_class"]))
     per_class = zip(*(row["per_class"] for row in rows), strict=True)
     return {
         "corloc": _mean([row["corloc"] for row in rows]),
-        "interval": interval(np.mean(samples, axis=0)) if samples else None,
+        "interval": interval(np.mean(known, axis=0)) if known else None,
         "corloc_frames": _mean([row["corloc_frames"] for row in rows]),
         "per_class": [_mean(ious) for ious in per_class],
     }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from tcam_jax.predict.decision import LEAST_SCORE, Decision
 from tcam_jax.predict.inputs import InputFrame, Inputs, frames_of
-from tcam_jax.predict.neighbours import with_neighbours
+from tcam_jax.predict.neighbours import readings, with_neighbours
 from tcam_jax.predict.prediction import Prediction
 from tcam_jax.predict.smooth_boxes import with_smooth_boxes
 from tcam_jax.predict.squares import room_for_squares, squares_of
@@ -167,9 +167,8 @@ class Predictor:
         check_count(stride, "stride", 1)
         stopwatch = stopwatch or Stopwatch()
         # Neighbours are of the same file.
-        for _, outputs in groupby(
-            self._outputs(frames_of(frames, stride), stopwatch), lambda output: output[0].file
-        ):
+        all_outputs = self._outputs(frames_of(frames, stride), stopwatch)
+        for outputs in readings(all_outputs, itemgetter(0)):
             predictions = self._decided(_smoothed(outputs, smoothing), stopwatch)
             if track or smooth_boxes:
                 predictions = with_tracks(predictions)

@@ -1,14 +1,14 @@
 """Frames as the network sees them: squares, and where things move in them."""
 
 from collections.abc import Iterator
-from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 from PIL import Image
 
 from tcam_jax.data.optical_flow import MOTION_DISTANCES, flow_side, grey, motion_map
 from tcam_jax.predict.inputs import InputFrame
-from tcam_jax.predict.neighbours import with_neighbours
+from tcam_jax.predict.neighbours import readings, with_neighbours
 
 _REACH = max(MOTION_DISTANCES)
 
@@ -28,7 +28,7 @@ def squares_of(
     if not motion:
         yield from squares
         return
-    for _, of_file in groupby(squares, lambda one: one[0].file):
+    for of_file in readings(squares, itemgetter(0)):
         greys = ((frame, square, grey(square)) for frame, square in of_file)
         for near in with_neighbours(greys, _REACH):
             centre = near[_REACH]

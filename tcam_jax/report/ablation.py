@@ -61,7 +61,7 @@ class Comparison(TypedDict):
     """Points of CorLoc above another row, see the module."""
 
     mean: Points
-    interval: Annotated[list[Points], Length(2)]
+    interval: Annotated[list[Points], Length(2)] | None
 
 
 class RowCost(TypedDict):

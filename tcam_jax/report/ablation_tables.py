@@ -136,7 +136,8 @@ def ablation_note(summary: Summary) -> str:
             f"thresholds that look at no true box ({names}) unless said. ± is the standard "
             "deviation over seeds. Above another row: points of CorLoc without boxes, mean of the "
             "seeds, and the 95 % interval when videos are resampled, the same for both rows and "
-            "all seeds; bold where the interval is above 0."
+            "all seeds (not known where a class has a single video); bold where the interval is "
+            "above 0."
         )
     return note + " Published: the papers, on YouTube-Objects v1.0, τ maximised on test."
 
@@ -186,10 +187,13 @@ def compared(against: Comparison | None) -> str:
     """Write a difference in points and its interval."""
     if against is None:
         return _UNKNOWN
+    if against["interval"] is None:
+        return f"{against['mean']:+.1f}"
     low, high = against["interval"]
     return f"{against['mean']:+.1f} ({low:.1f} to {high:.1f})"
 
 
 def is_above(against: Comparison | None) -> bool:
     """Tell whether the interval of a difference lies above 0."""
-    return against is not None and against["interval"][0] > 0
+    interval = None if against is None else against["interval"]
+    return interval is not None and interval[0] > 0

@@ -71,7 +71,8 @@ def headline_table(results: Results, methods: Sequence[str]) -> Table:
     note = (
         f"CorLoc: percent of frames whose largest region has an IoU ≥ 0.5, mean over classes; "
         f"{results['dataset']}, {results['split']} split, {results['frames']} frames of "
-        f"{results['videos']} videos. 95 %: interval of CorLoc when videos are resampled. "
+        f"{results['videos']} videos. 95 %: interval of CorLoc when videos are resampled, "
+        "not known where a class has a single video. "
         f"Bold: the best whose threshold was not chosen on the {results['split']} split."
     )
     if published:

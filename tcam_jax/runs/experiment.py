@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 from tcam_jax.config.places import located
 from tcam_jax.config.record import check_goes_on, make_writable, record_config
 from tcam_jax.config.rules import validate
+from tcam_jax.data.background import localised
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data, check_data
 from tcam_jax.data.sample import sampled
@@ -123,7 +124,7 @@ def _checked(config: ConfigDict, data: Data | None, split: str) -> Data:
     if data is None:
         data = dataset = Dataset(config)
         if config.tcam.seed_source == "files":
-            dataset.check_seed_files(config.tcam.seed_dir)
+            localised(config, dataset).check_seed_files(config.tcam.seed_dir)
     check_data(data)
     # What is missing should be missed before anything is recorded or trained.
     data.truth(split)

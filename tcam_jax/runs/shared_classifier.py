@@ -8,6 +8,9 @@ from ml_collections import ConfigDict
 from tcam_jax.config.continuation import CHANGEABLE
 from tcam_jax.config.record import load_config
 from tcam_jax.config.rules import flatten
+from tcam_jax.runs.identity import FILE_NAME as DATASET_FILE
+from tcam_jax.runtime.errors import InputError
+from tcam_jax.runtime.log import log
 from tcam_jax.train.stage import is_finished
 from tcam_jax.train.stages import CLASSIFIER_DIR
 
@@ -29,10 +32,17 @@ def share_classifier(folder: Path, config: ConfigDict) -> None:
         run = stage.parent
         if run.name.startswith(_COPYING) or not is_finished(stage):
             continue
-        if _same_classifier(load_config(run), config):
+        try:
+            other = load_config(run)
+        except InputError as error:  # stopped before it had any, or damaged: told when it goes on
+            log.warning("the classifier of %s is not shared: %s", run, error)
+            continue
+        if _same_classifier(other, config):
             copy = folder.with_name(_COPYING + folder.name)
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(stage, copy / CLASSIFIER_DIR)
+            if (run / DATASET_FILE).exists():  # of another dataset it would be refused
+                shutil.copy(run / DATASET_FILE, copy)
             copy.rename(folder)
             return
 

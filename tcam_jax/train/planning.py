@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ml_collections import ConfigDict
 
+from tcam_jax.config.model_rules import reject
 from tcam_jax.data.background import localised
 from tcam_jax.data.duration import Plan, plan_of
 from tcam_jax.data.protocol import Counted, Data
@@ -18,12 +19,32 @@ def plans(config: ConfigDict, data: Data) -> dict[str, Plan]:
     """Return the plan of each stage, by its name; TCAM's has 0 steps where it is not wanted.
 
     Raises:
-      InputError: see `data.duration.plan_of`.
+      InputError: see `data.duration.plan_of`; or a loss would begin, or its weight change, after
+        the last epoch.
     """
-    return {
+    found = {
         "classifier": plan_of(config.classifier, data),
         "tcam": plan_of(config.tcam, localised(config, data)),
     }
+    _check_schedules(config, found["tcam"])
+    return found
+
+
+def _check_schedules(config: ConfigDict, plan: Plan) -> None:
+    """Refuse what of the losses' schedules no epoch would see."""
+    if not plan.num_steps:
+        return
+    epochs = -(-plan.num_steps // plan.steps_per_epoch)
+    length = f"stage 2's {plan.num_steps} steps are {epochs} epoch{'s' * (epochs > 1)}"
+    for name, settings in config.tcam.losses.items():
+        field = f"tcam.losses.{name}"
+        first = settings.get("start_epoch", 1)
+        if first > epochs:
+            reject(f"{field}.start_epoch", f"at most {epochs} ({length})", first)
+        last = settings.get("end_epoch") or epochs
+        if settings.get("final_weight") is not None and last == first:
+            expected = f"None where the loss has one epoch to go to it ({length})"
+            reject(f"{field}.final_weight", expected, settings.final_weight)
 
 
 def log_plans(config: ConfigDict, data: Data) -> None:

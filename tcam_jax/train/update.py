@@ -92,7 +92,8 @@ def update(
       loss: of the global batch.
       optimizer: at learning rate 1, see `train.optimizer.make_optimizer`.
       schedule: finished steps -> learning rate.
-      ema: decay of the state's average of the parameters, if it has one.
+      ema: decay of the state's average of the parameters, if it has one; at most
+        (1 + s) / (10 + s) in step s.
       axis_name: mapped axis the batch is split over, or None.
 
     Returns:
@@ -105,7 +106,12 @@ def update(
     direction, opt_state = optimizer.update(grads, state.opt_state, state.params)
     updates = jax.tree.map(lambda d: learning_rate.astype(d.dtype) * d, direction)
     params = optax.apply_updates(state.params, updates)
-    average = None if state.average is None else _blend(ema, state.average, params)
+    average = None
+    if state.average is not None:
+        # Over the first steps the average forgets faster: it began with random numbers.
+        average = _blend(
+            jnp.minimum(ema, (1 + state.step) / (10 + state.step)), state.average, params
+        )
     moved = (params, average, batch_stats, opt_state)
     finite = jnp.isfinite(loss) & jnp.isfinite(norm)
     params, average, batch_stats, opt_state = jax.tree.map(
@@ -131,5 +137,5 @@ def update(
     }
 
 
-def _blend(decay: float, old: PyTree, new: PyTree) -> PyTree:
+def _blend(decay: Array, old: PyTree, new: PyTree) -> PyTree:
     return jax.tree.map(lambda x, y: decay * x + (1 - decay) * y, old, new)

@@ -48,6 +48,12 @@ def test_figures_of_known_seeds(monkeypatch):
     }
 
 
+def test_rows_over_time_look_at_no_motion():
+    for rows, least in ((seed_quality.OVER_TIME, 0), (seed_quality.WITH_MOTION, 0.25)):
+        shares = [row["seeds.motion"] for row in rows.values()]
+        assert min(shares) == least and (max(shares) == 0) == (rows is seed_quality.OVER_TIME)
+
+
 def test_rows_change_nothing_but_what_they_say():
     config = defaults.get_config()
     config.tcam.window.labelled, config.tcam.seed_source = "all", "files"

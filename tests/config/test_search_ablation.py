@@ -5,10 +5,12 @@ import pytest
 from configs import demo, moving_photos
 from tcam_jax.config import loss_rules, search_ablation
 from tcam_jax.config.ablation import planned, with_methods
+from tcam_jax.config.ablation_tables import tables_of
 from tcam_jax.config.recipe_ablation import recipes
 from tcam_jax.config.recipes import RECIPES, use_recipe
 from tcam_jax.config.rules import validate
 from tcam_jax.config.search_ablation import BASE, KNOBS, search, times, to
+from tcam_jax.losses.schedule import is_on
 from tcam_jax.runtime.errors import InputError
 
 
@@ -35,6 +37,39 @@ def test_what_changes_nothing_has_no_row():
     assert config.tcam.window.n == 1 and "n1" not in found and "n0" in found
     config.tcam.losses.size.weight = 0.0
     assert not {"size_up", "size_off"} & rows(config).keys()
+    config.tcam.losses.crf.weight = 0.0
+    assert not {"crf_up", "crf_down", "sigma_up", "sigma_down"} & rows(config).keys()
+    config.tcam.losses.crf.final_weight = 1e-8
+    found = rows(config)
+    assert found["crf_up"] == {"tcam.losses.crf.final_weight": pytest.approx(3e-8)}
+    assert "sigma_up" in found
+
+
+def test_neighbours_that_nothing_looks_at_are_no_knob():
+    config = use_recipe(moving_photos.get_config(), "fcam")
+    of_neighbours = {"n1", "n2", "n4", "n8", "pooling", "pooled_mean", "pooled_softmax"}
+    found = rows(config).keys()
+    # Along the flow they are pooled; with a loss of theirs they are seen.
+    assert found & {*of_neighbours, "n4_aligned", "joint_1"} == {"n4_aligned", "joint_1"}
+    config.tcam.window.n = 1
+    found = rows(config).keys()
+    assert found & of_neighbours == {"pooling", "pooled_mean", "pooled_softmax"}
+    assert "n0" not in found
+
+
+def test_the_papers_tables_are_of_tcam_whatever_the_recipe():
+    for name in ("fcam", "tcam", "best"):
+        config = use_recipe(demo.get_config(), name)
+        config.tcam.losses.crf.final_weight = 1e-8
+        table = with_methods(tables_of(config, False, ["losses"])[0], config)
+        runs = dict(planned(config, [table], [0]))
+        window = runs["n1", 0].tcam.window
+        assert (window.n, window.cam_tmp, window.labelled) == (1, True, "target")
+        assert not is_on(runs["pl", 0].tcam.losses.crf) and is_on(runs["n0", 0].tcam.losses.crf)
+    with pytest.raises(InputError, match="losses, temporal .* the config has joint_color_crf"):
+        tables_of(
+            use_recipe(demo.get_config(), "colo_cam"), False, ["losses", "search", "temporal"]
+        )
 
 
 def test_without_neighbours_their_losses_are_off_and_with_them_there_are_some():
@@ -56,6 +91,9 @@ def test_what_the_config_does_not_allow_or_have_is_left_out():
     config = demo.get_config()
     config.tcam.losses.joint_color_crf.final_weight = 4.0
     assert rows(config)["n0"]["tcam.losses.joint_color_crf.final_weight"] is None
+    config.tcam.losses.size.final_weight = 4.0
+    off = {"tcam.losses.size.weight": 0.0, "tcam.losses.size.final_weight": None}
+    assert rows(config)["size_off"] == off
     del config.tcam.losses.joint_color_crf, config.tcam.losses.size
     assert not {"size_up", "size_off", "joint_4"} & rows(config).keys()
     assert rows(config)["n0"] == {"tcam.window.n": 0}

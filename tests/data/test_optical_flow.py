@@ -72,6 +72,29 @@ def test_the_flow_of_windows_is_in_shares_of_the_frame():
         np.testing.assert_allclose(middle * SIZE, [4, -8], atol=0.15)
 
 
+@pytest.mark.parametrize("size", [24, 48, 64, 80, 112, 160, 320])
+def test_frames_of_different_scenes_are_told_at_every_size(size):
+    rng = np.random.default_rng(size)
+    grounds = [
+        cv2.resize(
+            rng.integers(0, 256, (24, 24), np.uint8), (512, 512), interpolation=cv2.INTER_CUBIC
+        )
+        for _ in range(4)
+    ]
+
+    def seen(ground, by):
+        whole = np.roll(grounds[ground], (by, 2 * by), (0, 1))
+        whole[200:360, 200:360] = np.roll(grounds[ground - 1], -4 * by, 0)[:160, :160]
+        return cv2.resize(whole, (size, size), interpolation=cv2.INTER_AREA)
+
+    for ground in range(4):
+        now, near = seen(ground, 0), seen(ground, 3)
+        for other in {0, 1, 2, 3} - {ground}:
+            assert not motion_map(now, [seen(other, 0)]).any()
+        assert motion_map(now, [near]).max() > 0.5
+    assert motion_map(now, [near]).shape == (-(-size // FLOW_STRIDE),) * 2
+
+
 def test_between_different_scenes_no_motion_is_known():
     rng = np.random.default_rng(5)
     now, other = (cv2.resize(rng.integers(0, 256, (32, 32), np.uint8), (192, 192)) for _ in "12")

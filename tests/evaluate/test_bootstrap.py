@@ -22,13 +22,16 @@ def test_a_resample_is_the_mean_over_classes_of_its_videos():
     assert np.isclose(found[:, None], sorted(possible), atol=1e-9).any(1).all()
 
 
-def test_of_one_video_a_class_the_difference_is_known():
+def test_of_one_video_a_class_the_difference_is_known_and_no_interval():
     labels, videos = np.repeat([0, 1], [4, 2]), np.repeat([5, 9], [4, 2])
     ours = np.array([[1, 1, 1, 0, 1, 1], [1, 1, 1, 1, 1, 0]], bool)  # 87.5 and 75 on average
     theirs = np.array([[1, 0, 0, 0, 0, 1]], bool)  # 25 and 50
     found = paired_difference(ours, theirs, labels, videos)
     assert found.mean == pytest.approx((62.5 + 25) / 2)
-    assert found.interval == pytest.approx([43.75, 43.75])  # nothing else can be drawn
+    assert found.interval is None  # there is nothing else to draw
+    assert VideoBootstrap(labels, videos).class_means(ours[0]) is None
+    apart = np.array([5, 5, 6, 6, 9, 10])
+    assert paired_difference(ours, theirs, labels, apart).interval is not None
 
 
 def test_what_is_hard_for_both_drops_out():

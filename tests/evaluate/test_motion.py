@@ -49,6 +49,16 @@ def test_what_moves_is_found_before_a_background_that_the_camera_pans_over(numbe
     assert iou(found, boxes[number]).max() >= 0.6
 
 
+def test_frames_of_a_shot_may_differ_in_size():
+    frames, boxes = shot(step=(4, -2), pan=(-3, 1.5))
+    frames[3] = cv2.resize(frames[3], (100, 75))
+    frames[5] = cv2.resize(frames[5], (201, 150))
+    found = motion_boxes(frames[4], neighbours_in(frames, 4))
+    assert iou(found, boxes[4]).max() >= 0.6
+    frames[2:4] = [np.ascontiguousarray(frame.swapaxes(0, 1)) for frame in frames[2:4]]
+    motion_boxes(frames[4], neighbours_in(frames, 4))
+
+
 def test_a_zooming_and_turning_camera_is_no_motion_but_a_thing_is():
     canvas, thing = textures()
     frames = []

@@ -72,8 +72,14 @@ def test_every_threshold_by_hand():
         assert row["per_class"] == [first, second, None], threshold
         assert row["corloc"] == (first + second) / 2  # over the classes that have frames
         assert row["corloc_frames"] == pytest.approx((2 * first + second) / 3)
-        low, high = row["interval"]
-        assert low <= row["corloc"] <= high
+        assert row["interval"] is None  # there is one video of class 1
+
+
+def test_intervals_where_every_class_has_two_videos():
+    test = judgement({50: [0.9, 0.0, 0.9, 0.0]}, [0, 0, 1, 1], ranks=(0, 0, 0, 0))
+    for row in _rows(None, test)["rows"]:
+        if (row["threshold"], row["iou"], row["regions"]) == ("fixed", 0.5, "largest"):
+            assert row["corloc"] == 50 and row["interval"] == [0, 100]
 
 
 def test_ious_regions_and_classes_by_hand():

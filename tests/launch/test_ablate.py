@@ -12,8 +12,9 @@ from tcam_jax.commands import ablate as command
 from tcam_jax.config.ablation import Ablation, Variant
 from tcam_jax.config.record import record_config
 from tcam_jax.report.sweep_frames import FRAMES
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.stage import finish, is_finished
-from tcam_jax.train.stages import CLASSIFIER_DIR
+from tcam_jax.train.stages import CLASSIFIER_DIR, TCAM_DIR
 from tests.launch.conftest import ROOT
 
 SWEEP = """
@@ -136,7 +137,7 @@ def shares(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "train_and_evaluate", train)
     numbers = itertools.count()
 
-    def between(other: dict, mine: dict) -> bool:
+    def between(other: dict, mine: dict, orphan: bool = False) -> bool:
         sweep = tmp_path / str(next(numbers))
         configs = [demo.get_config(), demo.get_config()]
         for config, overrides in zip(configs, (other, mine), strict=True):
@@ -148,9 +149,16 @@ def shares(tmp_path, monkeypatch):
         record_config(trained, sweep / "seed0" / "trained")
         (sweep / "seed0" / "trained" / CLASSIFIER_DIR).mkdir()
         finish(sweep / "seed0" / "trained" / CLASSIFIER_DIR, step=3)
+        if orphan:
+            finished = sweep / "seed0" / "a_run_before" / CLASSIFIER_DIR
+            finished.mkdir(parents=True)
+            finish(finished, step=3)
+        (sweep / "seed0" / "trained" / "dataset.json").write_text("{}")
         table = Ablation("table", "", [Variant("new", "", {})])
         with pytest.raises(Reached) as reached:
             command.ablate(config, sweep, [table], [0])
+        # It is of that dataset: another one is refused when the run begins.
+        assert (sweep / "seed0" / "new" / "dataset.json").exists() == reached.value.args[0]
         return reached.value.args[0]
 
     return between
@@ -168,5 +176,38 @@ def test_a_classifier_is_shared_only_with_what_would_train_the_same(shares):
     assert not shares({}, {"classifier.label_smoothing": 0.1})
     assert not shares({}, {"model.encoder": "resnet34"})
     assert shares({}, {"model.decoder_width": 2.0})
+    # One that was stopped before it had a config gives none.
+    assert shares({}, {}, orphan=True)
+    assert not shares({"seed": 1}, {}, orphan=True)
     assert not shares({}, {"eval.select_by": "motion"})
     assert not shares({"seed": 1}, {})
+
+
+def test_a_sweep_of_another_config_is_refused_and_a_shorter_run_is_no_row(tmp_path, monkeypatch):
+    config = demo.get_config()
+    config.dataset.data_dir = str(tmp_path)
+    config.tcam.optimizer.schedule = "constant"
+    for name in ("prepared_folder", "dataset_folder"):
+        monkeypatch.setattr(command, name, lambda *where: tmp_path)
+    seen = []
+
+    def train(config, workdir, stop, split):
+        raise Reached()
+
+    monkeypatch.setattr(command, "train_and_evaluate", train)
+    monkeypatch.setattr(command, "read_run", lambda folder, *_: seen.append(folder.name))
+    table = Ablation("table", "", [Variant("new", "", {}), Variant("done", "", {})])
+    done = tmp_path / "sweep" / "seed0" / "done"
+    record_config(config, done)
+    (done / TCAM_DIR).mkdir()
+    finish(done / TCAM_DIR, step=3)
+    (done / "results.json").write_text("{}")
+    for epochs, rows in ((config.tcam.epochs, ["done"]), (2 * config.tcam.epochs, [])):
+        config.tcam.epochs = epochs
+        seen.clear()
+        with pytest.raises(Reached):
+            command.ablate(config, tmp_path / "sweep", [table], [0])
+        assert seen == rows
+    config.tcam.optimizer.learning_rate *= 2
+    with pytest.raises(InputError, match="done holds a run of another config"):
+        command.ablate(config, tmp_path / "sweep", [table], [0])

@@ -43,7 +43,7 @@ def test_results_hold_every_method_under_every_protocol(run):
     for row in results["rows"]:
         assert len(row["per_class"]) == len(results["classes"]) == 10
         np.testing.assert_allclose(row["corloc"], np.mean(row["per_class"]))
-        assert 0 <= row["interval"][0] <= row["interval"][1] <= 100
+        assert row["interval"] is None  # a class of the split has a single video
     for (method, whose, threshold, *rest), row in rows.items():
         if threshold == "val":  # the best threshold on test cannot be worse, nor one a class
             best = rows[method, whose, "test", *rest]["corloc_frames"]

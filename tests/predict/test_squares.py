@@ -51,6 +51,13 @@ def motion(frames, frame):
     return motion_map(grey(square(frame)), others)
 
 
+def test_a_file_that_is_read_again_begins_anew(frames):
+    once = [one[1:] for one in squares_of(iter(frames[:5]), SIZE, motion=True)]
+    twice = [one[1:] for one in squares_of(iter(2 * frames[:5]), SIZE, motion=True)]
+    for seen, before in zip(twice, 2 * once, strict=True):
+        np.testing.assert_array_equal(seen[1], before[1])
+
+
 def test_frames_are_seen_against_those_near_them_in_their_file(frames):
     seen = list(squares_of(iter(frames), SIZE, motion=True))
     assert [one[0] for one in seen] == frames

@@ -137,7 +137,7 @@ def check_size(size: int, patch: int) -> None:
 
 def tokenised(tokenizer: Any, template: str, names: Sequence[str], device: Any) -> dict[str, Any]:
     """Return the tokens of a prompt for each name, as arguments of the model, on its device."""
-    prompts = [template.format(name) for name in names]
+    prompts = [template.replace("{}", name) for name in names]
     tokens = tokenizer(prompts, padding=True, truncation=True, return_tensors="pt")
     return {name: tokens[name].to(device) for name in ("input_ids", "attention_mask")}
 

@@ -107,7 +107,7 @@ def _record(folder: Path, made_by: dict[str, Any]) -> None:
     path = folder / MADE_BY
     if path.exists():
         before = read_json(path, dict[str, Any], "Give another --output.")
-        changed = [key for key in made_by if before.get(key) != made_by[key]]
+        changed = [key for key in made_by if before.get(key, made_by[key]) != made_by[key]]
         if changed:
             key = changed[0]
             raise InputError(
@@ -115,6 +115,11 @@ def _record(folder: Path, made_by: dict[str, Any]) -> None:
                 f"is {made_by[key]!r} now. Give another --output, or delete that folder."
             )
         return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(
+            f"{folder} holds other files, and no {MADE_BY} that says what made them. Give an empty "
+            "or a new --output."
+        )
     _make_folder(folder)
     write_whole(path, json.dumps(made_by, indent=2) + "\n")
 

@@ -149,6 +149,7 @@ def _no_tokenizer(folder):
         (_broken, {}, "must be the folder of .* cannot be read: "),
         (_incomplete, {}, "must be .* lacks 1 tensors of the model, such as visual_projection"),
         (_no_tokenizer, {}, "must be the folder of .* has no tokenizer.json"),
+        (None, {"template": "{} {}"}, r"must have one \"\{\}\" for the class"),
         (None, {"template": "a cat"}, r"must have one \"\{\}\" for the class; it is 'a cat'"),
         (None, {"size": 50}, "a multiple of the patch's 8 pixels; it is 50"),
     ],
