@@ -238,7 +238,7 @@ def _optimizer(learning_rate: float) -> ConfigDict:
             "multipliers": (),
             "clip_norm": 0.0,  # longer gradients are shortened to this; 0: none
             # Decay a step of the average of the parameters that is validated, kept as best and
-            # exported, such as 0.999; 0: the parameters themselves.
+            # exported, such as 0.999 (less in the first steps); 0: the parameters themselves.
             "ema": 0.0,
         }
     )
