@@ -7,6 +7,7 @@ from configs import video_folder
 from tcam_jax.data.background import background_of, localised
 from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.protocol import Data
+from tcam_jax.runs.experiment import dry_run
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.train.planning import plans
 
@@ -60,3 +61,18 @@ def test_data_that_cannot_leave_it_out_are_refused(config):
 
     with pytest.raises(InputError, match="'pet' must have the member `without`.*Own lacks it"):
         localised(config, Own())
+
+
+def test_seed_maps_are_asked_for_where_there_is_something_to_find(config, tmp_path):
+    config.tcam.seed_source, config.tcam.seed_dir = "files", str(tmp_path)
+    split = localised(config, Dataset(config)).records("train")
+    table = split.table
+    for start, stop in zip(table.start, table.stop, strict=True):
+        for frame_id in split.readable_ids(range(start, stop)):
+            path = (tmp_path / frame_id).with_suffix(".npy")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, np.eye(4, dtype=np.float32))
+    dry_run(config)
+    path.unlink()
+    with pytest.raises(InputError, match=f"1 of .* have none, the first: {frame_id}"):
+        dry_run(config)

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 
 from tcam_jax.pseudo_labels.text_maps.clip import BACKGROUND
-from tcam_jax.pseudo_labels.text_maps.model import open_text_maps
+from tcam_jax.pseudo_labels.text_maps.model import open_text_maps, tokenised
 from tcam_jax.runtime.errors import InputError
 from tests.pseudo_labels.text_maps.tiny_models import WORDS, save_clip, save_clipseg
 
@@ -161,3 +161,16 @@ def test_what_is_missing_or_wrong_is_one_error(tmp_path, damage, arguments, expe
     with pytest.raises(InputError, match=expected) as raised:
         open_text_maps(tmp_path, NAMES, **arguments)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("template", ["a {x} {}", "a { {}", "{{}}"])
+def test_braces_around_the_name_are_text(template):
+    told = {}
+
+    def tokenizer(prompts, **_):
+        told["prompts"] = prompts
+        return dict.fromkeys(("input_ids", "attention_mask"), torch.zeros(1))
+
+    tokenised(tokenizer, template, ["cat", "{}"], "cpu")
+    before, _, after = template.partition("{}")
+    assert told["prompts"] == [f"{before}cat{after}", f"{before}{{}}{after}"]

@@ -107,6 +107,15 @@ def test_maps_of_another_making_are_refused(split, tmp_path, change, size, expec
     assert json.loads((tmp_path / "seed_maps.json").read_text())["template"] == "a {}"
 
 
+def test_a_folder_of_other_files_is_refused(split, tmp_path):
+    strange = tmp_path / FILES[0]
+    strange.parent.mkdir(parents=True)
+    Image.new("L", (4, 4)).save(strange)
+    with pytest.raises(InputError, match="holds other files, and no seed_maps.json"):
+        write_maps(split, Brightness(), tmp_path, 4, 2, RECORD)
+    assert [path.name for path in tmp_path.rglob("*.*")] == [strange.name]
+
+
 def test_a_damaged_frame_is_named_and_the_rest_goes_on(split, tmp_path, capsys):
     Frames.damaged_record = 1
     try:
