@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from ml_collections import ConfigDict
 
-from tcam_jax.config.model_rules import reject
 from tcam_jax.data.background import localised
 from tcam_jax.data.duration import Plan, plan_of
 from tcam_jax.data.protocol import Counted, Data
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.log import log
 
 # Frames below which a stage has too little to learn from. What was seen to be enough, by the demo
@@ -37,14 +37,19 @@ def _check_schedules(config: ConfigDict, plan: Plan) -> None:
     epochs = -(-plan.num_steps // plan.steps_per_epoch)
     length = f"stage 2's {plan.num_steps} steps are {epochs} epoch{'s' * (epochs > 1)}"
     for name, settings in config.tcam.losses.items():
-        field = f"tcam.losses.{name}"
+        field = f"config.tcam.losses.{name}"
         first = settings.get("start_epoch", 1)
         if first > epochs:
-            reject(f"{field}.start_epoch", f"at most {epochs} ({length})", first)
-        last = settings.get("end_epoch") or epochs
-        if settings.get("final_weight") is not None and last == first:
-            expected = f"None where the loss has one epoch to go to it ({length})"
-            reject(f"{field}.final_weight", expected, settings.final_weight)
+            raise InputError(
+                f"{field}.start_epoch must be at most {epochs} ({length}); it is {first}. Set "
+                "another, or train longer."
+            )
+        last, final = settings.get("end_epoch") or epochs, settings.get("final_weight")
+        if final is not None and last == first:
+            raise InputError(
+                f"{field}.final_weight must be None where the loss has one epoch to go to it "
+                f"({length}); it is {final}. Train longer, or set the weight alone."
+            )
 
 
 def log_plans(config: ConfigDict, data: Data) -> None:
