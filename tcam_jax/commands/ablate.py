@@ -23,13 +23,13 @@ from ml_collections import ConfigDict
 from tcam_jax.commands import command_line, config_flag
 from tcam_jax.config.ablation import Ablation, RunKey, planned, with_methods
 from tcam_jax.config.ablation_tables import TABLES, tables_of
+from tcam_jax.config.continuation import LENGTHS
 from tcam_jax.config.places import located
 from tcam_jax.config.record import check_goes_on, load_config
 from tcam_jax.config.rules import flatten, validate
 from tcam_jax.data.background import localised
 from tcam_jax.data.builders.registry import prepare, prepared_folder
 from tcam_jax.data.dataset import Dataset
-from tcam_jax.data.duration import UNITS
 from tcam_jax.data.records import dataset_folder
 from tcam_jax.evaluate.results import file_of_split
 from tcam_jax.report.ablation import Summary, score_shown
@@ -119,8 +119,7 @@ def ablate(
 def _is_as_long(folder: Path, config: ConfigDict) -> bool:
     """Tell whether a run was trained as long as it is to be now: shorter ones are no row yet."""
     there, now = flatten(load_config(folder)), flatten(config)
-    lengths = [f"{section}.{unit}" for section in ("classifier", "tcam") for unit in UNITS]
-    return all(there[field] == now[field] for field in lengths)
+    return all(there[field] == now[field] for fields in LENGTHS.values() for field in fields)
 
 
 def _check(key: RunKey, config: ConfigDict) -> None:

@@ -42,8 +42,12 @@ def main() -> None:
     weights = Path(_WEIGHTS.value)
     make = open_text_maps(weights, data.class_names, _TEMPLATE.value, _SIZE.value)
     split, folder = data.records("train"), Path(_OUTPUT.value)
-    made_by = {"model": make.kind, "weights": digest_of(weights), "dataset": split.name}
-    made_by["content"] = content_of(config, data)
+    made_by = {
+        "model": make.kind,
+        "weights": digest_of(weights),
+        "dataset": split.name,
+        "content": content_of(config, data),
+    }
     done = write_maps(split, make, folder, config.dataset.resize, _BATCH_SIZE.value, made_by)
     say(f"{counted(done.made, 'map')} made, {done.there} there before: {folder}")
     if done.damaged:

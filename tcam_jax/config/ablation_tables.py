@@ -8,8 +8,7 @@ from tcam_jax.config import paper_ablations
 from tcam_jax.config.ablation import Ablation
 from tcam_jax.config.recipe_ablation import recipes
 from tcam_jax.config.search_ablation import search
-from tcam_jax.losses.objective import WINDOW_LOSSES
-from tcam_jax.losses.schedule import is_on
+from tcam_jax.losses.objective import window_losses
 from tcam_jax.runtime.errors import InputError
 
 TABLES: dict[str, Callable[[ConfigDict, bool], Ablation]] = {
@@ -47,9 +46,7 @@ def tables_of(config: ConfigDict, full: bool, names: Sequence[str] = ()) -> tupl
         names += ["extra_losses"] * full
     if unknown := [name for name in names if name not in TABLES]:
         raise InputError(f"tables must be of {', '.join(TABLES)}; got {', '.join(unknown)}.")
-    of_windows = [
-        name for name, x in config.tcam.losses.items() if name in WINDOW_LOSSES and is_on(x)
-    ]
+    of_windows = window_losses(config.tcam.losses)
     if of_windows and (of_tcam := [name for name in names if name in _OF_TCAM]):
         raise InputError(
             f"the tables {', '.join(of_tcam)} are of TCAM, without losses of neighbouring frames; "

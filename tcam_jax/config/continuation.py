@@ -21,6 +21,11 @@ CHANGEABLE = (
     "checkpoint.keep_last",
     "checkpoint.keep_every_steps",
 )
+LENGTHS = {
+    section: frozenset(f"{section}.{unit}" for unit in UNITS) for section in ("classifier", "tcam")
+}
+"""Stage -> the fields that say how long it trains."""
+
 # Learning rates that do not depend on how long the training is.
 _OPEN_ENDED = ("step", "constant")
 
@@ -43,10 +48,7 @@ def check_same(old: dict[str, Any], new: dict[str, Any], workdir: Path) -> None:
         for field in old.keys() | new.keys()
         if old.get(field, absent) != new.get(field, absent)
     }
-    lengths = {
-        section: changed & {f"{section}.{unit}" for unit in UNITS}
-        for section in ("classifier", "tcam")
-    }
+    lengths = {section: changed & fields for section, fields in LENGTHS.items()}
     changes = [
         f"  {field}: {old.get(field, absent)!r} there, {new.get(field, absent)!r} now"
         for field in sorted(changed.difference(*lengths.values()))

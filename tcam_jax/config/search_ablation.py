@@ -5,7 +5,7 @@ trained, such as a factor of a loss that is off, has no row, and one that the re
 allow is named in the table's note. To add a knob is to add a line to `KNOBS`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -15,7 +15,7 @@ from tcam_jax.config.continuation import is_of_idle_loss
 from tcam_jax.config.rules import flatten, validate
 from tcam_jax.data.duration import UNITS
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
-from tcam_jax.losses.objective import WINDOW_LOSSES
+from tcam_jax.losses.objective import WINDOW_LOSSES, window_losses
 from tcam_jax.runtime.errors import InputError
 
 Knob = Callable[[ConfigDict], Mapping[str, Any]]
@@ -77,8 +77,7 @@ def _in_window(loss: str, weight: float) -> Knob:
 
 def _frames(n: int) -> Knob:
     """Another number of neighbours; without any, the losses that need them are off."""
-    of_windows = ("joint_color_crf", "temporal_consistency")
-    off: dict[str, Any] = {f"tcam.losses.{name}.weight": 0.0 for name in of_windows}
+    off: dict[str, Any] = {f"tcam.losses.{name}.weight": 0.0 for name in WINDOW_LOSSES}
 
     def knob(config: ConfigDict) -> Mapping[str, Any]:
         known = flatten(config).keys()
@@ -149,22 +148,23 @@ KNOBS: dict[str, tuple[str, Knob]] = {
 """name of the run -> what is changed, in words and in the config."""
 
 
-def _what_counts(flat: Mapping[str, Any]) -> Mapping[str, Any]:
+def _what_counts(config: ConfigDict) -> Mapping[str, Any]:
     """Return the fields on which stage 2 depends, given the others."""
-    window = "tcam.window."
+    flat, window = flatten(config), config.tcam.window
     fields = {field: x for field, x in flat.items() if not is_of_idle_loss(field, flat)}
-    pools = flat[f"{window}cam_tmp"] and flat[f"{window}n"] > 0
-    together = any(f"tcam.losses.{name}.weight" in fields for name in WINDOW_LOSSES)
+    pools = window.cam_tmp and window.n > 0
+    without: Collection[str] = ()
     if not pools:
-        fields = {x: fields[x] for x in fields if x.removeprefix(window) not in _OF_POOLING}
-    if not (pools or together or flat[f"{window}labelled"] == "all"):  # no neighbour is looked at
-        fields = {x: fields[x] for x in fields if not x.startswith(window)}
-    return fields
+        without = _OF_POOLING
+    if not (pools or window_losses(config.tcam.losses) or window.labelled == "all"):
+        without = window.keys()  # no neighbour is looked at
+    idle = {f"tcam.window.{name}" for name in without}
+    return {field: x for field, x in fields.items() if field not in idle}
 
 
 def search(config: ConfigDict) -> Ablation:
     """Return the config as it is, its other maps, and a row for each knob that changes it."""
-    own, before = config.eval.map, flatten(config)
+    own, before, counts = config.eval.map, flatten(config), _what_counts(config)
     others = tuple(name for name in METHOD_OF_MAP if name != own)
     every_map = {"eval.other_maps": others}
     rows = [Variant(BASE, "**the config as it is**", every_map)]
@@ -177,15 +177,14 @@ def search(config: ConfigDict) -> Ablation:
         if turned.keys() - before.keys():  # losses are a config's own
             continue
         one = changed(config, turned)
-        after = flatten(one)
-        if _what_counts(after) == _what_counts(before):
+        if _what_counts(one) == counts:
             continue
         try:
             validate(one)
         except InputError:
             refused.append(title)
         else:
-            fields = {field: x for field, x in after.items() if before[field] != x}
+            fields = {field: x for field, x in flatten(one).items() if before[field] != x}
             rows.append(Variant(f"{BASE}_{name}", title, fields))
     note = "Stage 2 alone; one classifier a seed serves all rows."
     if refused:

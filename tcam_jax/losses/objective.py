@@ -52,9 +52,9 @@ def settings_at(
     }
 
 
-def needs_window(losses: Mapping[str, LossSettings]) -> bool:
-    """Tell whether a loss that is on looks at all frames of a window."""
-    return any(name in WINDOW_LOSSES and is_on(losses[name]) for name in losses)
+def window_losses(losses: Mapping[str, LossSettings] | ConfigDict) -> tuple[str, ...]:
+    """Return which losses that are on look at all frames of a window."""
+    return tuple(name for name in losses if name in WINDOW_LOSSES and is_on(losses[name]))
 
 
 def objective(

@@ -166,7 +166,7 @@ class Predictor:
             check_count(reach, name, 0)
         check_count(stride, "stride", 1)
         stopwatch = stopwatch or Stopwatch()
-        # Neighbours are of the same file.
+        # Neighbours are of the same reading of a file.
         all_outputs = self._outputs(frames_of(frames, stride), stopwatch)
         for outputs in readings(all_outputs, itemgetter(0)):
             predictions = self._decided(_smoothed(outputs, smoothing), stopwatch)

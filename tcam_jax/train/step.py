@@ -20,7 +20,7 @@ from tcam_jax.data.protocol import Batch
 from tcam_jax.data.window_frames import target_position
 from tcam_jax.losses.inputs import LossInputs, Window
 from tcam_jax.losses.log_barrier import barrier_t
-from tcam_jax.losses.objective import global_counts, needs_window, objective, settings_at
+from tcam_jax.losses.objective import global_counts, objective, settings_at, window_losses
 from tcam_jax.losses.schedule import is_scheduled, weight_at
 from tcam_jax.models.tcam import TCAM
 from tcam_jax.pseudo_labels.seed_maps import FrozenClassifiers
@@ -109,7 +109,7 @@ def tcam_step(
     crop = config.dataset.crop
     losses = settings_at(config.tcam.losses, crop)
     every_frame = config.tcam.window.labelled == "all"
-    whole_window = every_frame or needs_window(losses)
+    whole_window = every_frame or bool(window_losses(losses))
     target = target_position(config.tcam.window.n, config.tcam.window.mode)
     num_steps = num_steps or config.tcam.epochs * steps_per_epoch
     choose_maps = own_maps_from(
