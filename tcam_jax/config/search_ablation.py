@@ -1,4 +1,4 @@
-"""The table "search": what every knob of stage 2 is worth, one turned at a time.
+"""The table "search": what every knob of stage 2, and the crops, are worth, one turned at a time.
 
 Over any config: a knob is a change of the config's own values. One that changes nothing that is
 trained, such as a factor of a loss that is off, has no row, and one that the rest of it does not
@@ -45,12 +45,20 @@ def times(factor: float, field: str) -> Knob:
 
 
 def _of_config(field: str) -> str:
-    known = ("tcam", "model", "eval")
+    known = ("dataset", "tcam", "model", "eval")
     return field if field.split(".")[0] in known else f"tcam.{field}"
 
 
 def _twice_as_long(config: ConfigDict) -> Mapping[str, Any]:
     return {f"tcam.{unit}": 2 * config.tcam[unit] for unit in UNITS}
+
+
+def _cropped_to(share: float) -> Knob:
+    """Resize training frames so that a random crop has this share of a side; 1: no other crop.
+
+    The crop keeps its size, which is the network's and evaluation's.
+    """
+    return lambda config: {"dataset.resize": round(config.dataset.crop / share)}
 
 
 def _other_pooling(config: ConfigDict) -> Mapping[str, Any]:
@@ -143,6 +151,8 @@ KNOBS: dict[str, tuple[str, Knob]] = {
     "joint_1": ("joint colour term of 1", _in_window("joint_color_crf", 1.0)),
     "joint_4": ("joint colour term of 4", _in_window("joint_color_crf", 4.0)),
     "consistency": ("temporal consistency of 1", _in_window("temporal_consistency", 1.0)),
+    "crop_whole": ("whole frames, mirrored at random, in both stages", _cropped_to(1.0)),
+    "crop_small": ("random crops of 70 % of a side, in both stages", _cropped_to(0.7)),
     "width": ("decoder of twice the width", times(2.0, "model.decoder_width")),
 }
 """name of the run -> what is changed, in words and in the config."""
@@ -186,7 +196,7 @@ def search(config: ConfigDict) -> Ablation:
         else:
             fields = {field: x for field, x in flatten(one).items() if before[field] != x}
             rows.append(Variant(f"{BASE}_{name}", title, fields))
-    note = "Stage 2 alone; one classifier a seed serves all rows."
+    note = "Stage 2 alone: one classifier a seed serves all rows but those named of both stages."
     if refused:
         note += f" What the config does not allow is left out: {', '.join(refused)}."
     return Ablation(

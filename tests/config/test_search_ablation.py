@@ -24,6 +24,8 @@ def test_knobs_are_factors_of_the_configs_own_values():
     assert found["lr_up"] == {"tcam.optimizer.learning_rate": pytest.approx(0.003)}
     assert found["crf_down"] == {"tcam.losses.crf.weight": pytest.approx(2e-8 / 3)}
     assert found["longer"] == {"tcam.steps": 300}
+    assert found["crop_whole"] == {"dataset.resize": 160}
+    assert found["crop_small"] == {"dataset.resize": 229}
     assert found["width"] == {"model.decoder_width": 1.0}
     assert found["pooling"] == {"tcam.window.cam_tmp": not config.tcam.window.cam_tmp}
     assert found["joint_4"] == {"tcam.losses.joint_color_crf.weight": 4.0}
@@ -34,6 +36,8 @@ def test_what_changes_nothing_has_no_row():
     config = moving_photos.get_config()
     found = rows(config)
     assert config.tcam.seeds.rule == "paper" and "rule_paper" not in found
+    config.dataset.resize = config.dataset.crop
+    assert "crop_whole" not in rows(config) and "crop_small" in rows(config)
     assert config.tcam.window.n == 1 and "n1" not in found and "n0" in found
     config.tcam.losses.size.weight = 0.0
     assert not {"size_up", "size_off"} & rows(config).keys()
