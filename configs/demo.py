@@ -18,7 +18,7 @@ def get_config(variant: str = "resnet18") -> ConfigDict:
     config.dataset.name = "moving_shapes"
     sizes = {"resnet18": (92, 80), "resnet50": (73, 64)}
     if variant not in sizes:
-        raise InputError(f"configs/demo.py knows {sorted(sizes)}, got {variant!r}")
+        raise InputError(f"configs/demo.py knows {', '.join(sizes)}, got {variant!r}")
     config.model.encoder = variant
     config.dataset.resize, config.dataset.crop = sizes[variant]
 

@@ -25,6 +25,8 @@ flags.disclaim_key_flags()
 _GIVEN = re.compile(r"--?config(?:=(.*))?", re.DOTALL)
 _MOST_BYTES = 1 << 24
 _FIELD = re.compile(r"--?config\.([^=]+)(=.*)?", re.DOTALL)
+_ILLEGAL = re.compile(r"flag --(config\.[^=]+)(=.*?): ", re.DOTALL)
+_KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
 def define_config() -> "flags.FlagHolder[ConfigDict]":
@@ -94,6 +96,9 @@ def fault_of(error: Exception, argv: Sequence[str]) -> str | None:
         return text
     if isinstance(error, OSError) and error.__cause__:
         return f"{path} cannot be read: {error.__cause__}"
+    if isinstance(error, flags.IllegalFlagValueError) and (field := _ILLEGAL.match(text)):
+        kind = flags.FLAGS[field[1]].flag_type()
+        return f"--{field[1]}{field[2]} must be {_KINDS.get(kind, kind)}."
     if "has no attribute 'get_config'" in text:
         return f"{path} must define get_config(), which returns the experiment."
     if "<class 'NoneType'>" in text:

@@ -128,8 +128,17 @@ def test_the_home_in_the_config_and_its_fields(command, monkeypatch, tmp_path):
             "--config.model.encodr=vgg16: the config of configs/demo.py has no such field. Did you "
             'mean "encoder" instead of "encodr"? All fields: --help, docs/config.md.',
         ),
-        ("train", ["--config=configs/demo.py:vgg"], "knows ['resnet18', 'resnet50'], got 'vgg'"),
-        ("train", ["--config=configs/demo.py", "--config.seed=x"], "flag --config.seed=x: "),
+        ("train", ["--config=configs/demo.py:vgg"], "knows resnet18, resnet50, got 'vgg'"),
+        *(
+            ("train", ["--config=configs/demo.py", f"--config.{field}={value}"], expected)
+            for field, value, expected in (
+                ("seed", "x", "--config.seed=x must be a whole number."),
+                ("tcam.steps", "", "--config.tcam.steps= must be a whole number."),
+                ("tcam.seeds.motion", "x", "--config.tcam.seeds.motion=x must be a number."),
+                ("tcam.losses.crf.final_weight", "x", "final_weight=x must be a number."),
+                ("tcam.align_seeds", "yess", "align_seeds=yess must be true or false."),
+            )
+        ),
     ],
 )
 def test_what_is_missing_or_misspelt(told, name, arguments, expected):
