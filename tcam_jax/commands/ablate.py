@@ -13,7 +13,7 @@ picture a table; at the end, or by `tcam report --workdir=DIR`, the page sweep.h
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import jax
@@ -27,9 +27,7 @@ from tcam_jax.config.continuation import LENGTHS
 from tcam_jax.config.places import located
 from tcam_jax.config.record import check_goes_on, load_config
 from tcam_jax.config.rules import flatten, validate
-from tcam_jax.data.background import localised
 from tcam_jax.data.builders.registry import prepare, prepared_folder
-from tcam_jax.data.dataset import Dataset
 from tcam_jax.data.records import dataset_folder
 from tcam_jax.evaluate.results import file_of_split
 from tcam_jax.report.ablation import Summary, score_shown
@@ -39,7 +37,7 @@ from tcam_jax.report.ablation_tables import to_csv, to_markdown
 from tcam_jax.report.sweep import sweep_page
 from tcam_jax.runs.cost import measure_costs
 from tcam_jax.runs.evaluate import evaluate_run
-from tcam_jax.runs.experiment import train_and_evaluate
+from tcam_jax.runs.experiment import check_runs, train_and_evaluate
 from tcam_jax.runs.shared_classifier import share_classifier
 from tcam_jax.runtime import devices
 from tcam_jax.runtime.errors import InputError
@@ -85,7 +83,6 @@ def ablate(
         raise InputError(f"--workdir={workdir} holds a run; a sweep needs a folder of its own.")
     for key, one in runs.items():  # what is wrong in the list should not surface after an hour
         _check(key, one)
-    _check_seed_files(runs.values())
     folders = {key: workdir / f"seed{key[1]}" / key[0] for key in runs}
     for key, folder in folders.items():
         check_goes_on(located(runs[key]), folder)
@@ -96,6 +93,7 @@ def ablate(
         and (folder / file_of_split("results.json", split)).exists()
         and _is_as_long(folder, runs[key])
     }
+    check_runs({key[0]: one for key, one in runs.items() if key not in finished}, split)
     start = time.monotonic()
     for number, (key, one) in enumerate(runs.items(), start=1):
         folder = folders[key]
@@ -134,17 +132,6 @@ def _check(key: RunKey, config: ConfigDict) -> None:
     ):
         prepare(dataset.name, dataset.config, dataset.data_dir)
     dataset_folder(dataset.data_dir, dataset.name, dataset.config)
-
-
-def _check_seed_files(configs: Iterable[ConfigDict]) -> None:
-    """Check each folder of seed maps once, whatever the number of runs that take it."""
-    taking = {
-        (one.dataset.name, one.dataset.config, one.dataset.background, one.tcam.seed_dir): one
-        for one in configs
-        if one.tcam.seed_source == "files"
-    }
-    for one in taking.values():
-        localised(one, Dataset(one)).check_seed_files(one.tcam.seed_dir)
 
 
 def _measure(

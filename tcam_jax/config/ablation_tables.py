@@ -63,4 +63,13 @@ def tables_of(config: ConfigDict, full: bool, names: Sequence[str] = ()) -> tupl
             f"the table bounds is of {dataset} as it is by default, whose training frames alone "
             f"have boxes; config.dataset.config is {config.dataset.config}. Leave it out."
         )
-    return tuple(TABLES[name](config, full) for name in dict.fromkeys(names))
+    tables = (TABLES[name](config, full) for name in dict.fromkeys(names))
+    return tuple(_with_source_told(table, config) for table in tables)
+
+
+def _with_source_told(table: Ablation, config: ConfigDict) -> Ablation:
+    """Say in the note of one of the paper's tables that its seeds are of a user's maps."""
+    if config.tcam.seed_source != "files" or table.name not in _OF_TCAM or table.name == "seeds":
+        return table
+    told = f"Seeds are of the maps in {config.tcam.seed_dir}; the published numbers are of CAMs."
+    return table._replace(note=f"{table.note} {told}".strip())

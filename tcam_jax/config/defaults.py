@@ -178,8 +178,9 @@ def get_config() -> ConfigDict:
     config.eval.map = "logit"
     config.eval.other_maps = ("probability",)  # those in the table beside it
     # The boxes on validation frames that select checkpoints: boxes (true ones; without any, the
-    # classifier by accuracy and TCAM's last step) | motion (of what moves) | selective_search | cam
-    # (those of the frozen classifier's CAMs; the classifier by accuracy), see docs/your_videos.md
+    # classifier by accuracy and TCAM's last step) | none (so with boxes too) | motion (of what
+    # moves) | selective_search | cam (those of the frozen classifier's CAMs; the classifier by
+    # accuracy), see docs/your_videos.md
     config.eval.select_by = "boxes"
     # Validation frames that select checkpoints, as evenly of all classes as can be; 0: all. The
     # results at the end are always of whole splits, see docs/your_videos.md

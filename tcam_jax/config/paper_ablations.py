@@ -48,8 +48,11 @@ CAM_METHODS = {  # title and published CorLoc
 PRESET_METHODS = ("cam", "gradcampp", "layercam")
 
 # Which step of the classifier is best for localisation depends on the CAM method; the most accurate
-# one does not, so all runs of this table share one classifier.
+# one does not, so all runs of this table share one classifier. They are of its CAMs, whatever seeds
+# the config has.
 ONE_CLASSIFIER: dict[str, Any] = TCAM | {
+    "tcam.seed_source": "cam",
+    "tcam.seed_dir": "",
     "tcam.encoder_checkpoint": "best_classification",
     "tcam.seed_checkpoint": "best_classification",
 }
@@ -100,7 +103,13 @@ def seeds(full: bool) -> Ablation:
 
 def bounds(full: bool) -> Ablation:
     """What looks at nothing, and what a perfect seed map gives: needs boxes in training."""
-    boxes = {"dataset.config": "train_boxes", "tcam.seed_source": "boxes", **TCAM, **ONE_BASELINE}
+    of_boxes_alone = {
+        "tcam.seed_source": "boxes",
+        "tcam.seed_dir": "",
+        "tcam.seeds.motion": 0.0,
+        "tcam.seeds.self_training_start": 1.0,
+    }
+    boxes = {"dataset.config": "train_boxes", **of_boxes_alone, **TCAM, **ONE_BASELINE}
     return Ablation(
         "bounds",
         "Bounds",

@@ -66,6 +66,7 @@ _AT_MOST = {
     "dataset.crop": 8192,
     "dataset.middle_share": 1,
     "eval.batch_size": 8192,
+    "tcam.window.n": 1000,
     "model.decoder_width": 64,
 }
 _POSITIVE = (
@@ -169,7 +170,7 @@ def validate(config: ConfigDict, use: Use = "train") -> None:
     check_what_is_read(config)
     if use == "predict":
         return
-    by = ("boxes", "cam", *PSEUDO_BOXES)
+    by = ("boxes", "none", "cam", *PSEUDO_BOXES)
     if config.eval.select_by not in by:
         reject("eval.select_by", f"one of {', '.join(by)}", config.eval.select_by)
     for field, known in (("eval.cam_methods", CAM_METHODS), ("eval.other_maps", METHOD_OF_MAP)):

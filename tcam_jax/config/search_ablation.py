@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from tcam_jax.config.ablation import Ablation, Variant, changed
 from tcam_jax.config.continuation import is_of_idle_loss
 from tcam_jax.config.rules import flatten, validate
+from tcam_jax.data.builders.registry import training_size
 from tcam_jax.data.duration import UNITS
 from tcam_jax.evaluate.maps import METHOD_OF_MAP
 from tcam_jax.losses.objective import WINDOW_LOSSES, window_losses
@@ -133,24 +134,33 @@ KNOBS: dict[str, tuple[str, Knob]] = {
     "sigma_down": ("CRF σ of colours ÷ 1.5", times(1 / 1.5, "losses.crf.sigma_rgb")),
     "size_off": ("without the size term", to(0.0, "losses.size.weight")),
     "size_up": ("size weight × 10", times(10.0, "losses.size.weight")),
-    "n0": ("n = 0", _frames(0)),
+    "n0": ("n = 0, without losses of neighbours", _frames(0)),
     "n1": ("n = 1", _frames(1)),
     "n2": ("n = 2", _frames(2)),
     "n4": ("n = 4", _frames(4)),
     "pooling": ("CAMs pooled over time, or not", _other_pooling),
-    "n4_aligned": ("n = 4, the mean along the optical flow", _along_the_flow(4)),
+    "n4_aligned": (
+        "n = 4, the mean along the optical flow, for seeds in the target",
+        _along_the_flow(4),
+    ),
     "n8": ("n = 8", _frames(8)),
-    "n8_aligned": ("n = 8, the mean along the optical flow", _along_the_flow(8)),
+    "n8_aligned": (
+        "n = 8, the mean along the optical flow, for seeds in the target",
+        _along_the_flow(8),
+    ),
     "pooled_mean": ("the mean over time", _pooled("mean")),
     "pooled_softmax": ("softmax over time", _pooled("softmax")),
     "motion_0": ("motion's share of the seed maps: 0", to(0.0, "seeds.motion")),
     "motion_25": ("motion's share: 0.25", to(0.25, "seeds.motion")),
     "motion_50": ("motion's share: 0.5", to(0.5, "seeds.motion")),
     "motion_75": ("motion's share: 0.75", to(0.75, "seeds.motion")),
-    "self_training": ("seeds of its own maps from the half on", _self_training),
-    "joint_1": ("joint colour term of 1", _in_window("joint_color_crf", 1.0)),
-    "joint_4": ("joint colour term of 4", _in_window("joint_color_crf", 4.0)),
-    "consistency": ("temporal consistency of 1", _in_window("temporal_consistency", 1.0)),
+    "self_training": ("seeds of its own maps from the half on, by an EMA", _self_training),
+    "joint_1": ("joint colour term of 1, n = 1 at least", _in_window("joint_color_crf", 1.0)),
+    "joint_4": ("joint colour term of 4, n = 1 at least", _in_window("joint_color_crf", 4.0)),
+    "consistency": (
+        "temporal consistency of 1, n = 1 at least",
+        _in_window("temporal_consistency", 1.0),
+    ),
     "crop_whole": ("whole frames, mirrored at random, in both stages", _cropped_to(1.0)),
     "crop_small": ("random crops of 70 % of a side, in both stages", _cropped_to(0.7)),
     "width": ("decoder of twice the width", times(2.0, "model.decoder_width")),
@@ -186,6 +196,9 @@ def search(config: ConfigDict) -> Ablation:
         turned = knob(config)
         if turned.keys() - before.keys():  # losses are a config's own
             continue
+        if "dataset.resize" in turned and training_size(config.dataset.config):
+            refused.append(title)  # frames are stored at the size that they have
+            continue
         one = changed(config, turned)
         if _what_counts(one) == counts:
             continue
@@ -198,7 +211,7 @@ def search(config: ConfigDict) -> Ablation:
             rows.append(Variant(f"{BASE}_{name}", title, fields))
     note = "Stage 2 alone: one classifier a seed serves all rows but those named of both stages."
     if refused:
-        note += f" What the config does not allow is left out: {', '.join(refused)}."
+        note += f" What the config does not allow is left out: {'; '.join(refused)}."
     return Ablation(
         "search",
         "One knob at a time",

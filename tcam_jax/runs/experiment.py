@@ -1,5 +1,6 @@
 """One experiment from its config to its results: both stages, then the test split."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tcam_jax.runs.networks import record_classes
 from tcam_jax.runs.same_start import check_same_config, check_same_data
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.devices import log_devices
+from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.given import path_given
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.lock import locked
@@ -119,12 +121,46 @@ def dry_run(config: ConfigDict, data: Data | None = None, workdir: Path | None =
     log_plans(config, data)
 
 
-def _checked(config: ConfigDict, data: Data | None, split: str) -> Data:
+def check_runs(runs: Mapping[str, ConfigDict], split: str) -> None:
+    """Do for runs to come what `train_and_evaluate` does before it records one; write nothing.
+
+    What several have in common, as seed maps and networks, is looked at once.
+
+    Args:
+      runs: configs by the names of their runs.
+      split: as of `train_and_evaluate`.
+
+    Raises:
+      InputError, TypeError: as of `train_and_evaluate`, with the run's name.
+    """
+    maps: set[str] = set()
+    networks: set[str] = set()
+    for name, config in runs.items():
+        config = located(config)
+        parts = (config.model, config.dataset.crop, config.precision)
+        network = repr((parts, config.classifier.optimizer, config.tcam.optimizer))
+        try:
+            data = _checked(config, None, split, maps)
+            if network not in networks:
+                _check_network(config, tuple(data.class_names))
+        except InputError as error:
+            raise InputError(f"the run {name} cannot be started: {error}") from error
+        networks.add(network)
+
+
+def _checked(
+    config: ConfigDict, data: Data | None, split: str, maps: set[str] | None = None
+) -> Data:
+    """Return the data, checked with the config; `maps`: seed maps that were, told of these."""
     validate(config)
+    maps = set() if maps is None else maps
     if data is None:
         data = dataset = Dataset(config)
-        if config.tcam.seed_source == "files":
+        source = (config.tcam.seed_dir, config.dataset.name, config.dataset.config)
+        these = repr((*source, config.dataset.background))
+        if config.tcam.seed_source == "files" and these not in maps:
             localised(config, dataset).check_seed_files(config.tcam.seed_dir)
+            maps.add(these)
     check_data(data)
     # What is missing should be missed before anything is recorded or trained.
     data.truth(split)

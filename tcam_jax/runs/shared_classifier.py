@@ -11,6 +11,7 @@ from tcam_jax.config.rules import flatten
 from tcam_jax.runs.identity import FILE_NAME as DATASET_FILE
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.log import log
+from tcam_jax.train.logs import read_metrics
 from tcam_jax.train.stage import is_finished
 from tcam_jax.train.stages import CLASSIFIER_DIR
 
@@ -37,7 +38,7 @@ def share_classifier(folder: Path, config: ConfigDict) -> None:
         except InputError as error:  # stopped before it had any, or damaged: told when it goes on
             log.warning("the classifier of %s is not shared: %s", run, error)
             continue
-        if _same_classifier(other, config):
+        if _same_classifier(other, config) and _judged_alike(stage, config):
             copy = folder.with_name(_COPYING + folder.name)
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(stage, copy / CLASSIFIER_DIR)
@@ -59,6 +60,20 @@ def _same_classifier(other: ConfigDict, config: ConfigDict) -> bool:
     compared |= _SELECTION
     if config.dataset.name == "moving_shapes":
         compared -= {"dataset.config"}  # they have the same frames
-    if "best_localization" in (config.tcam.encoder_checkpoint, config.tcam.seed_checkpoint):
-        compared |= {"tcam.cam_method"}  # it decides which step that is
     return all(ours.get(field) == theirs.get(field) for field in compared)
+
+
+def _judged_alike(stage: Path, config: ConfigDict) -> bool:
+    """Tell whether the step that localises best was chosen by the CAM method that `config` would.
+
+    The stage's own log says by which: its run's config may be of one that it was copied for.
+    """
+    if "best_localization" not in (config.tcam.encoder_checkpoint, config.tcam.seed_checkpoint):
+        return True
+    judges = {
+        name.rpartition("corloc_")[2]
+        for line in read_metrics(stage / "metrics.jsonl")
+        for name, value in line.items()
+        if "corloc_" in name and value is not None
+    }
+    return judges <= {config.tcam.cam_method}

@@ -42,10 +42,12 @@ def train(
     others = all_classes if to_localise is data else sampled(config, to_localise)
     seen = {CLASSIFIER_DIR: all_classes, TCAM_DIR: others}
     truths: dict[bool, Truth] = {}  # looked for where a stage is to run; of all classes or not
-    if config.eval.select_by == "boxes" and not data.truth("validation").has_boxes:
+    by, lacks = config.eval.select_by, "the validation split has no boxes: CorLoc is unknown"
+    if by == "none" or (by == "boxes" and not data.truth("validation").has_boxes):
         log.warning(
-            "the validation split has no boxes: CorLoc is unknown, the classifier is selected by "
-            "accuracy, TCAM's last step is taken, and the threshold is that of a rule without them"
+            "%s, the classifier is selected by accuracy, TCAM's last step is taken, and the "
+            "threshold is that of a rule without boxes",
+            lacks if by == "boxes" else "boxes of the validation split are not looked at",
         )
     ran = False
     tcam = partial(tcam_stage, stop=stop)

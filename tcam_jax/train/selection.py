@@ -1,7 +1,8 @@
 """The boxes by which checkpoints are selected, `config.eval.select_by`: true ones or others.
 
 "boxes": the true ones; where there are none, the classifier that gives the seeds is the one of the
-highest accuracy, and TCAM's last step is taken. A name of `PSEUDO_BOXES`: boxes found in the
+highest accuracy, and TCAM's last step is taken. "none": so it is where there are true boxes too,
+which are then for scoring alone. A name of `PSEUDO_BOXES`: boxes found in the
 videos, for both stages. "cam": for TCAM, the boxes of the Otsu regions of the frozen classifier's
 CAMs; its own CAMs say nothing about the classifier, which is selected by accuracy. True boxes are
 looked at for "boxes" alone.
@@ -45,7 +46,7 @@ def check_selection(config: ConfigDict, data: Data) -> None:
         raise InputError(
             f"eval.select_by={source!r} looks at the frames of shots, for which data must have "
             f"the member `records` of tcam_jax.data.dataset.Dataset; {type(data).__name__} lacks "
-            'it. Take "cam" or "boxes", which need no more than tcam_jax.Data.'
+            'it. Take "cam", "none" or "boxes", which need no more than tcam_jax.Data.'
         )
     if source == "selective_search":
         check_selective_search()
@@ -54,12 +55,12 @@ def check_selection(config: ConfigDict, data: Data) -> None:
 def selection_truth(config: ConfigDict, data: Data) -> Truth:
     """Return the validation frames with the boxes that select, in all processes the same.
 
-    For "cam" they have none yet, see `cam_truth`.
+    For "none" they have none, for "cam" none yet, see `cam_truth`.
     """
     truth, source = data.truth("validation"), config.eval.select_by
     if source == "boxes":
         return truth
-    if source == "cam":
+    if source in ("cam", "none"):
         return without_boxes(truth)
     assert isinstance(data, Recorded)  # `check_selection`
     split, watch = data.records("validation"), Stopwatch()

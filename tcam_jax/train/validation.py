@@ -65,7 +65,7 @@ def make_validation(
     shown_at_once = min(SHOWN, len(labels), rows.stop - rows.start)
     labels = labels[np.linspace(0, len(labels) - 1, shown_at_once).astype(int)]
     by = config.eval.select_by
-    corloc_name = f"corloc_{method}" if by == "boxes" else f"{by}_corloc_{method}"
+    corloc_name = f"corloc_{method}" if by in ("boxes", "none") else f"{by}_corloc_{method}"
     shown: dict[int, tuple[int, Batch]] = {}  # class: (index in truth, of the frame alone)
     index_of = {record: index for index, record in enumerate(truth.records.tolist())}
 

@@ -79,7 +79,7 @@ def test_youtube_objects_has_the_published_numbers():
         ("eval.every", "5", "config.eval.every: it must be a number above 0 and a unit"),
         ("checkpoint.every", "2 hours", "such as \"100 steps\".*it is '2 hours'"),
         ("eval.frames", -1, "0 or more; it is -1"),
-        ("eval.select_by", "box", "one of boxes, cam, motion, selective_search; it is 'box'"),
+        ("eval.select_by", "box", "one of boxes, none, cam, motion, selective_search; it"),
         ("tcam.window.n", -1, "0 or more"),
         ("tcam.window.sampling", "uniform", "adjacent, gaussian, interval; it is 'uniform'"),
         ("tcam.window.sigma_t", 0.0, "greater than 0; it is 0.0"),

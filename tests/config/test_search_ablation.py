@@ -76,6 +76,21 @@ def test_the_papers_tables_are_of_tcam_whatever_the_recipe():
         )
 
 
+def test_the_papers_tables_say_where_seeds_come_from():
+    config = use_recipe(demo.get_config(), "best")
+    (table,) = tables_of(config, False, ["bounds"])
+    of_boxes = dict(planned(config, [with_methods(table, config)], [0]))["boxes", 0]
+    validate(of_boxes)  # no map of motion, which the recipe has, tells more than the boxes
+    config.tcam.seed_source, config.tcam.seed_dir = "files", "maps"
+    config.tcam.seeds.self_training_start = 0.5
+    seeds, losses, bounds = tables_of(config, False, ["seeds", "losses", "bounds"])
+    runs = dict(planned(config, [with_methods(seeds, config)], [0]))
+    assert {one.tcam.seed_source for one in runs.values()} == {"cam"}
+    assert "published" not in seeds.note
+    assert losses.note == bounds.note and "of the maps in maps; the published" in losses.note
+    validate(dict(planned(config, [with_methods(bounds, config)], [0]))["boxes", 0])
+
+
 def test_without_neighbours_their_losses_are_off_and_with_them_there_are_some():
     config = moving_photos.get_config()
     config.tcam.losses.joint_color_crf.weight = 9.0
@@ -90,8 +105,13 @@ def test_what_the_config_does_not_allow_or_have_is_left_out():
     config = demo.get_config()
     config.tcam.seed_source = "boxes"
     table = search(config)
-    assert "not allow is left out: n = 4, the mean along the optical flow, " in table.note
+    assert "not allow is left out: n = 4, the mean along the optical flow, for " in table.note
     assert "motion_50" not in rows(config) and "lr_up" in rows(config)
+    config = moving_photos.get_config()
+    config.dataset.config = "easy_train182"  # at which training frames are stored
+    table = search(config)
+    assert "left out: whole frames, mirrored at random, in both stages; random cr" in table.note
+    assert not any("crop" in run for run in rows(config))
     config = demo.get_config()
     config.tcam.losses.joint_color_crf.final_weight = 4.0
     assert rows(config)["n0"]["tcam.losses.joint_color_crf.final_weight"] is None

@@ -137,18 +137,21 @@ def shares(tmp_path, monkeypatch):
     monkeypatch.setattr(command, "train_and_evaluate", train)
     numbers = itertools.count()
 
-    def between(other: dict, mine: dict, orphan: bool = False) -> bool:
+    def between(other: dict, mine: dict, orphan: bool = False, judge: str = "layercam") -> bool:
         sweep = tmp_path / str(next(numbers))
         configs = [demo.get_config(), demo.get_config()]
         for config, overrides in zip(configs, (other, mine), strict=True):
             config.dataset.data_dir = str(tmp_path)
             config.update_from_flattened_dict(overrides)
         trained, config = configs
-        for name in ("prepared_folder", "dataset_folder"):
+        for name in ("prepared_folder", "dataset_folder", "check_runs"):
             monkeypatch.setattr(command, name, lambda *where: tmp_path)
         record_config(trained, sweep / "seed0" / "trained")
         (sweep / "seed0" / "trained" / CLASSIFIER_DIR).mkdir()
         finish(sweep / "seed0" / "trained" / CLASSIFIER_DIR, step=3)
+        line = {"step": 3, "validation_accuracy": 90.0, f"validation_corloc_{judge}": 50.0}
+        log = sweep / "seed0" / "trained" / CLASSIFIER_DIR / "metrics.jsonl"
+        log.write_text(json.dumps(line) + "\n")
         if orphan:
             finished = sweep / "seed0" / "a_run_before" / CLASSIFIER_DIR
             finished.mkdir(parents=True)
@@ -173,6 +176,10 @@ def test_a_classifier_is_shared_only_with_what_would_train_the_same(shares):
     assert shares({}, {"dataset.config": "train_boxes", "tcam.seed_source": "boxes"})
     assert shares({}, {"tcam.cam_method": "cam", **accurate})
     assert not shares({}, {"tcam.cam_method": "cam"})
+    # Whatever the config of the run beside it says: its classifier may be a copy of another's.
+    assert not shares({}, {}, judge="cam")
+    assert shares({}, accurate, judge="cam")
+    assert shares({}, {"tcam.cam_method": "cam"}, judge="cam")
     assert not shares({}, {"classifier.label_smoothing": 0.1})
     assert not shares({}, {"model.encoder": "resnet34"})
     assert shares({}, {"model.decoder_width": 2.0})
@@ -187,7 +194,7 @@ def test_a_sweep_of_another_config_is_refused_and_a_shorter_run_is_no_row(tmp_pa
     config = demo.get_config()
     config.dataset.data_dir = str(tmp_path)
     config.tcam.optimizer.schedule = "constant"
-    for name in ("prepared_folder", "dataset_folder"):
+    for name in ("prepared_folder", "dataset_folder", "check_runs"):
         monkeypatch.setattr(command, name, lambda *where: tmp_path)
     seen = []
 

@@ -36,7 +36,8 @@ def test_true_boxes_are_taken_for_boxes_alone(shapes_data):
     truth = data.truth("validation")
     assert truth.has_boxes
     assert selection_truth(small_config(shapes_data, "boxes"), data) is truth
-    assert not selection_truth(small_config(shapes_data, "cam"), data).has_boxes
+    for without in ("cam", "none"):
+        assert not selection_truth(small_config(shapes_data, without), data).has_boxes
     # Boxes that nobody drew there: what is found does not come from the true ones.
     found = selection_truth(small_config(shapes_data, "motion"), data)
     data.truth = lambda split: truth._replace(boxes=[box * np.nan for box in truth.boxes])
@@ -59,7 +60,7 @@ def test_data_without_shots_to_look_into_are_refused(shapes_data):
             InputError, match=f"select_by='{source}' .* _Mine lacks it. Take \"cam\""
         ):
             check_selection(small_config(shapes_data, source), _Mine())
-    for source in ("cam", "boxes"):
+    for source in ("cam", "none", "boxes"):
         check_selection(small_config(shapes_data, source), _Mine())
 
 
