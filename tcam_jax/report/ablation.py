@@ -3,6 +3,8 @@
 `ablation.json`, schema 2; of another split than test its name is in the file's:
   schema: 2
   dataset, config, encoder, split: what was trained on, by which network, and what was evaluated
+  select_by: the boxes that selected checkpoints, see `config.eval.select_by`; "none" too where
+    validation has no boxes; "" in files of before, where it is not known
   tables: [{name, title, note, baseline, rows}]; baseline: title of the row that the others are
     compared with, or ""; each row
     run: folder of the run, below seedS/
@@ -107,6 +109,7 @@ class Summary(TypedDict):
     config: str
     encoder: str
     split: str
+    select_by: str
     tables: list[AblationTable]
 
 
@@ -120,6 +123,7 @@ def read_summary(path: Path) -> Summary:
     content = read_json(path, dict[str, Any], advice)
     if content.get("schema") == 1:
         content = _in_todays_words(content)
+    content.setdefault("select_by", "")
     try:
         summary: Summary = fitted(content, Summary)
     except ValueError as error:

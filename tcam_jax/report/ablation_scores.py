@@ -41,7 +41,7 @@ class FinishedRun(NamedTuple):
       results: see `evaluate.results`.
       lines: see `evaluate.frame_lines`; of runs of before without what is compared.
       encoder: of the network.
-      pseudo_boxes: its checkpoints were selected by such.
+      select_by: the boxes that selected its checkpoints, see `config.eval.select_by`.
       seconds: of training; None: not known.
       cost: None: not measured.
     """
@@ -49,7 +49,7 @@ class FinishedRun(NamedTuple):
     results: Results
     lines: Sequence[FrameLine]
     encoder: str
-    pseudo_boxes: bool
+    select_by: str
     seconds: float | None
     cost: Cost | None
 
@@ -69,7 +69,7 @@ def read_run(folder: Path, config: ConfigDict, split: str) -> FinishedRun:
         results=read_results(folder, split),
         lines=read_frame_lines(folder, split),
         encoder=config.model.encoder,
-        pseudo_boxes=config.eval.select_by in PSEUDO_BOXES,
+        select_by=config.eval.select_by,
         seconds=training_seconds(folder),
         cost=read_cost(folder),
     )
@@ -83,13 +83,18 @@ def summarise(ablations: Sequence[Ablation], runs: Mapping[RunKey, FinishedRun])
       runs: those that are finished, not empty.
     """
     some = next(iter(runs.values()))
+    tables = [_table(ablation, runs) for ablation in ablations]
+    selected = {run.select_by for run in runs.values()}
+    if all(row["val"]["mean"] is None for table in tables for row in table["rows"]):
+        selected = {"none" if by == "boxes" else by for by in selected}  # validation has none
     return {
         "schema": SCHEMA,
         "dataset": some.results["dataset"],
         "config": some.results["config"],
         "encoder": some.encoder,
         "split": some.results["split"],
-        "tables": [_table(ablation, runs) for ablation in ablations],
+        "select_by": ", ".join(sorted(selected)),
+        "tables": tables,
     }
 
 
@@ -137,7 +142,7 @@ def rule_of(run: FinishedRun, method: str) -> str | None:
     """Return the threshold of a method's boxes where no true one is looked at; fixed: None."""
     if any(x["method"] == method and x["threshold"] is None for x in run.results["rows"]):
         return None
-    return rule_without_boxes(method, run.pseudo_boxes)
+    return rule_without_boxes(method, run.select_by in PSEUDO_BOXES)
 
 
 def _scores(run: FinishedRun, method: str) -> RunScores:

@@ -139,7 +139,24 @@ def ablation_note(summary: Summary) -> str:
             "all seeds (not known where a class has a single video); bold where the interval is "
             "above 0."
         )
-    return note + " Published: the papers, on YouTube-Objects v1.0, τ maximised on test."
+    return (
+        note
+        + _selection(summary)
+        + " Published: the papers, on YouTube-Objects v1.0, τ maximised on test."
+    )
+
+
+def _selection(summary: Summary) -> str:
+    match summary["select_by"]:
+        case "":
+            return ""
+        case "none":
+            return " No box selects checkpoints."
+        case "boxes":
+            scored = ", which are scored here" if summary["split"] == "validation" else ""
+            return f" Checkpoints are selected by the true boxes of validation frames{scored}."
+        case by:
+            return f" Checkpoints are selected by boxes: {by.replace('_', ' ')}."
 
 
 def to_markdown(summary: Summary) -> str:

@@ -70,7 +70,8 @@ def beginning(summary: Summary, workdir: Path) -> Beginning:
     figure, explanation = number(None), "CorLoc is not known: the dataset has no true boxes."
     if known:
         mean, row = max(known, key=lambda pair: pair[0])
-        origin = "τ from validation boxes" if shown == "val" else "no box looked at"
+        without = "no true box" if summary["select_by"] == "none" else "τ without boxes"
+        origin = "τ from validation boxes" if shown == "val" else without
         figure = number(mean)
         explanation = (
             f"CorLoc of {plain_title(row['title'])}, the best row of {table['title']}: percent of "

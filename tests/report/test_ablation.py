@@ -49,7 +49,8 @@ def run(tcam, layercam, accuracy=90.0, overlaps=None, cost=None, pseudo=False):
         }
         for i in range(12 if overlaps else 0)
     ]
-    return FinishedRun(results, lines, "resnet18", pseudo, 120.0, cost)
+    by = "motion" if pseudo else "boxes"
+    return FinishedRun(results, lines, "resnet18", by, 120.0, cost)
 
 
 TABLE = Ablation(
@@ -191,11 +192,25 @@ def test_what_was_not_recorded_is_not_compared(change):
 
 
 def test_selected_by_pseudo_boxes_their_threshold_is_without_boxes():
-    (row,) = summarise(
+    summary = summarise(
         [TABLE._replace(variants=[Variant("full", "TCAM", {}, method="tcam")])],
         {("full", 0): run((50.0, 51.0, 52.0), (30.0, 30.5, 31.0), pseudo=True)},
-    )["tables"][0]["rows"]
-    assert row["rule"] == "agreement"
+    )
+    assert summary["tables"][0]["rows"][0]["rule"] == "agreement"
+    assert " Checkpoints are selected by boxes: motion. Pub" in to_markdown(summary)
+
+
+def test_what_selects_checkpoints_is_told():
+    for by, split, told in (
+        ("boxes", "test", " selected by the true boxes of validation frames. Published"),
+        ("boxes", "validation", " true boxes of validation frames, which are scored here. Publish"),
+        ("none", "test", " No box selects checkpoints. Published"),
+    ):
+        runs = {key: one._replace(select_by=by) for key, one in RUNS.items()}
+        assert told in to_markdown(summarise([TABLE], runs) | {"split": split})
+    unknown = run((50.0, None, None), (30.0, None, None))
+    table = TABLE._replace(variants=[Variant("full", "TCAM", {}, method="tcam")])
+    assert summarise([table], {("full", 0): unknown})["select_by"] == "none"
 
 
 @pytest.mark.parametrize("draw", [bars, temporal_range])
@@ -295,6 +310,8 @@ def test_a_summary_is_read_as_written_and_a_damaged_one_is_one_error(tmp_path):
     path, whole = tmp_path / "ablation.json", summarise([TABLE], COMPARED)
     path.write_text(json.dumps(whole))
     assert read_summary(path) == whole
+    path.write_text(json.dumps({x: whole[x] for x in whole if x != "select_by"}))  # of before
+    assert read_summary(path) == whole | {"select_by": ""}
     table = whole["tables"][0]
     row = table["rows"][0]
     of_no_seed = row | {"runs": {"x": row["runs"]["0"]}}

@@ -60,7 +60,9 @@ def test_the_page_begins_with_the_best_row():
     found = beginning(SUMMARY, Path("runs/mine"))
     assert found.title == "Sweep on shapes: mine"
     assert found.figure == "75.0" and "CorLoc of TCAM, the best row of Losses" in found.explanation
-    assert ("Random seeds", "0, 1") in found.facts
+    assert ("Random seeds", "0, 1") in found.facts and ", τ without boxes;" in found.explanation
+    unboxed = beginning(SUMMARY | {"select_by": "none"}, Path("runs/mine"))
+    assert ", no true box;" in unboxed.explanation
     assert found.files == ("ablation.md", "ablation.csv")
     validation = beginning(SUMMARY | {"split": "validation"}, Path("runs/mine"))
     assert validation.files == ("ablation_validation.md", "ablation_validation.csv")
