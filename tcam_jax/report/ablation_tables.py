@@ -139,11 +139,8 @@ def ablation_note(summary: Summary) -> str:
             "all seeds (not known where a class has a single video); bold where the interval is "
             "above 0."
         )
-    return (
-        note
-        + _selection(summary)
-        + " Published: the papers, on YouTube-Objects v1.0, τ maximised on test."
-    )
+    note += _selection(summary)
+    return note + " Published: the papers, on YouTube-Objects v1.0, τ maximised on test."
 
 
 def _selection(summary: Summary) -> str:
