@@ -190,6 +190,27 @@ def test_a_classifier_is_shared_only_with_what_would_train_the_same(shares):
     assert not shares({"seed": 1}, {})
 
 
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        ({"model.pretrained": "nowhere.pth"}, "run odd cannot be started: .*nowhere.pth"),
+        ({"tcam.losses.crf.start_epoch": 99}, "run odd cannot be started: .*start_epoch must be"),
+    ],
+)
+def test_a_run_that_cannot_start_is_told_before_the_first_trains(
+    shapes_data, tmp_path, monkeypatch, overrides, told
+):
+    config = demo.get_config()
+    config.dataset.data_dir = str(shapes_data)
+    config.dataset.resize, config.dataset.crop, config.model.encoder = 36, 32, "resnet10"
+    trained = []
+    monkeypatch.setattr(command, "train_and_evaluate", lambda one, *_, **__: trained.append(one))
+    table = Ablation("table", "", [Variant("good", "", {}), Variant("odd", "", overrides)])
+    with pytest.raises(InputError, match=told):
+        command.ablate(config, tmp_path / "sweep", [table], [0])
+    assert not trained and not (tmp_path / "sweep").exists()
+
+
 def test_a_sweep_of_another_config_is_refused_and_a_shorter_run_is_no_row(tmp_path, monkeypatch):
     config = demo.get_config()
     config.dataset.data_dir = str(tmp_path)
