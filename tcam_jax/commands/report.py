@@ -29,9 +29,11 @@ from tcam_jax.report.csv_file import to_csv
 from tcam_jax.report.frames import Maps
 from tcam_jax.report.gallery import choose, read_lines
 from tcam_jax.report.page import render
-from tcam_jax.report.results_tables import check_complete, methods_of, results_table
+from tcam_jax.report.results_tables import check_complete, results_table
+from tcam_jax.report.run_boxes import methods_of
 from tcam_jax.report.sweep import sweep_page
 from tcam_jax.report.table import to_markdown
+from tcam_jax.runs.identity import check_dataset
 from tcam_jax.runs.networks import fitting, load_networks
 from tcam_jax.runtime import devices
 from tcam_jax.runtime.errors import InputError
@@ -62,8 +64,9 @@ def main() -> None:
     environment = read_environment(workdir)
     validate(config, "evaluate")
     data, split = Dataset(config), results["split"]
+    check_dataset(config, workdir, data)
     methods = methods_of(config)  # the run's own first
-    check_complete(results, methods, data.class_names, workdir)
+    check_complete(results, config, methods, data.class_names, workdir)
     truth, baseline = data.truth(split), config.tcam.cam_method
     lines = read_lines(workdir, truth, data.class_names, methods)
     beside = [
@@ -80,7 +83,7 @@ def main() -> None:
     held_out = {name: data.records(name) for name in (split, "validation")}
     with fitting(workdir):
         found = [
-            sections.results_section(results, methods),
+            sections.results_section(results, config, methods),
             sections.classes_section(results, lines, truth, methods),
             *sections.gallery_sections(
                 chosen, lines, truth, held_out[split], maps, methods, results

@@ -96,14 +96,18 @@ _POSITIVE = (
 
 
 def flatten(config: Mapping[str, Any] | ConfigDict, prefix: str = "") -> dict[str, Any]:
-    """Return {dotted field name: value}, tuples as lists (as JSON reads them back)."""
+    """Return {dotted field name: value}, all tuples as lists (as JSON reads them back)."""
     flat = {}
     for name, value in config.items():
         if isinstance(value, Mapping | ConfigDict):
             flat.update(flatten(value, f"{prefix}{name}."))
         else:
-            flat[prefix + name] = list(value) if isinstance(value, tuple | list) else value
+            flat[prefix + name] = _in_lists(value)
     return flat
+
+
+def _in_lists(value: Any) -> Any:
+    return [_in_lists(x) for x in value] if isinstance(value, tuple | list) else value
 
 
 def check_complete(config: object, name: str = "config") -> None:

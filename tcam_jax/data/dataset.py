@@ -15,7 +15,7 @@ from tcam_jax.data.builders.registry import check_same, read_origin, training_si
 from tcam_jax.data.protocol import TrainingSize
 from tcam_jax.data.records import Split, dataset_folder, open_split
 from tcam_jax.data.sampler import Visits, steps_per_epoch, window_indices
-from tcam_jax.data.seed_check import check_seed_files
+from tcam_jax.data.seed_check import check_seed_files, digest_of_maps
 from tcam_jax.data.seed_files import SeedFiles
 from tcam_jax.data.truth import Truth, read_truth
 from tcam_jax.data.window_frames import ADJACENT, Sampling
@@ -195,6 +195,14 @@ class Dataset:
           InputError: see `data.seed_check`.
         """
         check_seed_files(SeedFiles(seed_dir), self._split("train"))
+
+    def seed_files_digest(self, seed_dir: str) -> str:
+        """Return what tells the seed maps in a folder from others, see `data.seed_check`.
+
+        Raises:
+          InputError: a training frame's map is missing or cannot be read.
+        """
+        return digest_of_maps(SeedFiles(seed_dir), self._split("train"))
 
     def truth(self, split: str) -> Truth:
         """Return what is known of the frames of `split` ("validation", "test") to evaluate."""

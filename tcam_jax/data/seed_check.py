@@ -7,6 +7,8 @@ missing frames and maps that were made in a wrong way, not a single file that ha
 wrong content: such a one stops training when its batch comes.
 """
 
+import hashlib
+
 import numpy as np
 
 from tcam_jax.data.records import Split
@@ -48,6 +50,22 @@ def check_seed_files(files: SeedFiles, split: Split) -> None:
             "suffix instead of its last one"
         )
     _read_some(files, [first for _, firsts in folders.values() for first in firsts])
+
+
+def digest_of_maps(files: SeedFiles, split: Split) -> str:
+    """Return what tells these maps from others: a digest of `_READ` of them, spread over `split`.
+
+    Raises:
+        InputError: one is missing or cannot be read.
+    """
+    table, digest = split.table, hashlib.blake2b(digest_size=16)
+    for shot in np.unique(np.linspace(0, table.num_shots - 1, _READ).astype(int)):
+        first = next(split.readable_ids(range(table.start[shot], table.stop[shot])), None)
+        if first is not None:  # else a shot of damaged records alone
+            values = files.read(first)
+            digest.update(f"{first}{values.shape}".encode(errors="surrogatepass"))
+            digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def _read_some(files: SeedFiles, frame_ids: list[str]) -> None:

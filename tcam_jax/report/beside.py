@@ -25,6 +25,9 @@ def beside(summaries: Sequence[Summary]) -> list[Table]:
     same dataset and encoder are numbered as they come.
     """
     names = [name_of(summary) for summary in summaries]
+    if len({summary["select_by"] for summary in summaries}) > 1:
+        by = [summary["select_by"] or "not known" for summary in summaries]
+        names = [f"{name}, checkpoints by: {of}" for name, of in zip(names, by, strict=True)]
     names = [
         f"{name}, sweep {place}" if names.count(name) > 1 else name
         for place, name in enumerate(names, 1)

@@ -18,8 +18,8 @@ from tcam_jax.evaluate.results import Results, find_row, tau_of
 from tcam_jax.evaluate.rows import Row
 from tcam_jax.evaluate.threshold_rules import THRESHOLD_RULES
 from tcam_jax.report.published import Published, published_rows
+from tcam_jax.report.run_boxes import methods_of, threshold_of_run
 from tcam_jax.report.table import Table, number, to_markdown
-from tcam_jax.runs.networks import localising_method
 from tcam_jax.runtime.errors import InputError
 
 _TITLES: dict[str | None, str] = {
@@ -38,11 +38,6 @@ _TITLES: dict[str | None, str] = {
 def _headline_thresholds(method: str) -> tuple[str, ...]:
     """Of two methods and a box there are then at most 8 rows: CAMs have no agreement with CAMs."""
     return ("val", AGREEMENT, own_rule(method), "test")
-
-
-def methods_of(config: ConfigDict) -> tuple[str, ...]:
-    """Return what a run's report compares: where its boxes come from, and the CAM baseline."""
-    return tuple(dict.fromkeys((localising_method(config), config.tcam.cam_method)))
 
 
 def headline_table(results: Results, methods: Sequence[str]) -> Table:
@@ -80,16 +75,19 @@ def headline_table(results: Results, methods: Sequence[str]) -> Table:
         note += f" Rows with a reference are published: {'; '.join(sources)}."
         note += "".join(f" {row.note}." for row in published if row.note)
     return Table(
-        "", _header(results), rows, note, names=2, others=len(published), best=_best(found)
+        "", _header(results), rows, note, names=2, others=len(published), best=_best(found, results)
     )
 
 
-def _best(rows: Sequence[Row]) -> list[int]:
-    """Return where the best rows are; what was maximised on the split itself is no rival."""
+def _best(rows: Sequence[Row], results: Results) -> list[int]:
+    """Return where the best rows are; what was chosen on the split itself by boxes is no rival."""
+    chosen_there = {"test", "test_per_class"}
+    if results["split"] == "validation":
+        chosen_there |= {"val", "val_per_class"}
     honest = {
         i: row["corloc"]
         for i, row in enumerate(rows)
-        if row["corloc"] is not None and "test" not in (row["threshold"] or "")
+        if row["corloc"] is not None and row["threshold"] not in chosen_there
     }
     return [i for i, corloc in honest.items() if corloc == max(honest.values())]
 
@@ -135,12 +133,17 @@ def accuracy_table(results: Results) -> Table:
     )
 
 
-def protocol_tables(results: Results) -> list[Table]:
-    """Return CorLoc under every protocol: by class, by IoU, by what else must be right."""
+def protocol_tables(results: Results, config: ConfigDict) -> list[Table]:
+    """Return CorLoc under every protocol: by class, by IoU, by what else must be right.
+
+    Args:
+      results: see `tcam_jax.evaluate.results`.
+      config: the run's.
+    """
     every = _paper_rows(results)
     methods = [row["method"] for row in every if row["threshold"] == "val"]
     rows = _corloc_rows(every, results)
-    by_regions = [Table("By class", _header(results), rows, names=2, best=_best(every))]
+    by_regions = [Table("By class", _header(results), rows, names=2, best=_best(every, results))]
     for regions, title in (("largest", "The largest region's box"), ("all", "All regions' boxes")):
         rows, means = [], []
         for method in methods:
@@ -154,32 +157,37 @@ def protocol_tables(results: Results) -> list[Table]:
         if regions == "all":
             note += " The best box counts; a hole in a region has one too, as in the authors' code."
             note += " The mean with τ maximised on the split itself is MaxBoxAccV2."
-        by_regions.append(Table(title, header, rows, note, names=2, best=_best(means)))
+        by_regions.append(Table(title, header, rows, note, names=2, best=_best(means, results)))
 
     rows, known = [], []
     for method in methods:
+        threshold = threshold_of_run(config, results, method)
         for class_from in CLASS_FROM:
             found = [
-                find_row(results, method, "val", class_from=class_from, localisation=localisation)
-                for localisation in LOCALISATIONS
+                find_row(results, method, threshold, class_from=class_from, localisation=what)
+                for what in LOCALISATIONS
             ]
-            rows.append([method, class_from, *(number(row["corloc"]) for row in found)])
+            cells = [method, _title(threshold, results), class_from]
+            rows.append(cells + [number(row["corloc"]) for row in found])
             known.append(found[0])
-    header = ["method", "class of the map", "class known", "top-1 right too", "top-5 right too"]
-    note = "CorLoc, mean over classes; largest region, IoU ≥ 0.5, τ from validation."
-    return [
-        *by_regions,
-        Table("With classification", header, rows, note, names=2, best=_best(known)),
-    ]
+    titles = ["method", "threshold", "class of the map"]
+    header = [*titles, "class known", "top-1 right too", "top-5 right too"]
+    note = "CorLoc, mean over classes; largest region, IoU ≥ 0.5."
+    best = _best(known, results)
+    return [*by_regions, Table("With classification", header, rows, note, names=3, best=best)]
 
 
 def check_complete(
-    results: Results, methods: Sequence[str], class_names: Sequence[str], workdir: Path
+    results: Results,
+    config: ConfigDict,
+    methods: Sequence[str],
+    class_names: Sequence[str],
+    workdir: Path,
 ) -> None:
     """Refuse results without all that a report shows, before it is looked for.
 
     Args:
-      results: of the run in `workdir`.
+      results, config: of the run in `workdir`.
       methods: see `methods_of`.
       class_names: of the dataset.
 
@@ -193,8 +201,8 @@ def check_complete(
         problem = f"its classes are {results['classes']}, the dataset's {list(class_names)}."
     try:
         for method in methods:
-            headline(results, method)
-        protocol_tables(results)
+            headline(results, config, method)
+        protocol_tables(results, config)
     except InputError as error:
         problem = str(error)
     if problem:
@@ -202,10 +210,14 @@ def check_complete(
         raise InputError(f"{path} cannot be shown: {problem} Make it anew: `{command}`.")
 
 
-def headline(results: Results, method: str) -> tuple[str, str]:
-    """Return a method's CorLoc at the validation's threshold, and its interval, as text."""
-    row = find_row(results, method, "val")
-    return number(row["corloc"]), _interval(row["interval"])
+def headline(results: Results, config: ConfigDict, method: str) -> tuple[str, str, str]:
+    """Return CorLoc of a method's boxes as the run draws them, its interval, and their threshold.
+
+    As text.
+    """
+    threshold = threshold_of_run(config, results, method)
+    row = find_row(results, method, threshold)
+    return number(row["corloc"]), _interval(row["interval"]), _title(threshold, results)
 
 
 def _published(results: Results) -> list[Published]:

@@ -59,11 +59,11 @@ def summary(
       trained_videos: share of the evaluated frames whose videos were trained on too.
     """
     method = localising_method(config)
-    figure, interval = headline(results, method)
+    figure, interval, threshold = headline(results, config, method)
     explanation = (
         f"CorLoc of {method} in percent, 95 % interval {interval}: mean over classes of the frames "
-        f"whose box has an IoU of at least 0.5 with a true one; {results['split']} split, "
-        "threshold from validation."
+        f"whose box has an IoU of at least 0.5 with a true one; {results['split']} split; "
+        f"threshold: {threshold}."
     )
     if results["boxes"] == 0:
         figure = number(accuracy_of(lines))
@@ -78,16 +78,12 @@ def summary(
             "(split by time): for other videos it is too good."
         )
     losses = [name for name, loss in config.tcam.losses.items() if loss.weight or loss.final_weight]
-    window = config.tcam.window
-    frames = f"n = {window.n} {window.mode}"
-    if window.n > 0 and window.sampling != "adjacent":
-        frames += f", {window.sampling}"
     facts = [
         ("Dataset", f"{results['dataset']} ({results['config']}), {results['split']} split"),
         ("Frames", f"{results['frames']} of {results['videos']} videos, {results['boxes']} boxes"),
         ("Network", f"{config.model.encoder}, head {config.model.head}"),
         ("Frames of the network", f"{config.dataset.crop} px, {config.precision}"),
-        ("Seeds", f"{config.tcam.cam_method}, {frames}"),
+        ("Seeds", _seeds(config)),
         ("Losses", ", ".join(losses)),
         ("Checkpoint", list(results["classification"])[-1]),
         ("Random seed", str(config.seed)),
@@ -98,7 +94,24 @@ def summary(
     return Summary(f"TCAM on {results['dataset']}: {workdir.name}", figure, explanation, facts)
 
 
-def results_section(results: Results, methods: Sequence[str]) -> Section | None:
+def _seeds(config: ConfigDict) -> str:
+    section, window = config.tcam, config.tcam.window
+    sources = {
+        "cam": section.cam_method,
+        "files": f"maps of {Path(section.seed_dir).name}",
+        "boxes": "true boxes",
+    }
+    parts = [sources[section.seed_source], f"n = {window.n} {window.mode}"]
+    if window.n > 0 and window.sampling != "adjacent":
+        parts.append(window.sampling)
+    if section.seeds.motion:
+        parts.append(f"motion's share {section.seeds.motion:g}")
+    if section.seeds.self_training_start < 1:
+        parts.append(f"own maps from {section.seeds.self_training_start:g} of the steps on")
+    return ", ".join(parts)
+
+
+def results_section(results: Results, config: ConfigDict, methods: Sequence[str]) -> Section | None:
     """Return all tables of CorLoc; None without true boxes."""
     if results["boxes"] == 0:
         return None
@@ -108,7 +121,7 @@ def results_section(results: Results, methods: Sequence[str]) -> Section | None:
             "No numbers are published for this dataset; those of YouTube-Objects stand beside "
             "runs on it."
         )
-    protocols = Group("Every protocol", tables=protocol_tables(results), folded=True)
+    protocols = Group("Every protocol", tables=protocol_tables(results, config), folded=True)
     groups = [Group(text=missing, tables=[headline_table(results, methods)]), protocols]
     return Section("results", "Results", groups)
 

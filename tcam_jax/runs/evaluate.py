@@ -37,6 +37,7 @@ from tcam_jax.evaluate.results import (
 from tcam_jax.evaluate.rows import Row
 from tcam_jax.evaluate.split import SplitScores, accuracy, judge, score_split
 from tcam_jax.models.tcam import for_inference
+from tcam_jax.runs.identity import check_dataset
 from tcam_jax.runs.networks import check_classes, fitting, load_networks
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.errors import InputError
@@ -44,7 +45,7 @@ from tcam_jax.runtime.files import write_whole
 from tcam_jax.runtime.given import path_given
 from tcam_jax.runtime.interruption import Interruption
 from tcam_jax.runtime.parallel import Parallel
-from tcam_jax.train.selection import selection_truth
+from tcam_jax.train.selection import check_selection, selection_truth
 from tcam_jax.train.stages import make_model
 
 
@@ -65,26 +66,32 @@ def evaluate_run(
     Args:
       workdir: folder of the run.
       split: "test" or "validation".
-      data: an object of your own in place of the dataset that the run's config names, see `Data`.
+      data: an object of your own in place of the dataset that the run's config names, see `Data`;
+        other data than the run's are scored so too.
       data_dir: where the prepared dataset lies now, if not where it lay in training.
 
     Returns:
       The results, see `evaluate.results`: CorLoc in percent, thresholds 0..1.
 
     Raises:
-      InputError: there is no such run or split, the run is not trained to its end, the data have
-        other classes, or a record is damaged.
+      InputError: there is no such run or split, the run is not trained to its end, the dataset
+        is another one, the data have other classes or lack what is looked at, or a record is
+        damaged.
       TypeError: `data` lacks members of `Data`.
     """
     if split not in ("validation", "test"):
         raise InputError(f"split must be 'validation' or 'test'; got {split!r}.")
     workdir = path_given(workdir, "workdir")
     config = load_config(workdir, data_dir)
+    given = data
     if data is None:
         data = Dataset(config)
     check_data(data)
     validate(config, "evaluate")
     check_classes(workdir, tuple(data.class_names))
+    if given is None:
+        check_dataset(config, workdir, data)
+    check_selection(config, data)
     with fitting(workdir):
         return evaluate_networks(config, workdir, data, Parallel(config.parallel), split)
 

@@ -11,13 +11,15 @@ from tcam_jax.config.record import check_goes_on, make_writable, record_config
 from tcam_jax.config.rules import validate
 from tcam_jax.data.background import localised
 from tcam_jax.data.dataset import Dataset
-from tcam_jax.data.protocol import Data, check_data
+from tcam_jax.data.duration import duration_of
+from tcam_jax.data.protocol import Data, check_data, seed_arguments
 from tcam_jax.data.sample import sampled
 from tcam_jax.evaluate.results import Results, file_of_split, read_results
 from tcam_jax.runs.evaluate import evaluate_networks
 from tcam_jax.runs.identity import record_dataset
 from tcam_jax.runs.networks import record_classes
 from tcam_jax.runs.same_start import check_same_config, check_same_data
+from tcam_jax.runs.seed_identity import record_seed_files
 from tcam_jax.runtime import processes
 from tcam_jax.runtime.devices import log_devices
 from tcam_jax.runtime.errors import InputError
@@ -89,6 +91,8 @@ def train_and_evaluate(
             record_config(config, workdir)
             record_classes(workdir, class_names)
             record_dataset(config, workdir, data)
+            if isinstance(data, Dataset):
+                record_seed_files(config, workdir, data)
 
         processes.broadcast(begin)
         start_logging(workdir, quiet=not processes.is_first())
@@ -165,6 +169,8 @@ def _checked(
     # What is missing should be missed before anything is recorded or trained.
     data.truth(split)
     check_selection(config, data)
+    if duration_of(config.tcam) is not None:
+        seed_arguments(localised(config, data), config)
     sampled(config, data)
     plans(config, data)
     return data

@@ -32,10 +32,22 @@ def record_dataset(config: ConfigDict, workdir: Path, data: Data) -> None:
       InputError: the run was started with another dataset; or the record cannot be read.
     """
     path = workdir / FILE_NAME
-    now = json.loads(json.dumps(_identity(config, data)))
-    if not path.exists():
-        write_whole(path, json.dumps(now, indent=2) + "\n")
+    if path.exists():
+        check_dataset(config, workdir, data)
+    else:
+        write_whole(path, json.dumps(_identity(config, data), indent=2) + "\n")
+
+
+def check_dataset(config: ConfigDict, workdir: Path, data: Data) -> None:
+    """Compare `data` with what `record_dataset` has recorded in `workdir`, if it has.
+
+    Raises:
+      InputError: they are another dataset; or the record cannot be read.
+    """
+    path = workdir / FILE_NAME
+    if not path.exists():  # a run of before, or a network that was imported
         return
+    now = json.loads(json.dumps(_identity(config, data)))
     advice = "Put back a copy of it, or use another workdir."
     there = dict(_flat(read_json(path, dict[str, Any], advice)))
     here, absent = dict(_flat(now)), "(absent)"
@@ -49,7 +61,7 @@ def record_dataset(config: ConfigDict, workdir: Path, data: Data) -> None:
         raise InputError(
             f"{workdir} was started with another dataset than {_place(data)}; these differ:",
             *changed,
-            "Use the dataset as it was to go on with that run, or another workdir.",
+            "Use the dataset as it was with that run, or another workdir.",
         )
 
 

@@ -42,7 +42,8 @@ def share_classifier(folder: Path, config: ConfigDict) -> None:
             copy = folder.with_name(_COPYING + folder.name)
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(stage, copy / CLASSIFIER_DIR)
-            if (run / DATASET_FILE).exists():  # of another dataset it would be refused
+            same_records = other.dataset.config == config.dataset.config
+            if same_records and (run / DATASET_FILE).exists():  # prepared anew, it is refused
                 shutil.copy(run / DATASET_FILE, copy)
             copy.rename(folder)
             return

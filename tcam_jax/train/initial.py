@@ -8,7 +8,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from tcam_jax.models.tcam import TCAM, Variables, init_variables, variable_shapes
+from tcam_jax.data.duration import duration_of
+from tcam_jax.models.tcam import LOCALISER_PARTS, TCAM, Variables, init_variables, variable_shapes
 from tcam_jax.models.weights.pretrained import Pretrained, adopt, own_tensors
 from tcam_jax.models.weights.published import PUBLISHED, published_tensors
 from tcam_jax.models.weights.weight_files import read_tensors
@@ -74,11 +75,20 @@ def check_weights(config: ConfigDict, model: TCAM) -> None:
     """Read the configured weights, if any, before a run is recorded that could not use them.
 
     Raises:
-      InputError: see `initial_variables`.
+      InputError: see `initial_variables`; or the decoder is to teach itself from the beginning, and
+        they have none.
     """
-    if config.model.pretrained:
-        shapes = variable_shapes(model, config.dataset.crop)
-        load_weights(config.model.pretrained, shapes, model)
+    if not config.model.pretrained:
+        return
+    shapes = variable_shapes(model, config.dataset.crop)
+    loaded = load_weights(config.model.pretrained, shapes, model)
+    lacking = [part for part in LOCALISER_PARTS if part not in loaded.parts]
+    if lacking and duration_of(config.tcam) and config.tcam.seeds.self_training_start == 0:
+        raise InputError(
+            "config.tcam.seeds.self_training_start must be above 0 with weights that have no "
+            f"{' and no '.join(lacking)}, as {config.model.pretrained}: maps of a random decoder "
+            "teach nothing."
+        )
 
 
 def load_weights(source: str, variables: Variables, model: TCAM) -> Pretrained:

@@ -79,7 +79,7 @@ def log_plans(config: ConfigDict, data: Data) -> None:
         )
     if 0 < tcam.examples < ENOUGH_FOR_DECODER:
         log.warning(
-            "tcam: its decoder begins at random and will be shown %d frames; it needs some %d or "
+            "tcam: it will be shown %d frames; a decoder that begins at random needs some %d or "
             "more. Give it longer, such as --config.tcam.epochs=0 --config.tcam.steps=%d",
             tcam.examples,
             ENOUGH_FOR_DECODER,

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from tcam_jax.config import defaults
-from tcam_jax.config.record import load_config, read_environment, record_config
+from tcam_jax.config.recipes import RECIPES, use_recipe
+from tcam_jax.config.record import check_goes_on, load_config, read_environment, record_config
 from tcam_jax.config.rules import flatten
 from tcam_jax.runtime.errors import InputError
 
@@ -16,6 +17,14 @@ def recorded(tmp_path_factory):
     workdir = tmp_path_factory.mktemp("run")
     record_config(defaults.get_config(), workdir)
     return workdir
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_run_of_every_recipe_goes_on(tmp_path, recipe):
+    config = use_recipe(defaults.get_config(), recipe)
+    for _ in range(2):
+        record_config(config, tmp_path)
+        check_goes_on(config, tmp_path)
 
 
 def change(workdir, tmp_path, field, value):

@@ -160,8 +160,10 @@ def shares(tmp_path, monkeypatch):
         table = Ablation("table", "", [Variant("new", "", {})])
         with pytest.raises(Reached) as reached:
             command.ablate(config, sweep, [table], [0])
-        # It is of that dataset: another one is refused when the run begins.
-        assert (sweep / "seed0" / "new" / "dataset.json").exists() == reached.value.args[0]
+        # It is of that dataset: one prepared anew is refused when the run begins. Another
+        # configuration of the same frames has a record of its own.
+        same = reached.value.args[0] and config.dataset.config == trained.dataset.config
+        assert (sweep / "seed0" / "new" / "dataset.json").exists() == same
         return reached.value.args[0]
 
     return between

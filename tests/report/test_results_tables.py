@@ -13,7 +13,7 @@ from tcam_jax.evaluate.protocols import (
     THRESHOLDS,
     thresholds_of,
 )
-from tcam_jax.report import results_tables
+from tcam_jax.report import results_tables, run_boxes
 from tcam_jax.report.csv_file import to_csv
 from tcam_jax.report.table import Table, to_markdown
 from tcam_jax.runtime.errors import InputError
@@ -128,11 +128,11 @@ def test_what_commands_print(results):
         "Classification accuracy 50.0 % (tcam/best@1).",
     ]
     config.tcam.epochs = 0
-    assert results_tables.methods_of(config) == ("layercam",)
+    assert run_boxes.methods_of(config) == ("layercam",)
 
 
 def test_every_protocol_stands_where_its_heading_says(results):
-    by_class, largest, every, classified = results_tables.protocol_tables(results)
+    by_class, largest, every, _ = results_tables.protocol_tables(results, get_config())
     wanted = 2 * len(THRESHOLDS) + len(thresholds_of("tcam")) + 1
     assert len({tuple(row[:2]) for row in by_class.rows}) == len(by_class.rows) == wanted
     for table, regions in ((largest, "largest"), (every, "all")):
@@ -145,11 +145,30 @@ def test_every_protocol_stands_where_its_heading_says(results):
             _corloc(results, method="cam", threshold="otsu", regions=regions, iou=iou)
             for iou in (*IOUS, "mean")
         ]
-    row = {tuple(r[:2]): r[2:] for r in classified.rows}["tcam", "prediction"]
-    assert row == [
-        _corloc(results, class_from="prediction", localisation=name)
-        for name in ("gt_known", "top1", "top5")
-    ]
+    config = get_config()
+    for by, title, threshold in (
+        ("boxes", "τ from validation", "val"),
+        ("none", "agreement with CAMs", AGREEMENT),
+    ):
+        config.eval.select_by = by
+        classified = results_tables.protocol_tables(results, config)[-1]
+        row = {tuple(r[:3]): r[3:] for r in classified.rows}["tcam", title, "prediction"]
+        assert row == [
+            _corloc(results, class_from="prediction", localisation=name, threshold=threshold)
+            for name in ("gt_known", "top1", "top5")
+        ]
+        shown = results_tables.headline(results, config, "tcam")
+        assert (shown[0], shown[2]) == (_corloc(results, threshold=threshold), title)
+
+
+def test_thresholds_of_the_validation_split_are_no_rivals_there(results):
+    best = results_tables.headline_table(results, ("tcam", "layercam")).best
+    for row in results["rows"]:
+        if row["threshold"] in ("val", "val_per_class"):
+            row["corloc"] = 99.0
+    assert results_tables.headline_table(results, ("tcam", "layercam")).best != best
+    table = results_tables.headline_table(results | {"split": "validation"}, ("tcam", "layercam"))
+    assert table.best == best
 
 
 def test_the_csv_holds_every_number_once(results):
@@ -172,7 +191,7 @@ def test_the_csv_holds_every_number_once(results):
 def test_a_report_is_of_whole_results_of_its_classes(results, tmp_path):
     methods, names = ["tcam", "layercam"], results["classes"]
     results["tau"] = {"tcam": 0.25, "layercam": None}
-    results_tables.check_complete(results, methods, names, tmp_path)
+    results_tables.check_complete(results, get_config(), methods, names, tmp_path)
     for changed, told in (
         ({"rows": results["rows"][:20]}, "cannot be shown: there is no row"),
         ({"rows": []}, "cannot be shown: there is no row"),
@@ -180,7 +199,7 @@ def test_a_report_is_of_whole_results_of_its_classes(results, tmp_path):
         ({"classes": names[::-1]}, "cannot be shown: its classes are"),
     ):
         with pytest.raises(InputError, match=rf"results\.json {told}.*tcam evaluate"):
-            results_tables.check_complete(results | changed, methods, names, tmp_path)
+            results_tables.check_complete(results | changed, get_config(), methods, names, tmp_path)
 
 
 def test_markdown():

@@ -50,6 +50,14 @@ def test_sweeps_of_one_dataset_are_numbered():
     assert table.header[1::2] == [*names, "shapes (default), resnet18, sweep 3"]
 
 
+def test_sweeps_of_other_checkpoints_say_so():
+    names = beside([SUMMARY, SUMMARY | {"select_by": "none"}])[0].header[1::2]
+    assert [name.rpartition(", ")[2] for name in names] == [
+        "checkpoints by: boxes",
+        "checkpoints by: none",
+    ]
+
+
 def test_sweeps_without_a_table_in_common():
     changed = other("photos")
     changed["tables"][0]["name"] = "another"

@@ -15,8 +15,10 @@ from tcam_jax.data.shot_table import load_table, save_tables
 from tcam_jax.runs import experiment
 from tcam_jax.runs.identity import FILE_NAME, record_dataset
 from tcam_jax.runs.networks import record_classes
+from tcam_jax.runs.seed_identity import record_seed_files
 from tcam_jax.runtime.errors import InputError
 from tcam_jax.runtime.interruption import Interrupted
+from tcam_jax.train.stages import TCAM_DIR
 
 
 class Own:
@@ -142,6 +144,43 @@ def test_a_run_that_goes_on_refuses_another_dataset_in_place_of_the_first(tmp_pa
             tcam_jax.train_and_evaluate(config, tmp_path, data=Own())
     with pytest.raises(InputError, match="another dataset than Own"):
         tcam_jax.train_and_evaluate(config, tmp_path, data=changed(first="other"))
+
+
+def test_a_run_is_not_evaluated_on_another_dataset(tmp_path, shapes_data, monkeypatch):
+    data, folder = prepared(shapes_data, tmp_path / "one")
+    monkeypatch.setattr("tcam_jax.runs.evaluate.load_config", lambda *_: data._config)
+    record_classes(tmp_path, tuple(data.class_names))
+    record_dataset(data._config, tmp_path, data)
+    made = json.loads((folder / "origin.json").read_text())
+    (folder / "origin.json").write_text(json.dumps(made | {"seed": 77}))
+    with pytest.raises(InputError, match="(?s)was started with another dataset.*, 77 now"):
+        tcam_jax.evaluate_run(tmp_path)
+
+
+def test_seed_maps_may_be_moved_but_not_replaced_once_stage_2_has_begun(tmp_path, shapes_data):
+    data, _ = prepared(shapes_data, tmp_path / "data")
+    config = data._config.copy_and_resolve_references()
+    config.tcam.seed_source, config.tcam.seed_dir = "files", str(tmp_path / "maps")
+    split = data.records("train")
+    ids = [x["frame_id"] for x in split.read(range(split.table.num_records))]
+
+    def write(value: float) -> None:
+        for name in ids:
+            file = (Path(config.tcam.seed_dir) / name).with_suffix(".npy")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.save(file, np.full((2, 2), value, np.float32))
+
+    for value in (0.25, 0.5):  # replaced before stage 2 begins
+        write(value)
+        record_seed_files(config, tmp_path, data)
+    (tmp_path / TCAM_DIR).mkdir()
+    record_seed_files(config, tmp_path, data)
+    Path(config.tcam.seed_dir).rename(tmp_path / "moved")
+    config.tcam.seed_dir = str(tmp_path / "moved")
+    record_seed_files(config, tmp_path, data)
+    write(0.75)
+    with pytest.raises(InputError, match="was trained on other seed maps than those in .*moved"):
+        record_seed_files(config, tmp_path, data)
 
 
 def test_a_run_is_not_evaluated_on_other_classes(tmp_path, monkeypatch):
