@@ -88,11 +88,13 @@ def train_and_evaluate(
                 _check_network(config, class_names)
             make_writable(workdir)
             held.enter_context(locked(workdir))
-            record_config(config, workdir)
-            record_classes(workdir, class_names)
+            # The config last: where something else is refused, it must not name it as the run's.
+            check_goes_on(config, workdir)
             record_dataset(config, workdir, data)
             if isinstance(data, Dataset):
                 record_seed_files(config, workdir, data)
+            record_config(config, workdir)
+            record_classes(workdir, class_names)
 
         processes.broadcast(begin)
         start_logging(workdir, quiet=not processes.is_first())

@@ -142,7 +142,13 @@ def test_a_run_that_goes_on_refuses_another_dataset_in_place_of_the_first(tmp_pa
     for _ in range(2):
         with pytest.raises(Interrupted):
             tcam_jax.train_and_evaluate(config, tmp_path, data=Own())
+    recorded = (tmp_path / "config.json").read_text()
+    config.dataset.data_dir = "elsewhere"
     with pytest.raises(InputError, match="another dataset than Own"):
+        tcam_jax.train_and_evaluate(config, tmp_path, data=changed(first="other"))
+    assert (tmp_path / "config.json").read_text() == recorded
+    config.seed = 1  # what is of another run altogether is told first
+    with pytest.raises(InputError, match="(?s)holds a run of another config.*seed: 0 there"):
         tcam_jax.train_and_evaluate(config, tmp_path, data=changed(first="other"))
 
 
