@@ -59,7 +59,7 @@ def digest_of_maps(files: SeedFiles, split: Split) -> str:
         InputError: one is missing or cannot be read.
     """
     table, digest = split.table, hashlib.blake2b(digest_size=16)
-    for shot in np.unique(np.linspace(0, table.num_shots - 1, _READ).astype(int)):
+    for shot in _spread(table.num_shots):
         first = next(split.readable_ids(range(table.start[shot], table.stop[shot])), None)
         if first is not None:  # else a shot of damaged records alone
             values = files.read(first)
@@ -68,9 +68,13 @@ def digest_of_maps(files: SeedFiles, split: Split) -> str:
     return digest.hexdigest()
 
 
+def _spread(count: int) -> list[int]:
+    """Numbers below `count`, as far apart as `_READ` of them can be."""
+    return np.unique(np.linspace(0, count - 1, _READ).astype(int)).tolist() if count else []
+
+
 def _read_some(files: SeedFiles, frame_ids: list[str]) -> None:
-    some = np.unique(np.linspace(0, len(frame_ids) - 1, _READ).astype(int)) if frame_ids else []
-    maps = [files.read(frame_ids[i]) for i in some]
+    maps = [files.read(frame_ids[i]) for i in _spread(len(frame_ids))]
     if maps and all(values.min() == values.max() for values in maps):
         log.warning(
             "the seed maps in %s have one value all over, in each of the %d that were looked at: "

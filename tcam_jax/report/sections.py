@@ -135,7 +135,7 @@ def classes_section(
       results: see `evaluate.results`.
       lines: of predictions.jsonl, a line a frame of `truth`.
       truth: of the evaluated split.
-      methods: see `results_tables.methods_of`.
+      methods: see `run_boxes.methods_of`.
     """
     classes = results["classes"]
     accuracies = [accuracy_table(results), class_table(lines, classes)]
@@ -193,7 +193,7 @@ def gallery_sections(
       lines: of predictions.jsonl.
       truth: of the evaluated split, whose records are `split`.
       maps: of all methods.
-      methods: see `results_tables.methods_of`.
+      methods: see `run_boxes.methods_of`.
       results: see `evaluate.results`.
     """
     method, tau = methods[0], results["tau"][methods[0]]
